@@ -1,0 +1,232 @@
+"""The contract every detector keeps, built-in and third-party alike.
+
+A detector turns a `Batch` of records into `Finding`s. It never cuts by score (that is policy, an admin's
+choice), never writes, and never hears of review: feedback reaches it as plain `Label`s.
+`detectors.testing` ships this contract as tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import pandas as pd
+
+from detectors.roles import Role
+
+RecordId = int
+"""Identifies a record; the index of a batch's frame holds these."""
+
+Changes = Mapping[str, str | None]
+"""Field name -> proposed value; None empties the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records to look at.
+
+    frame: one row a record; the index holds the record ids (unique, any order). Every cell is a `str`, or
+        missing (None or NaN): text is kept as the source gave it, so "00123" stays "00123".
+    roles: column of the frame -> what it means. Columns without a role are left out by the runner.
+    kind: contacts, accounts, leads, opportunities, quotations, orders or activities; "" if unknown.
+    origin: record id -> name of the source it came from, where a batch unites several; else empty.
+    """
+
+    frame: pd.DataFrame
+    roles: Mapping[str, Role]
+    kind: str = ""
+    origin: Mapping[RecordId, str] = field(default_factory=dict)
+
+    def columns(self, *roles: Role) -> list[str]:
+        """The frame's columns that hold any of these roles, in the frame's order."""
+        return [name for name in self.frame.columns if self.roles.get(name) in roles]
+
+    def column(self, role: Role) -> str | None:
+        """The first column that holds this role; None if there is none."""
+        return next(iter(self.columns(role)), None)
+
+    def text(self, role: Role) -> pd.Series | None:
+        """The first column of this role; None if there is none."""
+        name = self.column(role)
+        return None if name is None else self.frame[name]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+class Cancelled(Exception):
+    """Raised out of `RunContext.report` when a person cancelled the run; let it through."""
+
+
+def _silent(done: int, total: int, stage: str = "") -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What the runner lends a detector for one run.
+
+    seed: every random choice comes from it, so that a run can be repeated.
+    device: "cpu", "cuda" or "auto" (the detector's own choice).
+    report: report(done, total, stage="") feeds the progress bar; call it at least every few seconds. It
+        raises `Cancelled` when the run was cancelled.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    report: Callable[..., None] = _silent
+
+
+@dataclass(frozen=True, slots=True)
+class SetFields:
+    """Write these values into the one record."""
+
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRecords:
+    """Make one golden record of several: `survivor` stays and takes `changes`, `members` point at it.
+
+    members: all records of the cluster but the survivor, at least one.
+    """
+
+    survivor: RecordId
+    members: tuple[RecordId, ...]
+    changes: Changes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Someone should look; there is no value to propose."""
+
+
+Proposal = SetFields | MergeRecords | Flag
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason for a finding, as a steward reads it.
+
+    feature: short name of what was compared or seen ("e-mail", "amount").
+    weight: how much it speaks for (> 0) or against (< 0) the claim, in the detector's own additive unit
+        (bits of log2 odds for duplicates); the sum over a finding's evidence explains its score.
+    detail: a sentence with the compared values.
+    fields: the fields it is about, if any.
+    """
+
+    feature: str
+    weight: float
+    detail: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A claim about one or more records.
+
+    subjects: the record ids it is about; one for SetFields and Flag, all members for MergeRecords.
+    score: strength in [0, 1], higher = stronger. A probability where the detector says it is calibrated.
+    rule: short stable name of the rule, table or model part that made it ("email-typo", "postcode-city"):
+        acceptance is measured and learned a rule.
+    """
+
+    subjects: tuple[RecordId, ...]
+    proposal: Proposal
+    score: float
+    evidence: tuple[Evidence, ...] = ()
+    rule: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the claim, not the score: who, and what is claimed about them.
+
+        Two runs that claim the same about the same records give the same fingerprint. A merge is the same
+        claim whichever record survives; a flag is the same claim whatever its evidence.
+        """
+        match self.proposal:
+            case SetFields(changes):
+                claim: Any = ["set", sorted(self.subjects), sorted(changes.items())]
+            case MergeRecords():
+                claim = ["merge", sorted(self.subjects)]
+            case Flag():
+                claim = ["flag", sorted(self.subjects), self.rule]
+        text = json.dumps(claim, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A person's answer to a finding.
+
+    is_defect: True if the claim was right (accepted, or edited to something near), False if it was rejected.
+    weight: how far the person is trusted, from their known-answer accuracy; 1 = fully.
+    """
+
+    finding: Finding
+    is_defect: bool
+    weight: float = 1.0
+
+
+class Detector(ABC):
+    """Finds what is wrong in a batch. Construct without arguments for the defaults.
+
+    name: the registry's name; lower case, stable.
+    version: changes when findings may change; stored with every run.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+
+    @abstractmethod
+    def detect(self, batch: Batch, context: RunContext) -> Iterable[Finding]:
+        """Everything worth ranking in the batch, in any order; may be a generator.
+
+        The same batch, context seed and state give the same findings, whatever the order of the rows.
+        An empty batch, or one without a role it can use, gives no finding and no error.
+        """
+
+
+class ModelFileError(Exception):
+    """A saved model is damaged, older than this code can read, or not ours; the message says which."""
+
+
+class TrainableDetector(Detector):
+    """A detector that learns. Learning never changes the object: it returns a new one."""
+
+    @abstractmethod
+    def fit(self, batch: Batch, labels: Sequence[Label], context: RunContext) -> Self:
+        """A new detector trained on the batch and all labels so far (seconds to minutes; in a worker).
+
+        The result may keep what it needs to be reweighted: `batch` is the records that the labels are about.
+        Too few labels to learn from is not an error: the result then behaves like an untrained one.
+        """
+
+    @abstractmethod
+    def reweight(self, labels: Sequence[Label]) -> Self:
+        """A new detector after these further labels, at once (milliseconds; between two cards).
+
+        A detector that cannot do this returns itself.
+        """
+
+    @abstractmethod
+    def rescore(self, findings: Sequence[Finding]) -> list[float]:
+        """Today's score of findings made earlier, in the same order; the old score where it is unknown."""
+
+    @abstractmethod
+    def metrics(self) -> Mapping[str, float]:
+        """How good it is, by held-out labels or its own fit ("f1", "log_loss", "labels" ...); may be empty."""
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write the whole state into the empty directory; no pickle (safetensors, skops or JSON)."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `save` wrote. Raises ModelFileError if it is damaged, foreign or of another format."""
