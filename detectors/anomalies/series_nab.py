@@ -3,8 +3,8 @@
 A detector gives every row of a series a score, higher = more anomalous. One threshold is chosen for the whole
 corpus, the one that scores best, as NAB does for every detector. At or above it, the earliest row inside a
 labelled window earns up to +1 (a sigmoid of its place in the window), a window without one costs 1, and a row
-outside all windows costs up to 0.11, less just after a window. The sum is scaled so that 0 is a detector that never
-alarms and 100 one that alarms at the first row of every window.
+outside all windows costs up to 0.11, less just after a window. The sum is scaled so that 0 is a detector
+that never alarms and 100 one that alarms at the first row of every window.
 
 Source: Lavin and Ahmad, "Evaluating Real-time Anomaly Detection Algorithms - the Numenta Anomaly Benchmark",
 ICMLA 2015; sweep over thresholds as in NAB 1.1.

@@ -6,9 +6,9 @@ so that metrics of any unit and noise share one scale; the rarities are averaged
 refractory period then leaves one alarm a disturbance instead of one a row.
 
 Sources: nearest earlier neighbour as in Yeh et al., "Matrix Profile I", ICDM 2016 (left profile) and Lu et
-al., "DAMP", KDD 2022, without their z-normalisation, because a level matters in a metric; conformal rarity and
-the refractory period of a fifth of the learning span as in Burnaev and Ishimtsev, "Conformalized density- and
-distance-based anomaly detection in time-series data" (KNN-CAD), 2016.
+al., "DAMP", KDD 2022, without their z-normalisation, because a level matters in a metric; conformal rarity
+and the refractory period of a fifth of the learning span as in Burnaev and Ishimtsev, "Conformalized
+density- and distance-based anomaly detection in time-series data" (KNN-CAD), 2016.
 
 Tried and rejected, on NAB's files: the fifth instead of the first nearest neighbour (2 to 5 points less); the
 maximum over the lengths instead of the mean (1 less); adding moving-average, step or level-shift members to
@@ -24,8 +24,8 @@ from detectors.anomalies.series_numba import compiled
 
 Floats = npt.NDArray[np.float64]
 
-LENGTHS = (1, 4, 16, 64)
-"""Rows of the stretches compared: a geometric ladder from a single reading to a shape."""
+LENGTHS = (1, 2, 4, 8, 16, 32)
+"""Rows of the stretches compared, from a single reading to a shape. Sparser ladders score within 3 points."""
 
 HISTORY = 10_000
 """Earlier rows a stretch is compared with and its rarity is counted over; bounds time and memory."""

@@ -1,7 +1,8 @@
 """EMA/EMV inside PostgreSQL: the text of `series_moving_average` in PL/pgSQL, for a migration to execute.
 
 Every statement performs the operations of `series_moving_average._scan` in its order; a test compares all
-flags and the final state. NaN compares as larger than every number in PostgreSQL, so it is missing here as there.
+flags and the final state. NaN compares as larger than every number in PostgreSQL, so it is missing here as
+there.
 
 Measured before: one call an event costs some 200 to 300 us, one set-based UPDATE a tick 12.5 us a series, a
 custom aggregate 2.8 us a row, the loop below about 1 us a row. Hence two texts: the loop for a back-fill, the
@@ -57,7 +58,8 @@ $body$
 """
 """Flags of an array of readings in time order (NULL = missing) and the state after them.
 
-SELECT flags, mean, variance, seen, quiet FROM series_ema_backfill(readings, alpha, k, refractory, warmup, ...);
+SELECT flags, mean, variance, seen, quiet FROM series_ema_backfill(readings, alpha, k, refractory, warmup,
+...);
 """
 
 DROP_BACKFILL_FUNCTION = """
