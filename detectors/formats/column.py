@@ -1,4 +1,4 @@
-"""What every format rule is given (a column's distinct values) and what it answers (remarks on some of them)."""
+"""What every format rule is given (a column's distinct values) and what it answers (remarks on some)."""
 
 from __future__ import annotations
 

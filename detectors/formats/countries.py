@@ -13,27 +13,28 @@ from rapidfuzz.distance import OSA
 
 from detectors.formats.column import Column, Remark, Remarks
 
-_LANGUAGES = (
-    "de fr es it pt nl pl sv da fi nb_NO cs sk hu ro hr sl el tr ru uk bg ja zh_CN zh_TW ko ar".split()
-)
+_LANGUAGES = "de fr es it pt nl pl sv da fi nb_NO cs sk hu ro hr sl el tr ru uk bg ja zh_CN zh_TW ko ar"
 _ALIASES = {
-    "usa": "US", "u s a": "US", "u s": "US", "united states of america": "US", "america": "US", "the united states": "US",
-    "uk": "GB", "u k": "GB", "england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB",
-    "great britain": "GB", "britain": "GB", "holland": "NL", "the netherlands": "NL", "czech republic": "CZ",
-    "south korea": "KR", "korea": "KR", "north korea": "KP", "russia": "RU", "vietnam": "VN", "iran": "IR", "syria": "SY",
-    "bolivia": "BO", "venezuela": "VE", "tanzania": "TZ", "moldova": "MD", "taiwan": "TW", "laos": "LA", "brunei": "BN",
-    "ivory coast": "CI", "cape verde": "CV", "macedonia": "MK", "burma": "MM", "swaziland": "SZ", "uae": "AE", "brasil": "BR",
-    "turkey": "TR", "palestine": "PS", "vatican": "VA", "p r china": "CN", "prc": "CN", "ksa": "SA", "rsa": "ZA", "bundesrepublik deutschland": "DE",
+    "usa": "US", "u s a": "US", "u s": "US", "united states of america": "US", "america": "US",
+    "the united states": "US", "uk": "GB", "u k": "GB", "england": "GB", "scotland": "GB", "wales": "GB",
+    "northern ireland": "GB", "great britain": "GB", "britain": "GB", "holland": "NL",
+    "the netherlands": "NL", "czech republic": "CZ", "south korea": "KR", "korea": "KR",
+    "north korea": "KP", "russia": "RU", "vietnam": "VN", "iran": "IR", "syria": "SY", "bolivia": "BO",
+    "venezuela": "VE", "tanzania": "TZ", "moldova": "MD", "taiwan": "TW", "laos": "LA", "brunei": "BN",
+    "ivory coast": "CI", "cape verde": "CV", "macedonia": "MK", "burma": "MM", "swaziland": "SZ",
+    "uae": "AE", "brasil": "BR", "turkey": "TR", "palestine": "PS", "vatican": "VA", "p r china": "CN",
+    "prc": "CN", "ksa": "SA", "rsa": "ZA", "bundesrepublik deutschland": "DE",
 }  # fmt: skip
 """What people write beside the ISO names."""
 
 _SYMBOLS = {
-    "€": "EUR", "£": "GBP", "us$": "USD", "$us": "USD", "usd$": "USD", "u.s. dollar": "USD", "a$": "AUD", "au$": "AUD",
-    "c$": "CAD", "ca$": "CAD", "can$": "CAD", "nz$": "NZD", "hk$": "HKD", "s$": "SGD", "r$": "BRL", "₹": "INR", "¥": "JPY",
-    "₽": "RUB", "₩": "KRW", "₺": "TRY", "zł": "PLN", "kč": "CZK", "ft": "HUF", "sfr": "CHF", "sfr.": "CHF", "fr.": "CHF",
-    "₪": "ILS", "₫": "VND", "฿": "THB", "₱": "PHP", "₴": "UAH", "₦": "NGN", "rmb": "CNY", "euro": "EUR", "euros": "EUR",
-    "dollar": "", "dollars": "", "$": "", "kr": "", "kr.": "", "us dollar": "USD", "us dollars": "USD", "pound": "GBP",
-    "pounds": "GBP", "stg": "GBP", "sterling": "GBP", "yen": "JPY", "yuan": "CNY", "rupee": "INR", "rupees": "INR",
+    "€": "EUR", "£": "GBP", "us$": "USD", "$us": "USD", "usd$": "USD", "u.s. dollar": "USD", "a$": "AUD",
+    "au$": "AUD", "c$": "CAD", "ca$": "CAD", "can$": "CAD", "nz$": "NZD", "hk$": "HKD", "s$": "SGD",
+    "r$": "BRL", "₹": "INR", "¥": "JPY", "₽": "RUB", "₩": "KRW", "₺": "TRY", "zł": "PLN", "kč": "CZK",
+    "ft": "HUF", "sfr": "CHF", "sfr.": "CHF", "fr.": "CHF", "₪": "ILS", "₫": "VND", "฿": "THB", "₱": "PHP",
+    "₴": "UAH", "₦": "NGN", "rmb": "CNY", "euro": "EUR", "euros": "EUR", "dollar": "", "dollars": "",
+    "$": "", "kr": "", "kr.": "", "us dollar": "USD", "us dollars": "USD", "pound": "GBP", "pounds": "GBP",
+    "stg": "GBP", "sterling": "GBP", "yen": "JPY", "yuan": "CNY", "rupee": "INR", "rupees": "INR",
     "zloty": "PLN", "peso": "", "pesos": "",
 }  # fmt: skip
 """Signs and names of currencies; "" where several countries use the same: only a country can decide."""
@@ -47,7 +48,7 @@ def fold(text: str) -> str:
 
 @cache
 def _names() -> dict[str, str]:
-    """Folded name -> alpha-2, in English and the languages of _LANGUAGES; a name two countries share is left out."""
+    """Folded name -> alpha-2, in English and _LANGUAGES; a name that two countries share is left out."""
     names: dict[str, str] = {}
     shared: set[str] = set()
 
@@ -60,7 +61,7 @@ def _names() -> dict[str, str]:
         for attribute in ("name", "official_name", "common_name"):
             if hasattr(country, attribute):
                 add(getattr(country, attribute), country.alpha_2)
-    for language in _LANGUAGES:
+    for language in _LANGUAGES.split():
         translated = gettext.translation("iso3166-1", pycountry.LOCALES_DIR, [language], fallback=True)
         for country in pycountry.countries:
             add(translated.gettext(country.name), country.alpha_2)
@@ -89,18 +90,12 @@ def _near_country(text: str) -> str:
     key = fold(text)
     if len(key) < 5 or len(key) > 60:
         return ""
-    near = {
-        code
-        for name, code in _names().items()
-        if len(name) > 4 and OSA.distance(key, name, score_cutoff=1) <= 1
-    }
+    near = {code for name, code in _names().items() if len(name) > 4 and OSA.distance(key, name, score_cutoff=1) <= 1}
     return near.pop() if len(near) == 1 else ""
 
 
 def _style(text: str) -> str:
-    return (
-        {2: "alpha_2", 3: "alpha_3"}.get(len(text), "name") if text.isupper() and text in _codes() else "name"
-    )
+    return {2: "alpha_2", 3: "alpha_3"}.get(len(text), "name") if text.isupper() and text in _codes() else "name"
 
 
 def _written(code: str, style: str, usual: dict[str, str]) -> str:
@@ -177,9 +172,7 @@ def currency_of(text: str, region: str = "") -> str:
         return text.upper()
     sign = text.lower()
     if _SYMBOLS.get(sign) == "":
-        shared = (
-            _DOLLARS if sign in {"$", "dollar", "dollars"} else _CROWNS if sign.startswith("kr") else _PESOS
-        )
+        shared = _DOLLARS if sign in {"$", "dollar", "dollars"} else _CROWNS if sign.startswith("kr") else _PESOS
         return shared.get(region, "")
     return _SYMBOLS.get(sign, "") or _currency_names().get(fold(text), "")
 

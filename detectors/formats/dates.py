@@ -1,11 +1,11 @@
 """Dates: the order of day and month is decided a column and source, never a value at a time.
 
-"03/04/2024" alone can be read in two ways, but a column's values above 12 tell which place holds the day. The evidence
-is counted for each separator and width of the year apart, since exports mix ("3/4/24" typed by one program,
-"03-04-2024" by another). What stays ambiguous is marked so, and goes to a person.
+"03/04/2024" alone can be read in two ways, but a column's values above 12 tell which place holds the day. The
+evidence is counted for each separator and width of the year apart, since exports mix ("3/4/24" typed by one
+program, "03-04-2024" by another). What stays ambiguous is marked so, and goes to a person.
 
-Tried and rejected: value-by-value parsers (pandas, dateutil, dateparser read 8 to 21 % of such columns wrongly);
-`errors="coerce"`, which loses what it cannot read without a word.
+Tried and rejected: value-by-value parsers (pandas, dateutil, dateparser read 8 to 21 % of such columns
+wrongly); `errors="coerce"`, which loses what it cannot read without a word.
 """
 
 from __future__ import annotations
@@ -23,27 +23,28 @@ import pandas as pd
 from detectors.formats.column import Column, Remark, Remarks, distinct
 from detectors.roles import Role
 
-_TIME = r"(?:(?:T|,?\s+|\s*-\s+)(?P<time>\d{1,2}[:.h]\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?\s*(?:[AaPp]\.?[Mm]\.?)?\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})?))?"
+_ZONE = r"(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
+_CLOCK = rf"\d{{1,2}}[:.h]\d{{2}}(?::\d{{2}}(?:[.,]\d{{1,9}})?)?\s*(?:[AaPp]\.?[Mm]\.?)?\s*{_ZONE}"
+_TIME = rf"(?:(?:T|,?\s+|\s*-\s+)(?P<time>{_CLOCK}))?"
 _ISO = re.compile(rf"(?P<y>\d{{4}})(?P<s>[-/. ])(?P<m>\d{{1,2}})(?P=s)(?P<d>\d{{1,2}}){_TIME}")
-_NUMERIC = re.compile(
-    rf"(?P<a>\d{{1,2}})(?P<s>[-/. ])\s?(?P<b>\d{{1,2}})(?P=s)\s?(?P<y>\d{{4}}|'?\d{{2}}){_TIME}"
-)
+_NUMERIC = re.compile(rf"(?P<a>\d{{1,2}})(?P<s>[-/. ])\s?(?P<b>\d{{1,2}})(?P=s)\s?(?P<y>\d{{4}}|'?\d{{2}}){_TIME}")
 _COMPACT = re.compile(r"(?P<y>(?:1[89]|20)\d{2})(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])")
 _DAY_NAME = r"(?:[^\W\d_]{2,10}\.?,?\s+)?"
+_MONTH_NAME = r"(?P<m>[^\W\d_]{3,10})\.?,?"
 _DAY_MONTH = re.compile(
-    rf"{_DAY_NAME}(?P<d>\d{{1,2}})(?:st|nd|rd|th|º|er|\.)?[-/. ]+(?:(?:of|de|di)\s+)?(?P<m>[^\W\d_]{{3,10}})\.?,?[-/. ]+(?:(?:de|del)\s+)?(?P<y>\d{{4}}|'?\d{{2}}){_TIME}"
+    rf"{_DAY_NAME}(?P<d>\d{{1,2}})(?:st|nd|rd|th|º|er|\.)?[-/. ]+(?:(?:of|de|di)\s+)?{_MONTH_NAME}"
+    rf"[-/. ]+(?:(?:de|del)\s+)?(?P<y>\d{{4}}|'?\d{{2}}){_TIME}"
 )
 _MONTH_DAY = re.compile(
-    rf"{_DAY_NAME}(?P<m>[^\W\d_]{{3,10}})\.?[-/. ]+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?[-/. ]+(?P<y>\d{{4}}|'\d{{2}}){_TIME}"
+    rf"{_DAY_NAME}{_MONTH_NAME}[-/. ]+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?[-/. ]+(?P<y>\d{{4}}|'\d{{2}}){_TIME}"
 )
-_YEAR_MONTH_DAY = re.compile(
-    rf"(?P<y>\d{{4}})[-/. ]+(?P<m>[^\W\d_]{{3,10}})\.?[-/. ]+(?P<d>\d{{1,2}}){_TIME}"
-)
+_YEAR_MONTH_DAY = re.compile(rf"(?P<y>\d{{4}})[-/. ]+(?P<m>[^\W\d_]{{3,10}})\.?[-/. ]+(?P<d>\d{{1,2}}){_TIME}")
 _WORDED = (_DAY_MONTH, _MONTH_DAY, _YEAR_MONTH_DAY)
 _EPOCH = re.compile(r"[12]\d{9}(?:\d{3})?")
 _SERIAL = re.compile(r"[2-5]\d{4}(?:\.\d+)?")
 _CANONICAL = re.compile(
-    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 )
 _LONGEST = 60
 
@@ -162,7 +163,7 @@ def _time(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """Which order a column's dates are in. day_first: group of texts -> probability; "" is the whole column's."""
+    """Which order a column's dates are in. day_first: group -> probability; "" is the whole column's."""
 
     day_first: Mapping[str, float]
 
@@ -187,9 +188,7 @@ def decide_orders(parts: list[Parts | None], counts: np.ndarray, *, beyond: Orde
             second[part.group] += int(count)
     first[""], second[""] = first.total(), second.total()
     decided = {
-        group: _probability(first[group], second[group])
-        for group in {*first, *second}
-        if first[group] + second[group]
+        group: _probability(first[group], second[group]) for group in {*first, *second} if first[group] + second[group]
     }
     return Orders({**(dict(beyond.day_first) if beyond and "" not in decided else {}), **decided})
 
@@ -205,9 +204,7 @@ def resolve(parts: Parts | None, orders: Orders) -> Reading | None:
         return None
     day_first = orders.sure(parts.group) if parts.group else 1.0
     readings = (
-        ((parts.a, parts.b), (parts.b, parts.a))
-        if day_first >= 0.5
-        else ((parts.b, parts.a), (parts.a, parts.b))
+        ((parts.a, parts.b), (parts.b, parts.a)) if day_first >= 0.5 else ((parts.b, parts.a), (parts.a, parts.b))
     )
     for day, month in readings if parts.group else readings[:1]:
         try:
@@ -221,18 +218,16 @@ def resolve(parts: Parts | None, orders: Orders) -> Reading | None:
 def read_dates(values: pd.Series, origin: pd.Series | None = None, *, past: bool = False) -> pd.DataFrame:
     """Read a whole column of text.
 
-    values: (n,) text or missing. origin: (n,) name of the source of each row, where the column unites several.
+    values: (n,) text or missing. origin: (n,) name of each row's source, where the column unites several.
 
     Returns a frame with the same index: date (datetime64[s], NaT where there is none), sure (probability that
-    the order is right) and ambiguous (True where the column does not tell the order; do not use without asking).
+    the order is right) and ambiguous (True where the column does not tell the order: ask before use).
     """
     codes, texts = distinct(values)
     parts = [take_apart(text, past=past) for text in texts]
     whole = decide_orders(parts, np.bincount(codes[codes >= 0], minlength=len(texts)))
     sources, _ = (
-        pd.factorize(origin.to_numpy(dtype=object))
-        if origin is not None
-        else (np.zeros(len(codes), int), None)
+        pd.factorize(origin.to_numpy(dtype=object)) if origin is not None else (np.zeros(len(codes), int), None)
     )
     days = np.full(len(codes), np.datetime64("NaT"), dtype="datetime64[s]")
     sure = np.zeros(len(codes))
@@ -252,7 +247,7 @@ def read_dates(values: pd.Series, origin: pd.Series | None = None, *, past: bool
 
 
 def is_valid(text: str, role: Role = Role.DATE) -> bool:
-    """Whether the text holds a date that exists, and for a date of birth one that a living person can have."""
+    """Whether the text holds a date that exists; a date of birth must be one of a living person."""
     reading = resolve(take_apart(text, past=role is Role.DATE_OF_BIRTH), Orders({}))
     return reading is not None and _out_of_range(reading.day, role) == ""
 
@@ -292,7 +287,7 @@ def _remark(text: str, reading: Reading | None, role: Role, style: float) -> Rem
     if _CANONICAL.fullmatch(text):
         return None
     if reading.sure < 1 - _TOLERATED:
-        why = f'"{text}" can be read in two ways and the column does not tell which; here as {reading.day.isoformat()}.'
+        why = f'"{text}" has two readings and the column does not tell which; here {reading.day.isoformat()}.'
         return Remark("date-ambiguous", min(0.45, style * reading.sure / 2 + 0.1), why, reading.iso)
     why = f"{reading.day.day} {reading.day:%B} {reading.day.year}, read in the order of this column."
     return Remark("date-iso", style * reading.sure, why, reading.iso)

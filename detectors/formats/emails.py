@@ -1,6 +1,7 @@
 """E-mail addresses: syntax, typing errors of well-known domains, role and throw-away accounts.
 
-No DNS is asked. A plain regular expression accepts the common case; email-validator (RFC 5321/5322/6531) judges the rest.
+No DNS is asked. A plain regular expression accepts the common case; email-validator (RFC 5321, 5322 and 6531)
+judges the rest.
 """
 
 from __future__ import annotations
@@ -20,37 +21,44 @@ _PLAIN = re.compile(
 _MAX_LENGTH = 254
 """RFC 5321, 4.5.3.1.3: a path of 256 octets with its angle brackets."""
 
-WELL_KNOWN = frozenset(
-    "gmail.com googlemail.com yahoo.com yahoo.co.uk yahoo.fr yahoo.de yahoo.es yahoo.it yahoo.com.br yahoo.co.in yahoo.co.jp"
-    " ymail.com hotmail.com hotmail.co.uk hotmail.fr hotmail.de hotmail.es hotmail.it outlook.com outlook.de outlook.fr"
-    " live.com live.co.uk live.fr msn.com aol.com icloud.com me.com mac.com comcast.net verizon.net att.net sbcglobal.net"
-    " bellsouth.net cox.net charter.net earthlink.net protonmail.com proton.me gmx.de gmx.net gmx.at gmx.ch gmx.com web.de"
-    " t-online.de freenet.de orange.fr wanadoo.fr free.fr laposte.net sfr.fr libero.it virgilio.it tiscali.it alice.it"
-    " btinternet.com sky.com virginmedia.com ntlworld.com bigpond.com optusnet.com.au shaw.ca rogers.com sympatico.ca"
-    " telus.net uol.com.br bol.com.br terra.com.br mail.ru yandex.ru rambler.ru qq.com 163.com 126.com naver.com wp.pl o2.pl"
-    " onet.pl interia.pl seznam.cz ziggo.nl kpnmail.nl telenet.be skynet.be bluewin.ch zoho.com fastmail.com rediffmail.com".split()
-)
-THROW_AWAY = frozenset(
-    "mailinator.com guerrillamail.com 10minutemail.com tempmail.com temp-mail.org yopmail.com trashmail.com sharklasers.com"
-    " getnada.com dispostable.com maildrop.cc throwawaymail.com fakeinbox.com mintemail.com mohmal.com emailondeck.com"
-    " spamgourmet.com mailnesia.com mytemp.email tempail.com wegwerfmail.de trash-mail.com discard.email moakt.com".split()
-)
-_ROLES = frozenset(
-    "info sales support admin administrator contact office hello help helpdesk service billing accounts accounting invoice"
-    " invoices marketing hr jobs careers webmaster postmaster hostmaster abuse noreply no-reply donotreply newsletter press"
-    " media team mail enquiries inquiries reception orders kontakt contacto vertrieb buchhaltung einkauf bewerbung".split()
-)
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+WELL_KNOWN = _words("""
+    gmail.com googlemail.com yahoo.com yahoo.co.uk yahoo.fr yahoo.de yahoo.es yahoo.it yahoo.com.br
+    yahoo.co.in yahoo.co.jp ymail.com hotmail.com hotmail.co.uk hotmail.fr hotmail.de hotmail.es
+    hotmail.it outlook.com outlook.de outlook.fr live.com live.co.uk live.fr msn.com aol.com icloud.com
+    me.com mac.com comcast.net verizon.net att.net sbcglobal.net bellsouth.net cox.net charter.net
+    earthlink.net protonmail.com proton.me gmx.de gmx.net gmx.at gmx.ch gmx.com web.de t-online.de
+    freenet.de orange.fr wanadoo.fr free.fr laposte.net sfr.fr libero.it virgilio.it tiscali.it alice.it
+    btinternet.com sky.com virginmedia.com ntlworld.com bigpond.com optusnet.com.au shaw.ca rogers.com
+    sympatico.ca telus.net uol.com.br bol.com.br terra.com.br mail.ru yandex.ru rambler.ru qq.com
+    163.com 126.com naver.com wp.pl o2.pl onet.pl interia.pl seznam.cz ziggo.nl kpnmail.nl telenet.be
+    skynet.be bluewin.ch zoho.com fastmail.com rediffmail.com
+""")
+THROW_AWAY = _words("""
+    mailinator.com guerrillamail.com 10minutemail.com tempmail.com temp-mail.org yopmail.com
+    trashmail.com sharklasers.com getnada.com dispostable.com maildrop.cc throwawaymail.com
+    fakeinbox.com mintemail.com mohmal.com emailondeck.com spamgourmet.com mailnesia.com mytemp.email
+    tempail.com wegwerfmail.de trash-mail.com discard.email moakt.com
+""")
+_ROLES = _words("""
+    info sales support admin administrator contact office hello help helpdesk service billing accounts
+    accounting invoice invoices marketing hr jobs careers webmaster postmaster hostmaster abuse noreply
+    no-reply donotreply newsletter press media team mail enquiries inquiries reception orders kontakt
+    contacto vertrieb buchhaltung einkauf bewerbung
+""")
 _ENDINGS = {
-    "con": "com", "cmo": "com", "ocm": "com", "comm": "com", "coom": "com", "vom": "com", "xom": "com", "cpm": "com",
-    "clm": "com", "dom": "com", "ner": "net", "nte": "net", "ney": "net", "nett": "net", "ogr": "org", "rog": "org",
-    "orgg": "org", "orh": "org", "eud": "edu", "edy": "edu", "edi": "edu",
+    "con": "com", "cmo": "com", "ocm": "com", "comm": "com", "coom": "com", "vom": "com", "xom": "com",
+    "cpm": "com", "clm": "com", "dom": "com", "ner": "net", "nte": "net", "ney": "net", "nett": "net",
+    "ogr": "org", "rog": "org", "orgg": "org", "orh": "org", "eud": "edu", "edy": "edu", "edi": "edu",
 }  # fmt: skip
 """Endings that are typed for another and are no top-level domain themselves."""
 
 _CUT_SHORT = {"co", "cm", "om", "c", "m"}
-_PROVIDERS = {
-    domain.split(".")[0]: domain for domain in sorted(WELL_KNOWN, reverse=True) if domain.endswith(".com")
-}
+_PROVIDERS = {domain.split(".")[0]: domain for domain in sorted(WELL_KNOWN, reverse=True) if domain.endswith(".com")}
 _COMMON_HERE = 20
 """Rows with one domain from which on a rare neighbour one letter away is taken for its typing error."""
 
@@ -124,7 +132,7 @@ def _unwrap(text: str) -> str:
 
 
 def _respell(text: str) -> str:
-    """Usual slips: spaces, (at), a comma for a dot, doubled or missing signs. Not an address afterwards: as it came."""
+    """Mend usual slips: spaces, (at), a comma for a dot, doubled or missing signs."""
     trial = re.sub(r"\s*[\[(]\s*at\s*[\])]\s*|\s+at\s+", "@", text, flags=re.IGNORECASE)
     trial = re.sub(r"\s*[\[(]\s*dot\s*[\])]\s*", ".", trial, flags=re.IGNORECASE)
     trial = re.sub(r"\s+", "", trial).replace(",", ".")

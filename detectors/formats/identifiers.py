@@ -66,11 +66,7 @@ def _applicable(compact: str, role: Role, region: str) -> tuple[ModuleType, ...]
         return (bic,)
     if role is Role.BANK_ACCOUNT and re.fullmatch(r"\d{15,16}", compact):
         return (luhn,)
-    if (
-        role is Role.TAX_ID
-        and compact[:2].lower() in vat.MEMBER_STATES
-        and any(sign.isdigit() for sign in compact)
-    ):
+    if role is Role.TAX_ID and compact[:2].lower() in vat.MEMBER_STATES and any(sign.isdigit() for sign in compact):
         return (vat,)
     return _modules(role, region)
 
@@ -93,7 +89,5 @@ def remarks(column: Column) -> Remarks:
                 "number-check", 0.6, f'"{value[:60]}" fits no known number{where}: form or check digit.'
             )
         elif right and compact != value and compacted >= 0.5:
-            found[position] = Remark(
-                "number-compact", 0.5 + 0.4 * compacted, "Written without separators.", compact
-            )
+            found[position] = Remark("number-compact", 0.5 + 0.4 * compacted, "Written without separators.", compact)
     return found

@@ -18,7 +18,10 @@ _NUMBER = re.compile(
 )
 _PLAIN = re.compile(r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _GROUPED = re.compile(r"\d{1,3}(?:(?P<mark>[.,'\u2019\u00a0\u202f ])\d{3})(?:(?P=mark)\d{3})*(?:[.,]\d+)?")
-_SCALES = {"k": 1000, "tsd": 1000, "tsd.": 1000, "m": 10**6, "mm": 10**6, "mn": 10**6, "mio": 10**6, "mio.": 10**6, "million": 10**6, "millions": 10**6, "bn": 10**9, "mrd": 10**9, "mrd.": 10**9, "billion": 10**9}  # fmt: skip
+_SCALES = {
+    "k": 1000, "tsd": 1000, "tsd.": 1000, "m": 10**6, "mm": 10**6, "mn": 10**6, "mio": 10**6, "mio.": 10**6,
+    "million": 10**6, "millions": 10**6, "bn": 10**9, "mrd": 10**9, "mrd.": 10**9, "billion": 10**9,
+}  # fmt: skip
 _LONGEST = 60
 _NOISE = re.compile(r"\d*\.\d{0,14}?(?:0{6,}\d{1,3}|9{6,}\d{1,3})")
 
@@ -56,11 +59,7 @@ def read(text: str, decimal: str = "") -> Reading | None:
     digits, ambiguous = _without_groups(match["digits"].strip(), decimal)
     if digits is None:
         return None
-    unit = (
-        " ".join(part for part in (match["before"] + match["before2"], match["after"]) if part)
-        .strip()
-        .lower()
-    )
+    unit = " ".join(part for part in (match["before"] + match["before2"], match["after"]) if part).strip().lower()
     negative = bool(match["open"]) or bool(match["trail"]) or match["sign"] in {"-", "\u2212"}
     return _reading(("-" if negative else "") + digits + (match["power"] or ""), unit, ambiguous=ambiguous)
 
@@ -101,7 +100,7 @@ def _without_groups(digits: str, decimal: str) -> tuple[str | None, bool]:
 
 
 def decimal_sign(values: tuple[str, ...]) -> str:
-    """The column's decimal sign, "." or ",", from the values that can be read in one way only; "" if none tells."""
+    """The column's decimal sign, "." or ",", by the values with one reading only; "" if none tells."""
     votes: Counter[str] = Counter()
     for value in values:
         digits = re.sub(r"[^\d.,]", "", value[:_LONGEST]).strip(".,")
@@ -166,13 +165,9 @@ def _remark(text: str, reading: Reading | None, usual: str, sure: float, role: R
     if proposed == text or (_PLAIN.fullmatch(text) and proposed == plain(reading.value)):
         return None
     if reading.ambiguous:
-        return Remark(
-            "number-separator", 0.3, f'"{text}" can be read in two ways; here as {proposed}.', proposed
-        )
+        return Remark("number-separator", 0.3, f'"{text}" can be read in two ways; here as {proposed}.', proposed)
     if proposed != plain(reading.value):
-        return Remark(
-            "number-noise", 0.8, f"Digits left by a computer's rounding; it was {proposed}.", proposed
-        )
+        return Remark("number-noise", 0.8, f"Digits left by a computer's rounding; it was {proposed}.", proposed)
     if reading.unit:
         score = 0.5 + 0.4 * sure if not usual else 0.45
         return Remark("number-sign", score, f'The number without "{reading.unit}".', proposed)

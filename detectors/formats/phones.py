@@ -72,9 +72,7 @@ def _remark(text: str, region: str, style: float) -> Remark | None:
             return None
         return Remark("phone-invalid", 0.75, f'"{text[:80]}" is no phone number.')
     if not phonenumbers.is_valid_number(number):
-        return Remark(
-            "phone-unassigned", 0.5, f'"{text[:80]}" is in no numbering plan of +{number.country_code}.'
-        )
+        return Remark("phone-unassigned", 0.5, f'"{text[:80]}" is in no numbering plan of +{number.country_code}.')
     proposed = e164(number)
     if proposed == text:
         return None

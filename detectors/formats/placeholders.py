@@ -8,13 +8,12 @@ from detectors.formats.column import Remark
 from detectors.roles import Role, ValueType
 
 _SURE = re.compile(
-    r"(?i:n\s*/\s*a\.?|#n/a|n\.a\.|null|\(null\)|nil|nan|none given|not (?:available|applicable|known|provided|given)"
-    r"|unknown|unbekannt|inconnu|desconocid[oa]|sconosciut[oa]|tbd|tbc|to be (?:determined|confirmed)|k\.?\s?a\.?"
-    r"|<\s*(?:null|none|empty|blank)\s*>|missing|blank)|[-–—_.?*/\\]+|#(?:ref|value|name|div/0)[!?]"
+    r"(?i:n\s*/\s*a\.?|#n/a|n\.a\.|null|\(null\)|nil|nan|none given"
+    r"|not (?:available|applicable|known|provided|given)"
+    r"|unknown|unbekannt|inconnu|desconocid[oa]|sconosciut[oa]|tbd|tbc|to be (?:determined|confirmed)"
+    r"|k\.?\s?a\.?|<\s*(?:null|none|empty|blank)\s*>|missing|blank)|[-–—_.?*/\\]+|#(?:ref|value|name|div/0)[!?]"
 )
-_NOT_A_PERSON = re.compile(
-    r"(?i:x{2,}|test(?:er|ing)?|asdf\w*|qwerty\w*|dummy|foo|bar|abc|none|na|n a|no name|noname)"
-)
+_NOT_A_PERSON = re.compile(r"(?i:x{2,}|test(?:er|ing)?|asdf\w*|qwerty\w*|dummy|foo|bar|abc|none|na|n a|no name|noname)")
 _PEOPLE = {
     Role.NAME,
     Role.GIVEN_NAME,

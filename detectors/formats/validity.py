@@ -1,4 +1,4 @@
-"""Which filled cells are valid for their role? Used by the quality metrics; the same rules make the findings."""
+"""Which filled cells are valid for their role? The same rules make the findings."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def filled_mask(series: pd.Series, role: Role = Role.TEXT) -> pd.Series:
 def valid_mask(role: Role, series: pd.Series, country: pd.Series | None = None) -> pd.Series:
     """True where a cell is filled and valid for its role.
 
-    series: (n,) text or missing. country: (n,) the records' countries, any spelling, same index; decides phones,
-        currencies and identifiers.
+    series: (n,) text or missing. country: (n,) the records' countries, any spelling, same index; decides
+        phones, currencies and identifiers.
 
-    validity = valid_mask(role, s).sum() / filled_mask(s, role).sum(): blank cells and placeholders are in neither.
+    validity = valid_mask(role, s).sum() / filled_mask(s, role).sum(); blanks and placeholders are in neither.
     A role without a rule of its own (text, categories) is valid where it is filled and has a letter or digit.
     """
     filled = filled_mask(series, role).to_numpy()
@@ -53,8 +53,8 @@ def valid_mask(role: Role, series: pd.Series, country: pd.Series | None = None) 
     if role in _BY_COUNTRY:
         valid = _valid_by_country(_BY_COUNTRY[role], codes, texts, country)
     else:
-        rule = _ALONE.get(role, lambda text: any(sign.isalnum() for sign in text))
-        valid = spread(codes, np.array([rule(text.strip()) for text in texts], dtype=bool))
+        rule: Callable[[str], bool] = _ALONE.get(role, _has_content)
+        valid = spread(codes, np.array([rule(text.strip()) for text in texts], dtype=np.bool_))
     return pd.Series(valid & filled, index=series.index, dtype=bool)
 
 
@@ -73,3 +73,7 @@ def _valid_by_country(
     pairs, inverse = np.unique(np.stack([codes, places]), axis=1, return_inverse=True)
     verdicts = [code >= 0 and rule(texts[code].strip(), str(names_of[place])) for code, place in pairs.T]
     return np.array(verdicts, dtype=bool)[inverse] if len(codes) else np.zeros(0, dtype=bool)
+
+
+def _has_content(text: str) -> bool:
+    return any(sign.isalnum() for sign in text)
