@@ -1,0 +1,1 @@
+"""What did a person say? The review queue, decisions, policies and feedback."""

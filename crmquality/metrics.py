@@ -1,0 +1,246 @@
+"""Quality metrics of a table: pure functions, each A / B with its formula in the docstring (ISO/IEC 25024 style).
+
+Every metric counts what it names and nothing else: blank cells are the business of completeness, so validity looks
+at filled cells only; duplicates are counted on entities, not on equal values; accuracy comes from people's verdicts,
+never from the rules that also make the findings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from detectors.addresses.gazetteer import us_gazetteer
+from detectors.contract import Batch
+from detectors.formats.dates import read_dates
+from detectors.formats.validity import regions, valid_mask
+from detectors.missing_values import is_missing
+from detectors.roles import Role, ValueType
+
+RULE_VERSION = 1
+FRESH_DAYS = 365
+Z95 = 1.959963984540054
+
+OPTIONAL = {Role.MIDDLE_NAME, Role.FAX, Role.UNIT, Role.CLOSED_AT, Role.REASON, Role.TEXT, Role.WEBSITE}
+"""Roles that a complete record may leave blank."""
+
+WEIGHTS = {"completeness": 1.0, "validity": 1.0, "consistency": 1.0, "uniqueness": 1.0, "timeliness": 0.5, "accuracy": 1.0}
+"""What each metric counts in the quality score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One metric: numerator of denominator; low and high bound the value at 95 % where it is an estimate.
+
+    field: the column; "" for the table as a whole.
+    """
+
+    name: str
+    numerator: float
+    denominator: float
+    field: str = ""
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The share; None where the metric does not apply."""
+        return self.numerator / self.denominator if self.denominator else None
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Cell by cell, over the columns looked at: what is filled, and which filled cells fail their role's rule."""
+
+    filled: pd.DataFrame
+    invalid: pd.DataFrame
+    inconsistent: pd.DataFrame
+
+
+def masks(batch: Batch) -> Masks:
+    """Look at every cell once; the frames' columns are the batch's, inconsistent's are the cross-field rules."""
+    frame = batch.frame
+    country = batch.text(Role.COUNTRY)
+    filled = pd.DataFrame({name: ~is_missing(frame[name]) for name in frame.columns}, index=frame.index, dtype=bool)
+    invalid = pd.DataFrame(
+        {name: filled[name] & ~valid_mask(batch.roles[name], frame[name], country) for name in frame.columns},
+        index=frame.index,
+        dtype=bool,
+    )
+    return Masks(filled, invalid, cross_field_failures(batch, filled))
+
+
+def completeness(batch: Batch, seen: Masks) -> list[Measure]:
+    """Filled required cells / required cells.
+
+    Blank, "N/A", "unknown" and other placeholders are missing. Every mapped column is required but those whose role
+    a complete record may leave blank (OPTIONAL).
+    """
+    columns = [name for name in batch.frame.columns if batch.roles[name] not in OPTIONAL]
+    by_field = [Measure("completeness", int(seen.filled[name].sum()), len(batch), name) for name in columns]
+    return [_total("completeness", by_field), *by_field]
+
+
+def validity(batch: Batch, seen: Masks) -> list[Measure]:
+    """Filled cells that keep their role's rule / filled cells of roles that have a rule."""
+    by_field = [
+        Measure("validity", int((seen.filled[name] & ~seen.invalid[name]).sum()), int(seen.filled[name].sum()), name)
+        for name in batch.frame.columns
+        if batch.roles[name].value_type is not ValueType.TEXT or batch.roles[name] in CHECKED_TEXT
+    ]
+    return [_total("validity", by_field), *by_field]
+
+
+CHECKED_TEXT = {Role.EMAIL, Role.PHONE, Role.FAX, Role.WEBSITE, Role.POSTCODE}
+
+
+def consistency(batch: Batch, seen: Masks) -> list[Measure]:
+    """Cross-field rules kept / applicable (a rule applies where all its fields are filled).
+
+    Rules: postcode and region or city belong together; created before updated, before closed; born before created.
+    """
+    by_rule = []
+    for name in seen.inconsistent.columns:
+        applicable = seen.inconsistent[name].notna()
+        kept = int((seen.inconsistent[name] == False).sum())  # noqa: E712 - three values: kept, broken, not applicable
+        by_rule.append(Measure("consistency", kept, int(applicable.sum()), name))
+    return [_total("consistency", by_rule), *by_rule]
+
+
+def uniqueness(records: int, clusters: Iterable[int]) -> Measure:
+    """1 - (records in duplicate clusters - clusters) / records, on entity clusters.
+
+    clusters: the size of each cluster of two or more.
+    """
+    surplus = sum(size - 1 for size in clusters)
+    return Measure("uniqueness", records - surplus, records)
+
+
+def timeliness(batch: Batch, *, now: datetime) -> Measure:
+    """Records whose last verification or update is at most FRESH_DAYS old / records that carry such a date."""
+    dates = None
+    for role in (Role.VERIFIED_AT, Role.UPDATED_AT, Role.CREATED_AT):
+        cells = batch.text(role)
+        if cells is not None:
+            read = _dates(cells)
+            dates = read if dates is None else dates.fillna(read)
+    if dates is None:
+        return Measure("timeliness", 0, 0)
+    known = dates.dropna()
+    age = (pd.Timestamp(now).tz_localize(None) - known) / pd.Timedelta(days=1)
+    return Measure("timeliness", int((age <= FRESH_DAYS).sum()), len(known))
+
+
+def accuracy(right: int, verified: int) -> Measure:
+    """Values verified correct / values verified, by people's verdicts or a reference; Wilson interval."""
+    low, high = wilson(right, verified)
+    return Measure("accuracy", right, verified, low=low, high=high)
+
+
+def error_rate(batch: Batch, seen: Masks) -> Measure:
+    """Failed checks / checks: every filled cell's rule and every applicable cross-field rule is one check."""
+    checks = int(seen.filled.to_numpy().sum()) + int(seen.inconsistent.notna().to_numpy().sum())
+    broken = int((seen.inconsistent == True).to_numpy().sum())  # noqa: E712
+    return Measure("error rate", int(seen.invalid.to_numpy().sum()) + broken, checks)
+
+
+def faultless(batch: Batch, seen: Masks) -> Measure:
+    """Records that fail no check and lack no required value / records: the record-level score."""
+    required = [name for name in batch.frame.columns if batch.roles[name] not in OPTIONAL]
+    fails = seen.invalid.any(axis=1) | (seen.inconsistent == True).any(axis=1) | ~seen.filled[required].all(axis=1)  # noqa: E712
+    return Measure("faultless records", int((~fails).sum()), len(batch))
+
+
+def record_scores(batch: Batch, seen: Masks) -> pd.Series:
+    """Checks passed / checks of each record in [0, 1]: required cells filled, filled cells valid, rules kept."""
+    required = [name for name in batch.frame.columns if batch.roles[name] not in OPTIONAL]
+    checks = len(required) + seen.filled.sum(axis=1) + seen.inconsistent.notna().sum(axis=1)
+    failed = (~seen.filled[required]).sum(axis=1) + seen.invalid.sum(axis=1)
+    failed = failed + (seen.inconsistent == True).sum(axis=1)  # noqa: E712
+    return (1 - failed / checks.where(checks > 0, 1)).astype(float)
+
+
+def quality_score(measures: Mapping[str, float | None]) -> float | None:
+    """Weighted mean of the metrics that apply, by WEIGHTS; None if none does."""
+    known = [(WEIGHTS[name], value) for name, value in measures.items() if name in WEIGHTS and value is not None]
+    weight = sum(share for share, _ in known)
+    return sum(share * value for share, value in known) / weight if weight else None
+
+
+def wilson(right: float, total: float) -> tuple[float | None, float | None]:
+    """The 95 % Wilson score interval of a share (Wilson 1927); None, None for an empty sample."""
+    if total <= 0:
+        return None, None
+    share = right / total
+    middle = share + Z95**2 / (2 * total)
+    half = Z95 * math.sqrt(share * (1 - share) / total + Z95**2 / (4 * total**2))
+    scale = 1 + Z95**2 / total
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def cross_field_failures(batch: Batch, filled: pd.DataFrame) -> pd.DataFrame:
+    """Rule -> True where broken, False where kept, NA where it does not apply."""
+    rules: dict[str, pd.Series] = {}
+    dates = {
+        role: _dates(batch.frame[column])
+        for role in (Role.DATE_OF_BIRTH, Role.CREATED_AT, Role.UPDATED_AT, Role.CLOSED_AT)
+        if (column := batch.column(role)) is not None
+    }
+    for earlier, later in (
+        (Role.DATE_OF_BIRTH, Role.CREATED_AT),
+        (Role.CREATED_AT, Role.UPDATED_AT),
+        (Role.CREATED_AT, Role.CLOSED_AT),
+    ):
+        if earlier in dates and later in dates:
+            known = dates[earlier].notna() & dates[later].notna()
+            rules[f"{earlier.label} before {later.label.lower()}"] = _three(
+                dates[earlier].dt.normalize() > dates[later].dt.normalize(), known
+            )
+    place = _postcode_rule(batch, filled)
+    if place is not None:
+        rules["Postcode and region belong together"] = place
+    return pd.DataFrame(rules, index=batch.frame.index)
+
+
+def _postcode_rule(batch: Batch, filled: pd.DataFrame) -> pd.Series | None:
+    """A US postcode lies in one state; rows of other countries, and postcodes not in the gazetteer, are left out."""
+    postcode, region = batch.column(Role.POSTCODE), batch.column(Role.REGION)
+    if postcode is None or region is None:
+        return None
+    country = batch.text(Role.COUNTRY)
+    both = filled[postcode] & filled[region]
+    if country is not None:
+        both &= regions(country).isin(["US", ""])
+    keys, pairs = pd.factorize(pd.MultiIndex.from_frame(batch.frame.loc[both, [postcode, region]]))
+    answers = pd.array([_lies_elsewhere(code, name) for code, name in pairs], dtype="boolean")
+    broken = pd.Series(pd.NA, index=batch.frame.index, dtype="boolean")
+    broken[both] = answers[keys]
+    return broken
+
+
+def _lies_elsewhere(postcode: str, region: str) -> bool | None:
+    gazetteer = us_gazetteer()
+    area, code = gazetteer.area(postcode.strip()[:5]), gazetteer.region_code(region)
+    return None if area is None or code is None else area.region != code
+
+
+def _dates(cells: pd.Series) -> pd.Series:
+    return pd.to_datetime(read_dates(cells)["iso"], format="ISO8601", errors="coerce")
+
+
+def _three(broken: pd.Series, known: pd.Series) -> pd.Series:
+    return broken.astype("boolean").where(known)
+
+
+def _total(name: str, parts: list[Measure]) -> Measure:
+    return Measure(name, sum(part.numerator for part in parts), sum(part.denominator for part in parts))
+
+
+def share_below(scores: pd.Series, bound: float) -> int:
+    """How many records score below the bound."""
+    return int(np.count_nonzero(scores.to_numpy() < bound))

@@ -1,0 +1,32 @@
+"""Everything CRM Quality holds to be true."""
+
+from crmquality.models.jobs import Job, JobState
+from crmquality.models.metrics import QualityMetric
+from crmquality.models.records import (
+    Change,
+    ChangeSet,
+    Import,
+    Kind,
+    QuarantinedRow,
+    Record,
+    Source,
+)
+from crmquality.models.runs import DetectorConfig, Finding, ModelVersion, Run, Training
+
+__all__ = [
+    "Change",
+    "ChangeSet",
+    "DetectorConfig",
+    "Finding",
+    "Import",
+    "Job",
+    "JobState",
+    "Kind",
+    "ModelVersion",
+    "QualityMetric",
+    "QuarantinedRow",
+    "Record",
+    "Run",
+    "Source",
+    "Training",
+]

@@ -1,0 +1,198 @@
+"""Changing records: compare first, write once, keep before and after, undo later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from crmquality.models import Change, ChangeSet, Record, Source
+from crmquality.models.records import REFERENCES
+from crmquality.services.errors import Conflict, Refused
+
+
+class StaleRecord(Conflict):
+    """The record changed since the finding was made; nothing was written."""
+
+
+class CannotUndo(Refused):
+    """A later merge stands in the way, or the time to undo has passed; the message lists what."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One value to write: `after` into `field` of the record, if it still holds `before`."""
+
+    record: int
+    field: str
+    before: str | None
+    after: str | None
+    reason: str = ""
+    is_pointer: bool = False
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What an undo did. kept: changes left alone because someone edited the value later, with that value."""
+
+    change_set: ChangeSet
+    restored: int
+    kept: list[tuple[Change, str | None]] = field(default_factory=list)
+
+
+def references(source: Source, values: Mapping[str, str | None]) -> list[str] | None:
+    """The "kind:external id" of what a record refers to; None if nothing."""
+    found = [
+        f"{REFERENCES[role]}:{values[column]}"
+        for column, role in source.column_roles.items()
+        if role in REFERENCES and values.get(column)
+    ]
+    return found or None
+
+
+def lock_records(ids: Iterable[int]) -> dict[int, Record]:
+    """The records, locked in id order so that two corrections never wait for each other in a circle."""
+    wanted = sorted(set(ids))
+    rows = Record.objects.select_for_update(of=("self",)).select_related("source").filter(id__in=wanted).order_by("id")
+    return {record.pk: record for record in rows}
+
+
+@transaction.atomic
+def set_fields(
+    *,
+    record_id: int,
+    changes: Mapping[str, str | None],
+    cause: str,
+    by: Any = None,
+    expected: Mapping[str, str | None] | None = None,
+    reasons: Mapping[str, str] | None = None,
+    action: ChangeSet.Action = ChangeSet.Action.SET,
+) -> ChangeSet:
+    """Write values into one record.
+
+    expected: what the fields must still hold; today's values if not given.
+    Raises StaleRecord if a value differs from the expected one or the record was merged or is gone, Refused if
+    a field does not exist or nothing would change.
+    """
+    record = _live(lock_records([record_id]), record_id)
+    unknown = sorted(set(changes) - set(record.source.columns))
+    if unknown:
+        raise Refused(f"No field {', '.join(map(repr, unknown))} in source {record.source.name!r}.")
+    before = {name: record.fields.get(name) for name in changes}
+    moved = [name for name, value in (expected or {}).items() if name in changes and before[name] != value]
+    if moved:
+        raise StaleRecord(f"The record changed meanwhile: {', '.join(moved)}.")
+    edits = [
+        Edit(record.pk, name, before[name], value or None, (reasons or {}).get(name, ""))
+        for name, value in changes.items()
+        if before[name] != (value or None)
+    ]
+    if not edits:
+        raise Refused("The record holds these values already.")
+    return write(source=record.source, action=action, cause=cause, by=by, edits=edits, locked={record.pk: record})
+
+
+def write(
+    *,
+    source: Source,
+    action: ChangeSet.Action,
+    cause: str,
+    by: Any,
+    edits: Sequence[Edit],
+    locked: Mapping[int, Record],
+    undoes: ChangeSet | None = None,
+) -> ChangeSet:
+    """Apply edits to locked records and note each as a Change. Every change of a record goes through here."""
+    change_set = ChangeSet.objects.create(source=source, action=action, cause=cause[:200], by=by, undoes=undoes)
+    touched: dict[int, Record] = {}
+    for edit in edits:
+        record = touched.setdefault(edit.record, locked[edit.record])
+        if edit.is_pointer:
+            record.golden_id = int(edit.after) if edit.after else None
+        else:
+            record.fields = {**record.fields, edit.field: edit.after}
+    Change.objects.bulk_create(
+        Change(
+            change_set=change_set,
+            record_id=edit.record,
+            field=edit.field,
+            is_pointer=edit.is_pointer,
+            before=edit.before,
+            after=edit.after,
+            reason=edit.reason,
+        )
+        for edit in edits
+    )
+    for record in touched.values():
+        record.refs = references(record.source, record.fields)
+        record.version += 1
+        record.updated_at = Now()  # type: ignore[assignment]
+    Record.objects.bulk_update(touched.values(), ["fields", "refs", "golden", "version", "updated_at"])
+    return change_set
+
+
+@transaction.atomic
+def undo(*, change_set: ChangeSet, by: Any = None, now: Any = None) -> Undone:
+    """Put back every value a change set wrote, in one new change set.
+
+    A value that someone changed later is left as it is and listed in `kept`: the later edit wins.
+    Raises CannotUndo if it was undone before, is older than the days an admin allows, or a record of it was merged
+    into another since.
+    """
+    change_set = ChangeSet.objects.select_for_update().get(pk=change_set.pk)
+    if ChangeSet.objects.filter(undoes=change_set).exists():
+        raise CannotUndo("It was undone already.")
+    days = settings.CRMQUALITY["undo_days"]
+    if change_set.at < (now or timezone.now()) - timedelta(days=days):
+        raise CannotUndo(f"It is older than {days} days.")
+    changes = list(change_set.changes.all())
+    locked = lock_records(change.record_id for change in changes)
+    _refuse_later_merges(changes, locked)
+    edits, kept = [], []
+    for change in reversed(changes):
+        record = locked[change.record_id]
+        current = _pointer(record) if change.is_pointer else record.fields.get(change.field)
+        if current == change.after:
+            edits.append(Edit(record.pk, change.field, current, change.before, "undo", is_pointer=change.is_pointer))
+        elif current != change.before:
+            kept.append((change, current))
+    undone = write(
+        source=change_set.source,
+        action=ChangeSet.Action.UNDO,
+        cause=f"undo of {change_set.cause}",
+        by=by,
+        edits=edits,
+        locked=locked,
+        undoes=change_set,
+    )
+    return Undone(undone, len(edits), kept)
+
+
+def _refuse_later_merges(changes: Sequence[Change], locked: Mapping[int, Record]) -> None:
+    own = {change.record_id: change.after for change in changes if change.is_pointer}
+    later = [
+        record.external_id
+        for record in locked.values()
+        if record.golden_id is not None and own.get(record.pk) != str(record.golden_id)
+    ]
+    if later:
+        raise CannotUndo(f"Merged into another record since: {', '.join(sorted(later)[:10])}. Undo that merge first.")
+
+
+def _pointer(record: Record) -> str | None:
+    return str(record.golden_id) if record.golden_id is not None else None
+
+
+def _live(locked: Mapping[int, Record], record_id: int) -> Record:
+    record = locked.get(record_id)
+    if record is None or record.gone_at is not None:
+        raise StaleRecord("The record no longer exists.")
+    if record.golden_id is not None:
+        raise StaleRecord("The record was merged into another one.")
+    return record

@@ -1,0 +1,124 @@
+"""Storing what a run found: new claims are added, known ones refreshed, those no longer made withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import pandas as pd
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from crmquality import models
+from crmquality.models import Record, Run
+from crmquality.services.batches import values_digest
+from crmquality.services.proposals import evidence_to_json, finding_from_row, proposal_to_json
+from detectors.contract import Batch, Finding, Flag, MergeRecords, SetFields
+
+CHUNK = 2_000
+
+_STAGE = """
+    CREATE TEMPORARY TABLE found (
+        fingerprint text, values_digest text, subjects bigint[], proposal jsonb, score float8, rule text, evidence jsonb
+    ) ON COMMIT DROP
+"""
+_COPY = "COPY found (fingerprint, values_digest, subjects, proposal, score, rule, evidence) FROM STDIN"
+
+# A settled claim stays settled unless the values it was made from have changed; then it is open, to be asked again.
+_UPSERT = """
+    WITH stored AS (
+        INSERT INTO crmquality_finding AS f
+            (source_id, detector, fingerprint, values_digest, subjects, proposal, score, rule, evidence, state,
+             first_run_id, last_run_id)
+        SELECT DISTINCT ON (fingerprint)
+            %(source)s, %(detector)s, fingerprint, values_digest, subjects, proposal, score, rule, evidence, 'open',
+            %(run)s, %(run)s
+        FROM found ORDER BY fingerprint, score DESC
+        ON CONFLICT (source_id, detector, fingerprint) DO UPDATE SET
+            state = CASE
+                WHEN f.state = 'settled' AND f.values_digest = excluded.values_digest THEN 'settled'
+                ELSE 'open' END,
+            values_digest = excluded.values_digest, proposal = excluded.proposal, score = excluded.score,
+            rule = excluded.rule, evidence = excluded.evidence, last_run_id = excluded.last_run_id
+        RETURNING (xmax = 0) AS is_new
+    )
+    SELECT count(*), count(*) FILTER (WHERE is_new) FROM stored
+"""
+_WITHDRAW = """
+    UPDATE crmquality_finding SET state = 'withdrawn'
+    WHERE source_id = %(source)s AND detector = %(detector)s AND state = 'open'
+      AND last_run_id IS DISTINCT FROM %(run)s
+"""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How many claims a run made, how many of them are new, and how many earlier ones it no longer makes."""
+
+    found: int
+    new: int
+    withdrawn: int
+
+
+def store_findings(run: Run, batch: Batch, findings: Iterable[Finding]) -> Stored:
+    """Write a run's findings; call it inside the transaction that ends the run."""
+    who = {"source": run.source_id, "detector": run.detector, "run": run.pk}
+    with connection.cursor() as cursor:
+        cursor.execute(_STAGE)
+        with cursor.copy(_COPY) as copy:
+            copy.set_types(["text", "text", "int8[]", "jsonb", "float8", "text", "jsonb"])
+            for row in _rows(batch, findings):
+                copy.write_row(row)
+        cursor.execute(_UPSERT, who)
+        found, new = cursor.fetchone()
+        cursor.execute("DROP TABLE found")
+        cursor.execute(_WITHDRAW, who)
+        return Stored(found, new, cursor.rowcount)
+
+
+def _rows(batch: Batch, findings: Iterable[Finding]) -> Iterator[tuple[object, ...]]:
+    stream = iter(findings)
+    columns = list(batch.frame.columns)
+    while chunk := list(islice(stream, CHUNK)):
+        ids = sorted({subject for finding in chunk for subject in finding.subjects})
+        cells = batch.frame.loc[ids]
+        rows = {
+            record: {name: None if pd.isna(value) else value for name, value in zip(columns, values, strict=True)}
+            for record, values in zip(ids, cells.itertuples(index=False, name=None), strict=True)
+        }
+        for finding in chunk:
+            digest = values_digest([rows[subject] for subject in finding.subjects], _basis(finding))
+            yield (
+                finding.fingerprint,
+                digest,
+                list(finding.subjects),
+                Jsonb(proposal_to_json(finding.proposal)),
+                float(finding.score),
+                finding.rule[:120],
+                Jsonb(evidence_to_json(finding.evidence)),
+            )
+
+
+def _basis(finding: Finding) -> set[str] | None:
+    """The fields a claim rests on: what it changes and what its evidence names; None for all of them."""
+    named = {field for reason in finding.evidence for field in reason.fields}
+    match finding.proposal:
+        case SetFields(changes):
+            return named | set(changes)
+        case MergeRecords() | Flag():
+            return named or None
+
+
+def current_digest(finding: models.Finding, records: Sequence[Record]) -> str:
+    """The digest of the values the claim rests on, as the records hold them now."""
+    claim = finding_from_row(
+        subjects=finding.subjects,
+        proposal=finding.proposal,
+        score=finding.score,
+        evidence=finding.evidence,
+        rule=finding.rule,
+    )
+    columns = next((list(record.source.column_roles) for record in records), [])
+    rows = [{name: record.fields.get(name) for name in columns} for record in records]
+    return values_digest(rows, _basis(claim))

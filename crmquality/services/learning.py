@@ -1,0 +1,264 @@
+"""Models that learn from decisions: trained, gated, activated, loaded; files that are whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from crmquality.embedded import folder
+from crmquality.models import ModelVersion, Run, Source, Training
+from crmquality.models.jobs import JobState
+from crmquality.services.batches import source_batch
+from crmquality.services.errors import Refused
+from crmquality.services.leases import Lost, lease
+from crmquality.services.publishing import publish
+from detectors import registry
+from detectors.contract import (
+    Batch,
+    Cancelled,
+    Detector,
+    Label,
+    ModelFileError,
+    RunContext,
+    TrainableDetector,
+)
+
+logger = logging.getLogger(__name__)
+
+LabelReader = Callable[[Source, str, datetime | None], Sequence[Label]]
+_label_reader: LabelReader | None = None
+
+
+def register_label_reader(reader: LabelReader) -> None:
+    """Say where labels come from; `review` calls it at start, since nothing here may import it."""
+    global _label_reader
+    _label_reader = reader
+
+
+def labels_of(source: Source, detector: str, since: datetime | None = None) -> Sequence[Label]:
+    """Every label people gave on this detector's findings in this source, oldest first; only later ones if given."""
+    return _label_reader(source, detector, since) if _label_reader else []
+
+
+def labels_since(version: ModelVersion | None, source: Source, detector: str) -> Sequence[Label]:
+    """The labels that a version was not trained on; all of them for an untrained detector."""
+    return labels_of(source, detector, version.created_at if version else None)
+
+
+def load_serving(
+    source: Source, name: str, params: Mapping[str, Any] | None = None
+) -> tuple[Detector, ModelVersion | None]:
+    """The detector that serves a source now, and the model version it came from (None: untrained).
+
+    A version whose files are damaged, or were written by other code, is retired with a note, and the last good one
+    serves in its place.
+    """
+    kind = registry.load(name)
+    for version in _serving_first(source, name):
+        try:
+            return load_version(version), version
+        except ModelFileError as error:
+            logger.error("model version %s cannot be loaded: %s", version.pk, error)
+            ModelVersion.objects.filter(pk=version.pk).update(
+                state=ModelVersion.State.RETIRED, note=f"Cannot be loaded: {error}"[:500]
+            )
+    return kind(**(params or {})), None
+
+
+def _serving_first(source: Source, detector: str) -> list[ModelVersion]:
+    """The active version, then those that served before it, the latest first; none if nobody let one serve."""
+    served = ModelVersion.objects.filter(source=source, detector=detector, activated_at__isnull=False)
+    return list(served.filter(state=ModelVersion.State.ACTIVE)) + list(
+        served.filter(state=ModelVersion.State.RETIRED).order_by("-activated_at")
+    )
+
+
+def load_version(version: ModelVersion) -> TrainableDetector:
+    """The trained detector of a version. Raises ModelFileError if its files are damaged or foreign."""
+    kind = registry.load(version.detector)
+    if not issubclass(kind, TrainableDetector):
+        raise ModelFileError(f"{version.detector} does not learn")
+    if kind.version != version.detector_version:
+        raise ModelFileError(f"written by {version.detector} {version.detector_version}, this is {kind.version}")
+    return _load_files(kind, version.directory, version.sha256)
+
+
+@lru_cache(maxsize=16)
+def _load_files(kind: type[TrainableDetector], directory: str, sha256: str) -> TrainableDetector:
+    path = models_folder() / directory
+    if not path.is_dir() or digest(path) != sha256:
+        raise ModelFileError("its files are absent or were changed since they were written")
+    return kind.load(path)
+
+
+def keep_version(
+    *, source: Source, detector: TrainableDetector, roles: Mapping[str, str], labels: int, note: str = ""
+) -> ModelVersion:
+    """Write the detector's files beside and rename them into place, then note the version as a candidate."""
+    beside = Path(tempfile.mkdtemp(dir=models_folder(), prefix="writing-"))
+    try:
+        detector.save(beside)
+        sha256 = digest(beside)
+        directory = f"{source.pk}-{detector.name}-{sha256[:16]}"
+        target = models_folder() / directory
+        if target.exists():
+            shutil.rmtree(beside)
+        else:
+            os.replace(beside, target)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    newest = ModelVersion.objects.filter(source=source, detector=detector.name).aggregate(number=Max("number"))
+    return ModelVersion.objects.create(
+        source=source,
+        detector=detector.name,
+        number=(newest["number"] or 0) + 1,
+        detector_version=detector.version,
+        directory=directory,
+        sha256=sha256,
+        signature={"roles": dict(roles)},
+        metrics={name: float(value) for name, value in detector.metrics().items()},
+        labels=labels,
+        note=note,
+    )
+
+
+@transaction.atomic
+def activate(*, version: ModelVersion, user: Any = None, note: str = "") -> ModelVersion:
+    """Let this version serve; the one before it is retired.
+
+    Raises Refused if its files cannot be loaded: what serves now goes on serving.
+    """
+    try:
+        load_version(version)
+    except ModelFileError as error:
+        raise Refused(f"Model version {version.number} cannot serve: {error}.") from error
+    Source.objects.select_for_update().get(pk=version.source_id)
+    ModelVersion.objects.filter(
+        source=version.source_id, detector=version.detector, state=ModelVersion.State.ACTIVE
+    ).exclude(pk=version.pk).update(state=ModelVersion.State.RETIRED)
+    version.state = ModelVersion.State.ACTIVE
+    version.activated_at = timezone.now()
+    version.activated_by = user
+    version.note = note or version.note
+    version.save(update_fields=["state", "activated_at", "activated_by", "note"])
+    return version
+
+
+def keep_first_model(run: Run, detector: Detector, batch: Batch) -> ModelVersion | None:
+    """After a source's first run of a detector that is reweighted by decisions: keep what it learned of the data.
+
+    Reweighting between two cards needs the fitted state; detectors that say they need none are left alone.
+    """
+    if not (isinstance(detector, TrainableDetector) and getattr(detector, "reweights_at_once", False)):
+        return None
+    fitted = detector.fit(batch, [], RunContext(seed=run.seed))
+    version = keep_version(source=run.source, detector=fitted, roles=batch.roles, labels=0)
+    return activate(version=version, note="First fit on the data, before any decision.")
+
+
+def refit_when_due(*, source: Source, detector: str, new_labels: int) -> Training | None:
+    """Queue a training once enough labels came in since the last one."""
+    if new_labels < settings.CRMQUALITY["refit_after_labels"]:
+        return None
+    return request_training(source=source, detector=detector)
+
+
+def request_training(*, source: Source, detector: str, user: Any = None) -> Training:
+    """Queue a training on all labels; the active one if there is one. Raises Refused if the detector cannot learn."""
+    if not issubclass(registry.load(detector), TrainableDetector):
+        raise Refused(f"Detector {detector!r} does not learn.")
+    try:
+        with transaction.atomic():
+            training = Training.objects.create(source=source, detector=detector, requested_by=user)
+    except IntegrityError:
+        return Training.objects.active().get(source=source, detector=detector)
+    publish("crmquality.tasks.execute_training", training.pk, detector=detector)
+    return training
+
+
+def execute_training(training_id: int) -> None:
+    """Fit on all labels into a new version; the gate decides whether it serves. Never raises."""
+    training = Training.objects.claim(training_id)
+    if training is None:
+        return
+    try:
+        with lease(training) as report:
+            _train(training, report)
+    except Cancelled:
+        Training.objects.finish(training, JobState.CANCELLED)
+    except Lost:
+        logger.warning("training %s was taken over by another worker", training_id)
+    except Exception as error:
+        logger.error("training %s failed: %s", training_id, type(error).__name__)
+        Training.objects.retry_or_fail(training, f"{type(error).__name__}: see the worker's log")
+
+
+def _train(training: Training, report: Callable[..., None]) -> None:
+    source = training.source
+    labels = labels_of(source, training.detector)
+    serving, version = load_serving(source, training.detector)
+    assert isinstance(serving, TrainableDetector)
+    batch = source_batch(source)
+    fitted = serving.fit(batch, labels, RunContext(report=report))
+    with transaction.atomic():
+        if not Training.objects.held(training).select_for_update().exists():
+            raise Lost
+        kept = keep_version(source=source, detector=fitted, roles=batch.roles, labels=len(labels))
+        Training.objects.filter(pk=training.pk).update(
+            state=JobState.SUCCEEDED, finished_at=timezone.now(), lease_until=None, result=kept
+        )
+    passes, why = gate(kept, version)
+    if passes:
+        activate(version=kept, note=why)
+    else:
+        ModelVersion.objects.filter(pk=kept.pk).update(note=why)
+
+
+def gate(new: ModelVersion, old: ModelVersion | None) -> tuple[bool, str]:
+    """Whether a new version may serve: not worse than the serving one on held-out labels, with the reason.
+
+    The measure is the first that both name of "held_out_f1", "held_out_auc" and "acceptance" (higher is better).
+    A detector that measures nothing is left to a person.
+    """
+    if old is None:
+        return True, "Nothing served before it."
+    for name in ("held_out_f1", "held_out_auc", "acceptance"):
+        if name in new.metrics and name in old.metrics:
+            better = new.metrics[name] >= old.metrics[name]
+            word = "Serves" if better else "Does not serve"
+            return better, f"{word}: {name} {new.metrics[name]:.3f}, before {old.metrics[name]:.3f}."
+    if new.metrics.get("held_out_gain") is not None:
+        better = new.metrics["held_out_gain"] >= 0
+        return better, f"Held-out gain over the model before: {new.metrics['held_out_gain']:+.3f}."
+    if new.labels and not old.labels:
+        return True, "First version trained on decisions; its detector gates itself."
+    return False, "No measure in common with the serving version: a person decides."
+
+
+def models_folder() -> Path:
+    """HOME/models."""
+    return folder(settings.HOME, "models")
+
+
+def digest(directory: Path) -> str:
+    """SHA-256 over the names and contents of all files below the directory."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
+        whole.update(str(path.relative_to(directory)).encode() + b"\0")
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()

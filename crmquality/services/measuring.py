@@ -1,0 +1,88 @@
+"""Measuring a source: the metrics of `crmquality.metrics`, stored with history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from crmquality import metrics
+from crmquality.metrics import Measure
+from crmquality.models import QualityMetric, Record, Run, Source
+from crmquality.services.batches import source_batch
+from detectors.contract import Batch
+
+VerdictCounter = Callable[[Source], tuple[int, int]]
+_verdict_counter: VerdictCounter | None = None
+
+_DUPLICATES = """
+    SELECT cardinality(subjects) FROM crmquality_finding
+    WHERE source_id = %s AND state = 'open' AND proposal->>'action' = 'merge' AND score >= 0.5
+"""
+
+
+def register_verdict_counter(counter: VerdictCounter) -> None:
+    """Say how many values people verified, and how many of those were right; `review` calls it at start."""
+    global _verdict_counter
+    _verdict_counter = counter
+
+
+def measure_source(*, source: Source, run: Run | None = None, batch: Batch | None = None) -> list[QualityMetric]:
+    """Measure a source now and keep the result; returns the metrics of the source as a whole and of each field."""
+    batch = batch or source_batch(source)
+    seen = metrics.masks(batch)
+    right, verified = _verdict_counter(source) if _verdict_counter else (0, 0)
+    measures: list[Measure] = [
+        *metrics.completeness(batch, seen),
+        *metrics.validity(batch, seen),
+        *metrics.consistency(batch, seen),
+        metrics.uniqueness(len(batch), duplicate_clusters(source)),
+        metrics.timeliness(batch, now=timezone.now()),
+        metrics.accuracy(right, verified),
+        metrics.error_rate(batch, seen),
+        metrics.faultless(batch, seen),
+    ]
+    score = metrics.quality_score({one.name: one.value for one in measures if not one.field})
+    if score is not None:
+        measures.append(Measure("quality score", score, 1))
+    return _store(source, run, measures)
+
+
+def duplicate_clusters(source: Source) -> list[int]:
+    """The sizes of the clusters that open findings of sufficient score claim to be one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUPLICATES, [source.pk])
+        return [size for (size,) in cursor.fetchall()]
+
+
+def latest(source: Source) -> dict[str, QualityMetric]:
+    """Name -> the newest metric of the source as a whole."""
+    rows = QualityMetric.objects.filter(source=source, field="").order_by("name", "-at", "-id").distinct("name")
+    return {metric.name: metric for metric in rows}
+
+
+def live_records(source: Source) -> int:
+    """How many records stand for themselves."""
+    return Record.objects.live().filter(source=source).count()
+
+
+@transaction.atomic
+def _store(source: Source, run: Run | None, measures: list[Measure]) -> list[QualityMetric]:
+    now = timezone.now()
+    return QualityMetric.objects.bulk_create(
+        QualityMetric(
+            source=source,
+            run=run,
+            name=one.name,
+            field=one.field,
+            numerator=one.numerator,
+            denominator=one.denominator,
+            value=one.value,
+            low=one.low,
+            high=one.high,
+            rule_version=metrics.RULE_VERSION,
+            at=now,
+        )
+        for one in measures
+    )

@@ -1,0 +1,179 @@
+"""Runs: asked for, executed under a lease, swept up when a worker died."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from crmquality.models import DetectorConfig, Import, Run, Source, Training
+from crmquality.models.jobs import Job, JobState
+from crmquality.services import learning, measuring
+from crmquality.services.batches import source_batch
+from crmquality.services.errors import Refused
+from crmquality.services.findings import store_findings
+from crmquality.services.leases import Lost, lease
+from crmquality.services.publishing import publish
+from crmquality.signals import run_succeeded
+from detectors import registry
+from detectors.contract import Cancelled, Finding, RunContext, TrainableDetector
+
+logger = logging.getLogger(__name__)
+FLOOD = 500_000
+"""More findings than this from one run are a broken detector or mapping, not work for people."""
+
+
+def request_run(
+    *,
+    source: Source,
+    detector: str,
+    cause: Run.Cause = Run.Cause.HAND,
+    user: object | None = None,
+    seed: int = 0,
+) -> Run:
+    """Queue a run of one detector. If one is active already, that one is returned.
+
+    Raises Refused if the detector is not installed, is switched off, or the source has no mapped columns.
+    """
+    if detector not in registry.available():
+        raise Refused(f"No detector named {detector!r} is installed: choose one of {', '.join(registry.available())}.")
+    if not source.column_roles:
+        raise Refused(f"Source {source.name!r} has no mapped columns: import a file or confirm its columns first.")
+    config = current_config(source, detector)
+    if config and not config.enabled:
+        raise Refused(f"Detector {detector!r} is switched off for {source.name!r}.")
+    try:
+        with transaction.atomic():
+            run = Run.objects.create(
+                source=source, detector=detector, cause=cause, requested_by=user, seed=seed, config=config
+            )
+    except IntegrityError:
+        return Run.objects.active().get(source=source, detector=detector)
+    publish("crmquality.tasks.execute_run", run.pk, detector=detector)
+    return run
+
+
+def request_all(
+    *, source: Source, cause: Run.Cause = Run.Cause.HAND, user: object | None = None, seed: int = 0
+) -> list[Run]:
+    """Queue every detector that is switched on for the source."""
+    off = {
+        name
+        for name in registry.available()
+        if (config := current_config(source, name)) is not None and not config.enabled
+    }
+    return [
+        request_run(source=source, detector=name, cause=cause, user=user, seed=seed)
+        for name in registry.available()
+        if name not in off
+    ]
+
+
+def cancel(job: Job) -> bool:
+    """Ask a job to stop: a queued one ends at once, a running one at its next report. False if it is over."""
+    rows = type(job).objects.filter(pk=job.pk)
+    if rows.filter(state=JobState.QUEUED).update(state=JobState.CANCELLED, finished_at=timezone.now()):
+        return True
+    return bool(rows.filter(state=JobState.RUNNING).update(cancel_requested=True))
+
+
+def execute_run(run_id: int) -> None:
+    """Do a queued run, unless another worker has it. Never raises: how it ended stands in the row."""
+    run = Run.objects.claim(run_id)
+    if run is None:
+        return
+    try:
+        with lease(run) as report:
+            _detect_and_store(run, report)
+    except Cancelled:
+        Run.objects.finish(run, JobState.CANCELLED)
+    except Lost:
+        logger.warning("run %s was taken over by another worker", run_id)
+    except Exception as error:
+        where = "".join(traceback.format_tb(error.__traceback__))  # not the message: it may quote a record
+        logger.error("run %s failed: %s\n%s", run_id, type(error).__name__, where)
+        Run.objects.retry_or_fail(run, f"{type(error).__name__}: {_public(error)}")
+
+
+def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
+    started = time.monotonic()
+    run = Run.objects.select_related("source", "config").get(pk=run.pk)
+    batch = source_batch(run.source)
+    detector, version = learning.load_serving(run.source, run.detector, run.config.params if run.config else {})
+    if isinstance(detector, TrainableDetector):
+        detector = detector.reweight(learning.labels_since(version, run.source, run.detector))
+    context = RunContext(seed=run.seed, report=report)
+    found = list(_limited(detector.detect(batch, context)))
+    report(1, 1, "storing")
+    with transaction.atomic():
+        if not Run.objects.held(run).select_for_update().exists():
+            raise Lost
+        stored = store_findings(run, batch, found)
+        if version is None:
+            version = learning.keep_first_model(run, detector, batch)
+        Run.objects.filter(pk=run.pk).update(
+            state=JobState.SUCCEEDED,
+            finished_at=timezone.now(),
+            lease_until=None,
+            detector_version=detector.version,
+            model_version=version,
+            records_seen=len(batch),
+            found=stored.found,
+            found_new=stored.new,
+            withdrawn=stored.withdrawn,
+            seconds=time.monotonic() - started,
+            peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        )
+        run.refresh_from_db()
+        run_succeeded.send(sender=Run, run=run)
+    measuring.measure_source(source=run.source, run=run, batch=batch)
+
+
+def current_config(source: Source, detector: str) -> DetectorConfig | None:
+    """The latest settings an admin gave; None for the defaults."""
+    return DetectorConfig.objects.filter(source=source, detector=detector).order_by("-number").first()
+
+
+def sweep() -> int:
+    """Publish again every job that nobody holds; returns how many.
+
+    This is what brings back a run whose worker was killed, or whose message the broker lost.
+    """
+    tasks = {Run: "execute_run", Import: "execute_import", Training: "execute_training"}
+    count = 0
+    for model, task in tasks.items():
+        for job in model.objects.claimable()[:500]:
+            publish(f"crmquality.tasks.{task}", job.pk, detector=getattr(job, "detector", ""))
+            count += 1
+    return count
+
+
+def schedule_due() -> int:
+    """Queue all detectors of every source whose interval has passed; returns how many sources.
+
+    Two schedulers do no harm: a source has one active run a detector.
+    """
+    count = 0
+    for source in Source.objects.filter(run_every__isnull=False):
+        latest = Run.objects.filter(source=source, cause=Run.Cause.SCHEDULE).order_by("-id").first()
+        if latest is None or latest.created_at + source.run_every <= timezone.now():
+            request_all(source=source, cause=Run.Cause.SCHEDULE)
+            count += 1
+    return count
+
+
+def _limited(findings: Iterable[Finding]) -> Iterator[Finding]:
+    for count, finding in enumerate(findings, 1):
+        if count > FLOOD:
+            raise Refused(f"More than {FLOOD:,} findings: check the columns' roles and the detector's settings.")
+        yield finding
+
+
+def _public(error: Exception) -> str:
+    """An error's message if it was written for a person; records must not leak into it otherwise."""
+    return str(error) if isinstance(error, Refused) else "see the worker's log"

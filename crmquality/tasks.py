@@ -1,0 +1,37 @@
+"""What a worker is told to do: each forwards to a service."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from crmquality.services import importing, learning, running
+
+
+@shared_task
+def execute_run(run_id: int) -> None:
+    """Do a run."""
+    running.execute_run(run_id)
+
+
+@shared_task
+def execute_import(import_id: int) -> None:
+    """Read a file into its source."""
+    importing.execute_import(import_id)
+
+
+@shared_task
+def execute_training(training_id: int) -> None:
+    """Fit a detector anew on all labels."""
+    learning.execute_training(training_id)
+
+
+@shared_task
+def sweep() -> None:
+    """Publish again what nobody holds."""
+    running.sweep()
+
+
+@shared_task
+def schedule_runs() -> None:
+    """Queue the runs that are due."""
+    running.schedule_due()

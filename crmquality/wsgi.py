@@ -1,0 +1,8 @@
+"""For gunicorn: `gunicorn crmquality.wsgi`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crmquality.settings")
+application = get_wsgi_application()

@@ -1,0 +1,96 @@
+"""Verdicts and the policies they were given under."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from crmquality.models import ChangeSet, ModelVersion, Source
+from review.models.items import ReviewItem
+
+
+class PolicyVersion(models.Model):
+    """Score bounds of one detector for a source, as they stood at a time; never edited."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="policies")
+    detector = models.CharField(max_length=60)
+    number = models.PositiveIntegerField()
+    review_at = models.FloatField()
+    accept_at = models.FloatField(null=True, blank=True, help_text="Null: a person decides everything.")
+    reason = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField(db_default=Now())
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["source", "detector", "number"], name="one_policy_per_number"),
+            models.CheckConstraint(
+                condition=Q(review_at__gte=0, review_at__lte=1)
+                & (Q(accept_at__isnull=True) | Q(accept_at__gte=models.F("review_at"), accept_at__lte=1)),
+                name="policy_bounds_in_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.detector} policy {self.number}"
+
+
+class Decision(models.Model):
+    """A verdict on an item, with what the person saw. Never edited; an undo is marked, not erased.
+
+    seen: score, evidence, proposal and values as they stood on the card.
+    """
+
+    class Verdict(models.TextChoices):
+        """Kept apart, because not all of them teach the same."""
+
+        ACCEPT = "accept"
+        REJECT = "reject"
+        EDIT = "edit"
+        EXPECTED = "expected"
+        UNSURE = "unsure"
+
+    item = models.ForeignKey(ReviewItem, on_delete=models.CASCADE, related_name="decisions")
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="decisions",
+        help_text="Null: accepted by policy, no person.",
+    )
+    at = models.DateTimeField(db_default=Now())
+    seconds = models.FloatField(null=True, help_text="From the card's appearance to the verdict.")
+    seen = models.JSONField(default=dict)
+    changes = models.JSONField(default=dict, help_text="The values a person put in place of the proposed ones.")
+    reason = models.TextField(blank=True)
+    model_version = models.ForeignKey(
+        ModelVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="decisions"
+    )
+    policy = models.ForeignKey(PolicyVersion, null=True, on_delete=models.PROTECT, related_name="decisions")
+    change_set = models.OneToOneField(
+        ChangeSet, null=True, blank=True, on_delete=models.PROTECT, related_name="decision"
+    )
+    undone_at = models.DateTimeField(null=True, blank=True)
+    idempotency_key = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item"], condition=Q(undone_at__isnull=True), name="one_standing_decision_per_item"
+            ),
+            models.UniqueConstraint(
+                fields=["by", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="one_decision_per_key",
+            ),
+        ]
+        indexes = [models.Index(fields=["by", "-id"], name="decision_by_person")]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} of item {self.item_id}"

@@ -1,0 +1,92 @@
+"""The review queue: one item a claim that a person should decide."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from crmquality.models import Finding, Source
+
+LEASE = timedelta(minutes=5)
+
+
+class ReviewItemQuerySet(models.QuerySet["ReviewItem"]):
+    """The verbs of the queue."""
+
+    def open(self) -> Self:
+        """Waiting for a verdict."""
+        return self.filter(state=ReviewItem.State.OPEN)
+
+    def free_for(self, user_id: int) -> Self:
+        """Open and not on another steward's desk."""
+        return self.open().filter(Q(lease_until__isnull=True) | Q(lease_until__lt=Now()) | Q(leased_by=user_id))
+
+
+class ReviewItem(models.Model):
+    """A finding that policy sends to a person.
+
+    rank: where it stands in the queue, higher = sooner; starts at the finding's score and follows reweighting.
+    known_answer: set on items planted to measure stewards; null for real ones.
+    """
+
+    class State(models.TextChoices):
+        """Open until decided, found stale, or withdrawn by a later run."""
+
+        OPEN = "open"
+        DECIDED = "decided"
+        STALE = "stale"
+        WITHDRAWN = "withdrawn"
+
+    finding = models.ForeignKey(Finding, on_delete=models.CASCADE, related_name="items")
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="items")
+    detector = models.CharField(max_length=60)
+    action = models.CharField(max_length=10)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    score = models.FloatField()
+    rank = models.FloatField()
+    policy = models.ForeignKey("review.PolicyVersion", null=True, on_delete=models.PROTECT, related_name="items")
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="assigned_items",
+    )
+    leased_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="leased_items",
+    )
+    lease_until = models.DateTimeField(null=True, blank=True)
+    skips = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ReviewItemQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["finding"], condition=Q(state="open"), name="one_open_item_per_claim")
+        ]
+        indexes = [
+            models.Index(F("rank").desc(), F("id"), name="queue_order", condition=Q(state="open")),
+            models.Index(
+                F("source"),
+                F("detector"),
+                F("rank").desc(),
+                F("id"),
+                name="queue_by_source",
+                condition=Q(state="open"),
+            ),
+            models.Index(fields=["leased_by"], name="queue_leases", condition=Q(leased_by__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"item {self.pk}"

@@ -1,0 +1,213 @@
+"""A person's verdict: recorded with what they saw, applied in the same transaction, undoable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from crmquality.models import ChangeSet, Finding, Record
+from crmquality.services import correcting, learning, merging
+from crmquality.services.errors import Conflict, Refused
+from review.models import Decision, ReviewItem
+from review.services import feedback, staleness
+
+Verdict = Decision.Verdict
+CORRECTING = {Verdict.ACCEPT, Verdict.EDIT}
+
+
+class AlreadyDecided(Conflict):
+    """Someone was faster, or the item left the queue."""
+
+
+class StaleFinding(Conflict):
+    """The record changed since the finding was made: the item is closed, the record untouched."""
+
+
+def decide(
+    *,
+    item: ReviewItem,
+    verdict: Decision.Verdict,
+    user: Any,
+    edited: Mapping[str, Any] | None = None,
+    seconds: float | None = None,
+    reason: str = "",
+    idempotency_key: str = "",
+) -> Decision:
+    """Record a person's verdict and, on accept or edit, apply the correction.
+
+    edited: for EDIT, what to do instead: {"changes": {field: value}} and, for a merge, also
+        {"survivor": id, "members": [id, ...]} among the claim's records.
+
+    Raises AlreadyDecided if someone was faster, StaleFinding (after closing the item as stale) if the record changed
+    since detection, Refused if the edit does not fit the claim.
+    """
+    if idempotency_key:
+        earlier = Decision.objects.filter(by=user, idempotency_key=idempotency_key).first()
+        if earlier:
+            if earlier.item_id != item.pk or earlier.verdict != verdict:
+                raise Refused("This idempotency key was used for another decision.")
+            return earlier
+    decision = _decide(
+        item_id=item.pk,
+        verdict=verdict,
+        user=user,
+        edited=edited,
+        seconds=seconds,
+        reason=reason,
+        idempotency_key=idempotency_key,
+    )
+    if decision is None:
+        raise StaleFinding("The record changed since this was found; nothing was written.")
+    feedback.learn_from(decision)
+    return decision
+
+
+def accept_by_policy(*, item: ReviewItem) -> Decision | None:
+    """Accept as policy says, by no person; None if the claim is stale."""
+    return _decide(item_id=item.pk, verdict=Verdict.ACCEPT, user=None, reason="accepted by policy")
+
+
+@transaction.atomic
+def _decide(
+    *,
+    item_id: int,
+    verdict: Decision.Verdict,
+    user: Any,
+    edited: Mapping[str, Any] | None = None,
+    seconds: float | None = None,
+    reason: str = "",
+    idempotency_key: str = "",
+) -> Decision | None:
+    """None after closing a stale item: an exception would roll the closing back."""
+    item = ReviewItem.objects.select_for_update(of=("self",)).select_related("finding", "source").get(pk=item_id)
+    if item.state != ReviewItem.State.OPEN:
+        raise AlreadyDecided(f"This item is {item.get_state_display().lower()} already.")
+    if user and item.leased_by_id not in (None, user.pk) and item.lease_until and item.lease_until > timezone.now():
+        raise AlreadyDecided("Another steward has this item on their desk.")
+    finding = item.finding
+    records = correcting.lock_records(finding.subjects)
+    if staleness.is_stale(finding):
+        staleness.close(item)
+        return None
+    change_set = None
+    proposal = _edited_proposal(finding, edited or {}) if verdict == Verdict.EDIT else finding.proposal
+    if verdict in CORRECTING:
+        change_set = _apply(item, proposal, user)
+    decision = Decision.objects.create(
+        item=item,
+        verdict=verdict,
+        by=user,
+        seconds=seconds,
+        seen=_seen(item, records),
+        changes=proposal if verdict == Verdict.EDIT else {},
+        reason=reason,
+        model_version=_model_version(finding),
+        policy=item.policy,
+        change_set=change_set,
+        idempotency_key=idempotency_key,
+    )
+    ReviewItem.objects.filter(pk=item.pk).update(
+        state=ReviewItem.State.DECIDED, closed_at=Now(), leased_by=None, lease_until=None
+    )
+    digest = _digest_after(finding) if change_set else finding.values_digest
+    Finding.objects.filter(pk=finding.pk).update(state=Finding.State.SETTLED, values_digest=digest)
+    return decision
+
+
+@transaction.atomic
+def undo_decision(*, decision: Decision, user: Any) -> correcting.Undone | None:
+    """Take a verdict back: its changes are undone, its label is withdrawn, the item is open again.
+
+    Raises AlreadyDecided if it was undone before, CannotUndo if a later merge stands in the way.
+    """
+    decision = Decision.objects.select_for_update().get(pk=decision.pk)
+    if decision.undone_at:
+        raise AlreadyDecided("This decision was undone already.")
+    undone = correcting.undo(change_set=decision.change_set, by=user) if decision.change_set else None
+    decision.undone_at = timezone.now()
+    decision.save(update_fields=["undone_at"])
+    finding = decision.item.finding
+    if not ReviewItem.objects.open().filter(finding=finding).exclude(pk=decision.item_id).exists():
+        ReviewItem.objects.filter(pk=decision.item_id).update(state=ReviewItem.State.OPEN, closed_at=None)
+    Finding.objects.filter(pk=finding.pk).update(
+        state=Finding.State.OPEN, values_digest=decision.seen.get("values_digest", finding.values_digest)
+    )
+    transaction.on_commit(lambda: feedback.relearn(decision))
+    return undone
+
+
+def _apply(item: ReviewItem, proposal: Mapping[str, Any], user: Any) -> ChangeSet | None:
+    cause = f"{item.detector} item {item.pk}"
+    why = "; ".join(reason["detail"] for reason in item.finding.evidence[:3])[:500]
+    match proposal["action"]:
+        case "set":
+            return correcting.set_fields(
+                record_id=item.finding.subjects[0],
+                changes=proposal["changes"],
+                cause=cause,
+                by=user,
+                reasons=dict.fromkeys(proposal["changes"], why),
+            )
+        case "merge":
+            return merging.merge(
+                survivor=proposal["survivor"],
+                members=proposal["members"],
+                changes=proposal["changes"],
+                cause=cause,
+                by=user,
+                reasons=dict.fromkeys(proposal["changes"], why),
+            )
+    return None
+
+
+def _edited_proposal(finding: Finding, edited: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person put in place of the proposal; only fields and records that the claim is about."""
+    changes = edited.get("changes", finding.proposal.get("changes", {}))
+    if not isinstance(changes, dict) or not all(
+        isinstance(name, str) and (value is None or isinstance(value, str)) for name, value in changes.items()
+    ):
+        raise Refused("An edit needs changes: an object of field names and texts.")
+    if finding.action != "merge":
+        if not changes:
+            raise Refused("An edit needs at least one changed field.")
+        return {"action": "set", "changes": changes}
+    survivor = edited.get("survivor", finding.proposal["survivor"])
+    members = edited.get("members", [one for one in finding.subjects if one != survivor])
+    if not {survivor, *members} <= set(finding.subjects) or survivor in members or not members:
+        raise Refused("A merge takes two or more of the claim's own records, one of which survives.")
+    return {"action": "merge", "survivor": survivor, "members": list(members), "changes": changes}
+
+
+def _seen(item: ReviewItem, records: Mapping[int, Record]) -> dict[str, Any]:
+    finding = item.finding
+    return {
+        "score": item.score,
+        "rank": item.rank,
+        "proposal": finding.proposal,
+        "evidence": finding.evidence,
+        "rule": finding.rule,
+        "subjects": finding.subjects,
+        "values_digest": finding.values_digest,
+        "values": {str(record.pk): record.fields for record in records.values()},
+    }
+
+
+def _digest_after(finding: Finding) -> str:
+    """The claim's digest after its own correction, so that only a further change asks again."""
+    from crmquality.services.findings import current_digest
+
+    records = list(Record.objects.filter(id__in=finding.subjects).select_related("source"))
+    return current_digest(finding, records)
+
+
+def _model_version(finding: Finding) -> Any:
+    run = finding.last_run
+    if run and run.model_version_id:
+        return run.model_version
+    return learning.ModelVersion.objects.filter(
+        source=finding.source_id, detector=finding.detector, state="active"
+    ).first()

@@ -1,0 +1,171 @@
+"""Decisions become labels: the queue is ranked anew at once, models are refitted after enough of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from crmquality.models import ModelVersion, Source
+from crmquality.services import learning
+from crmquality.services.proposals import finding_from_row
+from crmquality.services.publishing import publish
+from detectors.contract import Finding, Flag, Label, TrainableDetector
+from detectors.registry import UnknownDetector, available
+from review.models import Decision, ReviewItem
+
+logger = logging.getLogger(__name__)
+AT_ONCE = 2_000
+"""So many open items are ranked anew before the next card; the rest follow in a worker."""
+
+TEACHES = {Decision.Verdict.ACCEPT: True, Decision.Verdict.EDIT: True, Decision.Verdict.REJECT: False}
+"""Verdict -> was the claim right. "Expected" and "unsure" teach nothing about the claim."""
+
+
+@dataclass(frozen=True)
+class _Reweighted:
+    """A version with the decisions taken in since, in order."""
+
+    version: int
+    decisions: tuple[int, ...]
+    detector: TrainableDetector
+
+
+_cache: dict[tuple[int, str], _Reweighted] = {}
+_lock = threading.Lock()
+
+
+def labels(source: Source, detector: str, since: datetime | None = None) -> list[Label]:
+    """The labels people gave on this detector's findings in this source, oldest first; only later ones if given."""
+    return [label for decision in _teaching(source.pk, detector, since) for label in labels_of(decision)]
+
+
+def labels_of(decision: Decision) -> list[Label]:
+    """What one decision teaches: one label, or for an edited merge one a part of the cluster."""
+    seen = decision.seen
+    finding = finding_from_row(
+        subjects=seen["subjects"],
+        proposal=seen["proposal"],
+        score=seen["score"],
+        evidence=seen["evidence"],
+        rule=seen["rule"],
+    )
+    right = TEACHES[Decision.Verdict(decision.verdict)]
+    if decision.verdict == Decision.Verdict.EDIT and decision.changes.get("action") == "merge":
+        return _labels_of_split(finding, decision)
+    return [Label(finding, right)]
+
+
+def learn_from(decision: Decision) -> None:
+    """Take a decision in: rank the open items anew, and queue a training when enough have come in."""
+    if decision.by_id is None or Decision.Verdict(decision.verdict) not in TEACHES:
+        return
+    rerank(source_id=decision.item.source_id, detector=decision.item.detector)
+    _refit_when_due(decision.item.source, decision.item.detector)
+
+
+def relearn(decision: Decision) -> None:
+    """After an undo: rank anew without the label."""
+    rerank(source_id=decision.item.source_id, detector=decision.item.detector)
+
+
+def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
+    """Score the open items by what the model knows now; returns how many took a new rank.
+
+    Ranks the first AT_ONCE items; a worker does the rest unless `everything`.
+    """
+    current = _reweighted(source_id, detector)
+    if current is None:
+        return 0
+    open_items = ReviewItem.objects.open().filter(source_id=source_id, detector=detector)
+    rows = open_items.order_by("-rank", "id").values_list("id", "finding__subjects", "score", "finding__rule", "rank")
+    rows = list(rows if everything else rows[: AT_ONCE + 1])
+    if len(rows) > AT_ONCE and not everything:
+        rows.pop()
+        transaction.on_commit(lambda: publish("review.tasks.rerank", source_id, detector=detector))
+    known = [Finding(tuple(subjects), Flag(), score, (), rule) for _, subjects, score, rule, _ in rows]
+    scores = current.detector.rescore(known)
+    moved = [(row[0], score) for row, score in zip(rows, scores, strict=True) if abs(score - row[4]) > 1e-9]
+    if moved:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE review_reviewitem i SET rank = v.rank FROM unnest(%s::bigint[], %s::float8[]) AS v(id, rank) "
+                "WHERE i.id = v.id AND i.state = 'open'",
+                [[item for item, _ in moved], [rank for _, rank in moved]],
+            )
+    return len(moved)
+
+
+def _reweighted(source_id: int, name: str) -> _Reweighted | None:
+    """The serving version with all later decisions taken in; None for a detector that is not reweighted at once."""
+    if name not in available():
+        return None
+    version = ModelVersion.objects.filter(source=source_id, detector=name, state=ModelVersion.State.ACTIVE).first()
+    if version is None:
+        return None
+    later = list(_teaching(source_id, name, version.created_at))
+    ids = tuple(decision.pk for decision in later)
+    with _lock:
+        kept = _cache.get((source_id, name))
+        if kept is None or kept.version != version.pk or kept.decisions != ids[: len(kept.decisions)]:
+            try:
+                base = learning.load_version(version)
+            except (learning.ModelFileError, UnknownDetector) as error:
+                logger.error("model version %s cannot be loaded: %s", version.pk, error)
+                return None
+            kept = _Reweighted(version.pk, (), base)
+        if not kept.detector.reweights_at_once:
+            return None
+        fresh = [label for decision in later[len(kept.decisions) :] for label in labels_of(decision)]
+        detector = kept.detector.reweight(fresh) if fresh else kept.detector
+        kept = _cache[source_id, name] = _Reweighted(version.pk, ids, detector)
+    if fresh:
+        ModelVersion.objects.filter(pk=version.pk).update(feedback_count=len(ids))
+    return kept
+
+
+def _teaching(source_id: int, detector: str, since: datetime | None = None) -> QuerySet[Decision]:
+    decisions = Decision.objects.filter(
+        item__source=source_id,
+        item__detector=detector,
+        by__isnull=False,
+        undone_at__isnull=True,
+        verdict__in=TEACHES,
+    ).order_by("id")
+    return decisions.filter(at__gt=since) if since else decisions
+
+
+def _labels_of_split(finding: Finding, decision: Decision) -> list[Label]:
+    """The records kept together are one; each left out is not the same as the survivor."""
+    edited = decision.changes
+    together = finding_from_row(
+        subjects=[edited["survivor"], *edited["members"]],
+        proposal=edited,
+        score=finding.score,
+        evidence=[],
+        rule=finding.rule,
+    )
+    apart = set(finding.subjects) - set(together.subjects)
+    return [Label(together, True)] + [
+        Label(
+            finding_from_row(
+                subjects=[edited["survivor"], one],
+                proposal={"action": "merge", "survivor": edited["survivor"], "members": [one], "changes": {}},
+                score=finding.score,
+                evidence=[],
+                rule=finding.rule,
+            ),
+            False,
+        )
+        for one in sorted(apart)
+    ]
+
+
+def _refit_when_due(source: Source, detector: str) -> None:
+    latest = ModelVersion.objects.filter(source=source, detector=detector).order_by("-id").first()
+    decisions = _teaching(source.pk, detector, latest.created_at if latest else None)
+    learning.refit_when_due(source=source, detector=detector, new_labels=decisions.count())
