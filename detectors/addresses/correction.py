@@ -1,0 +1,380 @@
+"""What the place, region and postcode of a record should be: a posterior over the places that could have been meant.
+
+Every candidate place explains the record through a channel a part: typed right, mistyped, another usual name, blank,
+or simply another value; beside them stand the hypotheses "a real name the table does not list" and "a postcode it does
+not list", so that unknown places are left alone. Weights are log probabilities of a generative model (below); the
+posterior of a part is then put right by isotonic calibration, learned on records we corrupt ourselves (recipe.py).
+
+Candidates: the given code's area, codes one typing error away, the place in its region by exact or near name, the same
+name in other regions where the code speaks for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rapidfuzz.distance import OSA
+
+from detectors.addresses.gazetteer import Gazetteer, PostcodeArea, kilometres
+from detectors.addresses.standardising import abbreviated, place_key, plain
+
+PLACE_PARTS = ("city", "region", "postcode")
+
+
+@dataclass(frozen=True, slots=True)
+class Triple:
+    """City, region and postcode of a record as text; "" where blank."""
+
+    city: str
+    region: str
+    postcode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One part's better value.
+
+    part: "city", "region" or "postcode". value: as the table writes it. raw: the uncalibrated posterior.
+    rule: what kind of error it mends. reason: a sentence with the compared values.
+    """
+
+    part: str
+    value: str
+    raw: float
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """How often people err, as natural logarithms of probabilities; orders of magnitude, calibrated afterwards.
+
+    typo: a part holds one typing error; each further one costs `again`. keys: log of the ways to make one error a
+    letter. letter: of one letter of a name nobody listed. other: another known value altogether.
+    """
+
+    typo: float = math.log(0.02)
+    again: float = math.log(0.08)
+    keys: float = math.log(50)
+    letter: float = -2.5
+    unlisted: float = math.log(0.02)
+    near_name: float = math.log(1 / 60)
+    other_city: float = math.log(0.003 / 1500)
+    other_text: float = math.log(0.002)
+    avoided: float = math.log(0.1)
+    accepted: float = math.log(0.3)
+    region_typo: float = math.log(0.002 / 50)
+    other_region: float = math.log(0.004 / 60)
+    code_typo: float = math.log(0.01 / 60)
+    lost_zero: float = math.log(0.005)
+    other_code: float = math.log(0.005 / 42000)
+    new_code: float = math.log(0.003 / 1000)
+
+
+CHANNEL = Channel()
+_NEAR_KM = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Hypothesis:
+    """What was meant. city: None keeps the record's own. postcode: "" where several are as likely (`choices`)."""
+
+    weight: float
+    city: str | None
+    region: str
+    postcode: str
+    choices: int = 1
+
+
+class Corrector:
+    """Judges triples against one gazetteer; the same triple is judged once."""
+
+    def __init__(self, table: Gazetteer, channel: Channel = CHANNEL) -> None:
+        self.table = table
+        self.channel = channel
+        self.judge = lru_cache(maxsize=100_000)(self._judge)
+
+    def fits(self, triple: Triple) -> bool:
+        """Whether two parts of it agree with the table: it is of this gazetteer's country."""
+        area = self.table.area(triple.postcode[: self.table.postcode_digits])
+        region, key = self.table.region_code(triple.region) if triple.region else None, place_key(triple.city)
+        if area and (region == area.region or key in area.names):
+            return True
+        return bool(region and key and self.table.postcodes(key, region))
+
+    def _judge(self, triple: Triple) -> tuple[Correction, ...]:
+        seen = _Seen.of(triple, self.table)
+        if seen is None or seen.is_right():
+            return ()
+        hypotheses = list(_merged(self._hypotheses(seen)))
+        if not hypotheses:
+            return ()
+        return tuple(_corrections(seen, hypotheses, self.table))
+
+    def _hypotheses(self, seen: _Seen) -> Iterator[_Hypothesis]:
+        if seen.area:
+            yield from self._in_area(seen, seen.area, 0.0)
+        if seen.code:
+            for code, weight in self._codes_near(seen.code):
+                area = self.table.area(code)
+                if area and area is not seen.area and seen.speaks_for(area):
+                    yield from self._in_area(seen, area, weight)
+        if seen.key:
+            yield from self._by_name(seen)
+        yield from self._unlisted_code(seen)
+
+    def _in_area(self, seen: _Seen, area: PostcodeArea, code_weight: float) -> Iterator[_Hypothesis]:
+        """The record means this area: under its best-fitting name, its preferred name, or one nobody listed."""
+        weight = code_weight + self._region_weight(seen, area.region)
+        if not seen.key:
+            yield _Hypothesis(weight, area.preferred, area.region, area.postcode)
+            return
+        for key, standing in area.names.items():
+            fit = self._name_weight(seen, key, area.spelled[key])
+            if fit is not None:
+                fit += (0.0, self.channel.accepted, self.channel.avoided)[standing]
+                city = None if key == seen.key else area.spelled[key]
+                yield _Hypothesis(weight + fit, city, area.region, area.postcode)
+        if seen.key not in area.names:
+            yield _Hypothesis(weight + self._unlisted_weight(seen, area), None, area.region, area.postcode)
+            wrong = self.channel.other_city
+            if not seen.known_elsewhere:
+                wrong = self.channel.other_text + self.channel.letter * len(seen.key)
+            yield _Hypothesis(weight + wrong, area.preferred, area.region, area.postcode)
+
+    def _by_name(self, seen: _Seen) -> Iterator[_Hypothesis]:
+        """The record means a place of its region by name; its postcode is blank, or another's."""
+        regions = [seen.region] if seen.region else list(self.table.regions_of(seen.key))
+        for region in regions:
+            names = [(seen.key, 0)] if self.table.postcodes(seen.key, region) else []
+            if not names and len(seen.key) >= 4:
+                names = list(self.table.similar(seen.key, region, _most_edits(len(seen.key))))[:6]
+            for key, _ in names:
+                yield from self._named(seen, key, region)
+
+    def _named(self, seen: _Seen, key: str, region: str) -> Iterator[_Hypothesis]:
+        codes = self.table.postcodes(key, region)
+        spelled = self.table.spelling(key, region)
+        fit = self._name_weight(seen, key, spelled)
+        if fit is None or seen.postcode in codes:
+            return
+        weight = fit + math.log(len(codes)) + self._region_weight(seen, region)
+        weight += self.channel.other_code if seen.postcode else 0.0
+        yield _Hypothesis(
+            weight, None if key == seen.key else spelled, region, codes[0] if len(codes) == 1 else "", len(codes)
+        )
+
+    def _unlisted_code(self, seen: _Seen) -> Iterator[_Hypothesis]:
+        """Everything is as it says, and the table does not know the postcode or, without one, the name."""
+        if seen.area:
+            return
+        listed = bool(self.table.postcodes(seen.key, seen.region))
+        if listed and not seen.postcode:
+            return
+        weight = self.channel.new_code if seen.postcode else 0.0
+        if not listed:
+            weight += self.channel.unlisted + self.channel.letter * len(seen.key) + math.log(1500)
+        yield _Hypothesis(weight, None, seen.region, seen.postcode)
+
+    def _region_weight(self, seen: _Seen, region: str) -> float:
+        if not seen.region_text or seen.region == region:
+            return 0.0
+        if not seen.region and OSA.distance(seen.region_letters, region) <= 1:
+            return self.channel.region_typo
+        name = plain(self.table.region_names().get(region, "")).replace(" ", "")
+        if not seen.region and OSA.distance(seen.region_letters, name) <= 2:
+            return self.channel.region_typo
+        return self.channel.other_region
+
+    def _name_weight(self, seen: _Seen, key: str, spelled: str) -> float | None:
+        """log P(the record's city as typed | this name); None if it is no likely misspelling of it."""
+        if key == seen.key:
+            return 0.0
+        edits = OSA.distance(seen.key, key, score_cutoff=3)
+        if edits > 1:
+            edits = min(edits, OSA.distance(seen.letters, abbreviated(spelled), score_cutoff=3))
+        if edits > _most_edits(len(key)):
+            return _cut_short(seen.key, key)
+        errors = self.channel.keys + math.log(len(key))
+        return self.channel.typo - errors + (edits - 1) * (self.channel.again - errors)
+
+    def _unlisted_weight(self, seen: _Seen, area: PostcodeArea) -> float:
+        """log P(the city as typed | the area, called by a name the table does not list for it)."""
+        if not seen.known_elsewhere:
+            return self.channel.unlisted + self.channel.letter * len(seen.key)
+        homes = [self.table.area(code) for code in self.table.postcodes(seen.key, area.region)[:12]]
+        points = [home.point for home in homes if home and home.point]
+        if area.point and any(kilometres(area.point, point) <= _NEAR_KM for point in points):
+            return self.channel.unlisted + self.channel.near_name
+        return self.channel.other_city
+
+    @lru_cache(maxsize=20_000)  # noqa: B019  one corrector lives as long as its detector
+    def _codes_near(self, code: str) -> tuple[tuple[str, float], ...]:
+        """Known postcodes one typing error from this one (or with its lost leading zeros), with log P."""
+        digits = self.table.postcode_digits
+        found: dict[str, float] = {}
+        if len(code) < digits:
+            found[code.zfill(digits)] = self.channel.lost_zero
+        if len(code) == digits:
+            for at, digit in enumerate(code):
+                found |= {code[:at] + new + code[at + 1 :]: self.channel.code_typo for new in _DIGITS if new != digit}
+            for at in range(digits - 1):
+                found[code[:at] + code[at + 1] + code[at] + code[at + 2 :]] = self.channel.code_typo + 1.0
+        if len(code) == digits - 1:
+            for at in range(digits):
+                for new in _DIGITS:
+                    found.setdefault(code[:at] + new + code[at:], self.channel.code_typo)
+        if len(code) == digits + 1:
+            found |= {code[:at] + code[at + 1 :]: self.channel.code_typo for at in range(digits + 1)}
+        found.pop(code, None)
+        return tuple((near, weight) for near, weight in found.items() if self.table.area(near))
+
+
+_DIGITS = "0123456789"
+_LOOKALIKES = str.maketrans("OQDILZSB", "00011258")
+
+
+def _most_edits(length: int) -> int:
+    """Typing errors beyond which a name of this length is no longer recognised."""
+    return 1 if length < 5 else 2 if length < 9 else 3
+
+
+def _cut_short(typed: str, name: str) -> float | None:
+    """log P of a name cut off ("SPRINGF"); None if it is not one. Cut names are rarer than typing errors."""
+    if len(typed) >= 5 and name.startswith(typed):
+        return math.log(0.002)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A triple as the table sees it. code: the digits of its postcode; postcode: the same where it is well formed."""
+
+    triple: Triple
+    key: str
+    letters: str
+    region_text: str
+    region_letters: str
+    region: str
+    code: str
+    postcode: str
+    area: PostcodeArea | None
+    known_elsewhere: bool
+
+    @classmethod
+    def of(cls, triple: Triple, table: Gazetteer) -> _Seen | None:
+        """None where the triple says too little, or what it says is not of this country's kind."""
+        key = place_key(triple.city)
+        code = postcode_digits(triple.postcode)
+        if len(key) > 40 or (triple.postcode and not 3 <= len(code) <= 6) or any(mark.isdigit() for mark in key):
+            return None
+        region = table.region_code(triple.region) or "" if triple.region else ""
+        letters = "".join(mark for mark in plain(triple.region) if mark.isalnum())
+        if (bool(key) + bool(letters) + bool(code)) < 2 and not code:
+            return None
+        if letters and not region and len(letters) > 24:
+            return None
+        area = table.area(code)
+        elsewhere = bool(table.regions_of(key)) if key else False
+        postcode = code if len(code) == table.postcode_digits else ""
+        short = "".join(mark for mark in plain(triple.city) if mark.isalnum())
+        return cls(triple, key, short, triple.region, letters, region, code, postcode or code, area, elsewhere)
+
+    def is_right(self) -> bool:
+        """Whether the table lists exactly this."""
+        return bool(
+            self.area and self.region == self.area.region and self.key in self.area.names
+            and self.area.postcode == postcode_of(self.triple.postcode)
+        )  # fmt: skip
+
+    def speaks_for(self, area: PostcodeArea) -> bool:
+        """Whether another part of the record agrees with this area, which its postcode does not name."""
+        if self.key:
+            return self.key in area.names or (self.region == area.region and self._resembles(area))
+        return self.region == area.region
+
+    def _resembles(self, area: PostcodeArea) -> bool:
+        return any(OSA.distance(self.key, name, score_cutoff=2) <= 2 for name in area.names)
+
+
+def postcode_of(text: str) -> str:
+    """The first five characters of a postcode as written: what names the area."""
+    return text.strip()[:5]
+
+
+@lru_cache(maxsize=100_000)
+def postcode_digits(text: str) -> str:
+    """The digits of a US postcode without its four further ones, look-alike letters read as digits."""
+    text = plain(text.strip())
+    head = text.removesuffix(".0").split("-")[0].split(" ")[0]
+    digits = head.translate(_LOOKALIKES) if sum(mark.isdigit() for mark in head) >= 3 else head
+    digits = digits if digits.isdigit() else ""
+    return digits[:5] if len(digits) == 9 else digits
+
+
+def _merged(hypotheses: Iterable[_Hypothesis]) -> Iterator[_Hypothesis]:
+    """Each meaning once, with its likeliest explanation."""
+    best: dict[tuple[str | None, str, str], _Hypothesis] = {}
+    for one in hypotheses:
+        meaning = (one.city, one.region, one.postcode)
+        if meaning not in best or one.weight > best[meaning].weight:
+            best[meaning] = one
+    yield from best.values()
+
+
+def _corrections(seen: _Seen, hypotheses: list[_Hypothesis], table: Gazetteer) -> Iterator[Correction]:
+    top = max(hypotheses, key=lambda one: one.weight)
+    weights = [math.exp(one.weight - top.weight) for one in hypotheses]
+    total = sum(weights)
+
+    def posterior(part: str) -> float:
+        same = [
+            weight for weight, one in zip(weights, hypotheses, strict=True) if getattr(one, part) == getattr(top, part)
+        ]
+        return sum(same) / total
+
+    if top.city is not None and place_key(top.city) != seen.key:
+        yield _city_correction(seen, top, posterior("city"))
+    if top.region and top.region != seen.region:
+        yield _region_correction(seen, top, posterior("region"), table)
+    if top.postcode and top.postcode != postcode_of(seen.triple.postcode):
+        yield _postcode_correction(seen, top, posterior("postcode"))
+
+
+def _city_correction(seen: _Seen, top: _Hypothesis, raw: float) -> Correction:
+    city = top.city or ""
+    home = f"{city}, {top.region}"
+    if not seen.key:
+        return Correction("city", city, raw, "city-from-postcode", f"{top.postcode} is {home}; the city is blank")
+    given = seen.triple.city.strip()
+    near = OSA.distance(seen.key, place_key(city)) <= 3 or place_key(city).startswith(seen.key)
+    source = f"{top.postcode} belongs to {home}" if top.postcode else f"{home} is a place"
+    rule = "city-spelling" if near else "city-from-postcode"
+    return Correction("city", city, raw, rule, f"{source}; the record says {given}")
+
+
+def _region_correction(seen: _Seen, top: _Hypothesis, raw: float, table: Gazetteer) -> Correction:
+    given = seen.triple.region.strip()
+    name = table.region_names().get(top.region, top.region)
+    source = f"{top.postcode} is in {name}" if top.postcode else f"{seen.triple.city.strip()} is in {name}"
+    says = f"the record says {given}" if given else "the region is blank"
+    rule = "region-from-postcode" if top.postcode else "region-from-city"
+    return Correction("region", top.region, raw, rule, f"{source}; {says}")
+
+
+def _postcode_correction(seen: _Seen, top: _Hypothesis, raw: float) -> Correction:
+    given = seen.triple.postcode.strip()
+    city = top.city or seen.triple.city.strip()
+    home = f"{city}, {top.region}" if city else top.region
+    if not given:
+        return Correction(
+            "postcode", top.postcode, raw, "postcode-from-city", f"{home} has the one postcode {top.postcode}"
+        )
+    says = f"{home} has {top.postcode}; the record says {given}"
+    if seen.code.zfill(5) == top.postcode and seen.code != top.postcode:
+        return Correction("postcode", top.postcode, raw, "postcode-leading-zero", f"A leading zero is lost: {says}")
+    near = OSA.distance(seen.code, top.postcode) <= 1
+    return Correction("postcode", top.postcode, raw, "postcode-typo" if near else "postcode-from-city", says)

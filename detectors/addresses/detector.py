@@ -1,0 +1,177 @@
+"""Addresses: wrong, misspelt or missing city, region, postcode and street type, against a gazetteer."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import ClassVar
+
+import pandas as pd
+
+from detectors.addresses.abroad import judge_abroad
+from detectors.addresses.calibration import Calibration, shipped_calibration
+from detectors.addresses.correction import Correction, Corrector, Triple
+from detectors.addresses.gazetteer import Gazetteer, us_gazetteer
+from detectors.addresses.lines import correct_line
+from detectors.addresses.parsing import AddressParser
+from detectors.addresses.standardising import like, plain
+from detectors.addresses.streets import correct_street
+from detectors.addresses.worldwide import country_code
+from detectors.contract import Batch, Detector, Evidence, Finding, RunContext, SetFields
+from detectors.roles import Role
+
+_ROLES = {"city": Role.CITY, "region": Role.REGION, "postcode": Role.POSTCODE}
+_US_AREAS = {"PR", "VI", "GU", "AS", "MP", "FM", "MH", "PW", "UM"}
+_LEAST = 0.25
+_STEP = 2_000
+
+
+class AddressDetector(Detector):
+    """Proposes a value for each address part that the rest of the record and the gazetteer speak against.
+
+    A score is the calibrated probability that the proposed value is right. Places the gazetteer does not know are
+    left alone; rows of other countries are held only against their country's postcode rule and cities.
+
+    gazetteers: tables by country, tried for the rows of their country; the built-in US table by default. The
+    first is the home table: rows without a country belong to it if most such rows agree with it.
+    """
+
+    name: ClassVar[str] = "addresses"
+    version: ClassVar[str] = "1"
+
+    def __init__(self, gazetteers: Sequence[Gazetteer] | None = None, calibration: Calibration | None = None) -> None:
+        self._given = list(gazetteers) if gazetteers is not None else None
+        self._calibration = calibration or shipped_calibration()
+
+    @cached_property
+    def _correctors(self) -> dict[str, Corrector]:
+        tables = self._given if self._given is not None else [us_gazetteer()]
+        return {table.country: Corrector(table) for table in tables}
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(word for one in self._correctors.values() for word in one.table.name_words())
+
+    def detect(self, batch: Batch, context: RunContext) -> Iterable[Finding]:
+        """City, region and postcode a record; then street types; a single address column only without those."""
+        context.report(0, len(batch), "addresses")
+        structured = [role for role in _ROLES.values() if batch.column(role)]
+        if len(structured) >= 2:
+            yield from self._places(batch, context)
+        elif column := batch.column(Role.ADDRESS):
+            yield from self._lines(batch, column, context)
+        if column := batch.column(Role.STREET):
+            yield from self._streets(batch, column, context)
+
+    def _places(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
+        columns = {part: batch.column(role) for part, role in _ROLES.items()}
+        triples = [Triple(*row) for row in zip(*(_cells(batch, columns[part]) for part in _ROLES), strict=True)]
+        countries = self._countries(batch, triples)
+        styles = {part: _style(_cells(batch, column)) for part, column in columns.items() if column}
+        for at, (record, triple, country) in enumerate(zip(batch.frame.index, triples, countries, strict=True)):
+            if at % _STEP == 0:
+                context.report(at, len(batch), "places")
+            corrector = self._correctors.get(country)
+            found = corrector.judge(triple) if corrector else judge_abroad(triple, country)
+            for correction in found:
+                column = columns[correction.part]
+                p = self._calibration(_curve(correction), correction.raw)
+                if column and p >= _LEAST:
+                    value = self._written(correction, triple, styles[correction.part], country)
+                    yield from _finding(int(record), column, value, batch, p, correction.rule, correction.reason)
+
+    def _countries(self, batch: Batch, triples: Sequence[Triple]) -> list[str]:
+        """Each row's country; "" where nobody says and the blank rows do not agree with the home table."""
+        given = [_country(text) for text in _cells(batch, batch.column(Role.COUNTRY))]
+        home = next(iter(self._correctors), "")
+        if not home or "" not in given:
+            return given
+        unsaid = Counter(triple for triple, country in zip(triples, given, strict=True) if not country)
+        filled = {triple: count for triple, count in unsaid.items() if sum(map(bool, _parts(triple))) >= 2}
+        agree = sum(count for triple, count in filled.items() if self._correctors[home].fits(triple))
+        default = home if 2 * agree >= sum(filled.values()) else ""
+        return [country or default for country in given]
+
+    def _written(self, correction: Correction, triple: Triple, style: str, country: str) -> str:
+        """The correction in the letter case, and the region in the form, that the record or its column uses."""
+        given = getattr(triple, correction.part).strip()
+        if correction.part == "postcode":
+            suffix = given[5:] if len(given) == 10 and given[5] == "-" else ""
+            return correction.value + suffix
+        if correction.part == "region" and country in self._correctors and len(given or style) > 3:
+            names = self._correctors[country].table.region_names()
+            return like(names.get(correction.value, correction.value), given or style)
+        return like(correction.value, given or style)
+
+    def _streets(self, batch: Batch, column: str, context: RunContext) -> Iterator[Finding]:
+        cells = _cells(batch, column)
+        countries = [_country(text) for text in _cells(batch, batch.column(Role.COUNTRY))]
+        names = self._names | _frequent_words(cells)
+        for at, (record, text, country) in enumerate(zip(batch.frame.index, cells, countries, strict=True)):
+            if at % _STEP == 0:
+                context.report(at, len(batch), "streets")
+            mended = correct_street(text, names) if country in {"", "US", "CA", "GB", "AU"} and text else None
+            if mended:
+                p = self._calibration("street", mended.raw)
+                reason = f"{mended.given} is no street type; {mended.proper} is one typing error away"
+                if p >= _LEAST:
+                    yield from _finding(int(record), column, mended.value, batch, p, "street-type", reason)
+
+    def _lines(self, batch: Batch, column: str, context: RunContext) -> Iterator[Finding]:
+        cells = _cells(batch, column)
+        home = next(iter(self._correctors.values()), None)
+        if home is None:
+            return
+        parser = AddressParser(home.table, tag=False)
+        for at, (record, text) in enumerate(zip(batch.frame.index, cells, strict=True)):
+            if at % 500 == 0:
+                context.report(at, len(batch), "address lines")
+            line = correct_line(text, parser, home, self._names, self._calibration) if text.strip() else None
+            if line and line.score >= _LEAST:
+                yield from _finding(int(record), column, line.value, batch, line.score, "address-text", line.reason)
+
+
+def _curve(correction: Correction) -> str:
+    """The calibration curve of a correction: a part, and apart whether it fills a blank."""
+    return correction.part
+
+
+def _finding(
+    record: int, column: str, value: str, batch: Batch, score: float, rule: str, reason: str
+) -> Iterator[Finding]:
+    if not value or "\0" in value or batch.frame.at[record, column] == value:
+        return
+    odds = math.log2(max(score, 1e-6) / max(1.0 - score, 1e-6))
+    evidence = (Evidence(rule, round(odds, 3), reason, (column,)),)
+    yield Finding((record,), SetFields({column: value}), round(min(max(score, 0.0), 1.0), 4), evidence, rule)
+
+
+def _cells(batch: Batch, column: str | None) -> list[str]:
+    if column is None:
+        return [""] * len(batch)
+    return [value if isinstance(value, str) else "" for value in batch.frame[column].tolist()]
+
+
+def _country(text: str) -> str:
+    """ISO code, "" if blank, "?" if it is no country we know; the US areas count as the US."""
+    if not text.strip():
+        return ""
+    code = country_code(text[:80]) or "?"
+    return "US" if code in _US_AREAS else code
+
+
+def _parts(triple: Triple) -> tuple[str, str, str]:
+    return triple.city.strip(), triple.region.strip(), triple.postcode.strip()
+
+
+def _style(cells: Sequence[str]) -> str:
+    """A typical value of the column: what a blank one should look like."""
+    return next(iter(pd.Series([cell for cell in cells if cell.strip()], dtype=object).mode()), "")
+
+
+def _frequent_words(cells: Sequence[str]) -> frozenset[str]:
+    """Words that stand in at least 1 % of the street lines, and in three: no typing error comes that often."""
+    counts = Counter(word for cell in cells for word in set(plain(cell[:200]).replace(".", "").split()))
+    return frozenset(word for word, count in counts.items() if count >= max(3, len(cells) / 100))
