@@ -177,7 +177,7 @@ class Detector(ABC):
     """Finds what is wrong in a batch. Construct without arguments for the defaults.
 
     name: the registry's name; lower case, stable.
-    version: changes when findings may change; stored with every run.
+    version: changes when findings may change or saved models cannot be read any more; stored with every run.
     """
 
     name: ClassVar[str]
@@ -197,7 +197,14 @@ class ModelFileError(Exception):
 
 
 class TrainableDetector(Detector):
-    """A detector that learns. Learning never changes the object: it returns a new one."""
+    """A detector that learns. Learning never changes the object: it returns a new one.
+
+    reweights_at_once: `reweight` changes scores within milliseconds, so the open claims are ranked anew before the
+        next card; such a detector is fitted once on the data before any decision. Otherwise `reweight` may still
+        remember answers (links that must or must not be made) for the next run.
+    """
+
+    reweights_at_once: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, batch: Batch, labels: Sequence[Label], context: RunContext) -> Self:
