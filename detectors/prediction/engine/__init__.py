@@ -1,0 +1,1 @@
+"""What imputation and prediction share: reading columns, look-ups, boosted trees, calibration, model search."""

@@ -1,0 +1,77 @@
+"""Scores into probabilities, residuals into intervals, and how far both can be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.isotonic import IsotonicRegression
+
+from detectors.prediction.engine.encoding import Floats
+
+FEWEST = 30
+"""With fewer held-out answers than this, the answers' overall share is the only probability claimed."""
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """A rising step function from a score to the share of right answers seen at that score.
+
+    scores, shares: (n_steps,) both ascending; between steps the share is interpolated.
+    """
+
+    scores: Floats
+    shares: Floats
+
+    @classmethod
+    def fit(cls, scores: Floats, right: Floats) -> Calibrator:
+        """Isotonic regression on held-out answers, each step drawn towards 1/2 by one answer (half right).
+
+        scores: (n,) any scale. right: (n,) 1 where the answer was right, else 0. No answers: everything is 1/2.
+        The pull keeps a step of few answers from claiming certainty.
+
+        Source: Zadrozny and Elkan, "Transforming classifier scores into accurate multiclass probability
+        estimates", KDD 2002; the pull is Krichevsky and Trofimov's estimator.
+        """
+        if len(scores) < FEWEST:
+            return cls(np.zeros(1), np.array([(np.sum(right) + 0.5) / (len(right) + 1)]))
+        fitted = IsotonicRegression(out_of_bounds="clip").fit_transform(scores, right)
+        _, step = np.unique(fitted, return_inverse=True)
+        size = np.bincount(step)
+        share = (np.bincount(step, weights=right) + 0.5) / (size + 1)
+        middle = np.bincount(step, weights=scores) / size
+        order = np.argsort(middle, kind="stable")
+        return cls(middle[order], np.maximum.accumulate(share[order]))
+
+    def __call__(self, scores: Floats) -> Floats:
+        """The probability of each score, in the same shape."""
+        return np.asarray(np.interp(scores, self.scores, self.shares))
+
+
+def calibration_error(probabilities: Floats, right: Floats, bins: int = 15) -> float:
+    """Expected calibration error: |mean probability - share right|, weighted, over bins of equal count; 0 if empty.
+
+    probabilities, right: (n,).
+
+    Source: Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015, with
+    bins of equal count (Nguyen and O'Connor 2015), which do not hide errors in crowded bins.
+    """
+    if len(probabilities) == 0:
+        return 0.0
+    order = np.argsort(probabilities, kind="stable")
+    gaps = [
+        abs(probabilities[part].mean() - right[part].mean()) * len(part)
+        for part in np.array_split(order, min(bins, len(order)))
+    ]
+    return float(sum(gaps) / len(probabilities))
+
+
+def conformal_radius(residuals: Floats, coverage: float = 0.9) -> float:
+    """How far either side of a prediction the truth lies with this probability; infinite with too few residuals.
+
+    residuals: (n,) absolute errors on rows the model did not see, exchangeable with the rows to predict.
+
+    Source: Lei et al., "Distribution-Free Predictive Inference for Regression", JASA 2018, algorithm 2.
+    """
+    rank = int(np.ceil((len(residuals) + 1) * coverage))
+    return float(np.sort(residuals)[rank - 1]) if rank <= len(residuals) else float("inf")

@@ -1,0 +1,150 @@
+"""Look-ups: what value do the other rows hold that share a key? Found by themselves, single keys and pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.prediction.engine.encoding import Floats, Ints, Key
+
+FOLDS = 5
+SHRINK = 2.0
+"""Rows' worth of prior mixed into every group, so that a group of one is no proof."""
+
+_DENSE = 1 << 22
+
+
+class Counts:
+    """How often each code occurs; 0 for a code never seen. A table if the codes are small, else a sorted list."""
+
+    def __init__(self, codes: Ints) -> None:
+        """codes: non-negative, any length."""
+        self._dense = bool(len(codes) == 0 or codes.max() < _DENSE)
+        if self._dense:
+            self._counts = np.append(np.bincount(codes), 0)
+        else:
+            self._codes, self._counts = np.unique(codes, return_counts=True)
+
+    def __call__(self, codes: Ints) -> Ints:
+        """The count of each code, in the same shape; a negative code is never seen."""
+        last = len(self._counts) - 1
+        if self._dense:
+            return np.asarray(self._counts[np.where((codes < 0) | (codes > last), last, codes)])
+        places = np.minimum(np.searchsorted(self._codes, codes), last)
+        return np.where(self._codes[places] == codes, self._counts[places], 0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The column to look up.
+
+    codes: (n_rows,) value of each row, most frequent first, -1 where missing.
+    sample: row positions that models are trained on; each has a fold.
+    fold: (n_rows,) fold of a sampled row, -1 elsewhere. Rows of one fold never see each other's value, so a
+        trained model cannot read the answer out of its own features.
+    """
+
+    codes: Ints
+    size: int
+    sample: Ints
+    fold: Ints
+
+    @property
+    def prior(self) -> Floats:
+        """(size,) share of each value, never 0."""
+        counts = np.bincount(self.codes[self.codes >= 0], minlength=self.size) + 0.5
+        return np.asarray(counts / counts.sum())
+
+
+class Lookup:
+    """The values of a target by one key."""
+
+    def __init__(self, key: Key, target: Target) -> None:
+        self.key = key
+        self.target = target
+        self._prior = target.prior
+        known = (target.codes >= 0) & (key.codes >= 0)
+        pairs = key.codes * target.size + target.codes
+        sampled = known & (target.fold >= 0)
+        self._pairs = Counts(pairs[known])
+        self._group = Counts(key.codes[known])
+        self._fold_pairs = Counts(pairs[sampled] * FOLDS + target.fold[sampled])
+        self._fold_group = Counts(key.codes[sampled] * FOLDS + target.fold[sampled])
+
+    def counts(self, rows: Ints, values: Ints) -> tuple[Floats, Floats]:
+        """How many rows of each row's group hold each value, and the group's size; both without the row's own fold.
+
+        rows: (n,) row positions. values: (n, m) target codes. Returns (n, m) and (n, 1).
+        """
+        key = self.key.codes[rows][:, None]
+        fold = self.target.fold[rows][:, None]
+        pairs = np.where(key < 0, -1, key * self.target.size + values)
+        apart = (fold >= 0) & (key >= 0)
+        held = self._pairs(pairs) - self._fold_pairs(np.where(apart, pairs * FOLDS + fold, -1))
+        size = self._group(key) - self._fold_group(np.where(apart, key * FOLDS + fold, -1))
+        return held.astype(float), size.astype(float)
+
+    def evidence(self, rows: Ints, values: Ints) -> tuple[Floats, Floats]:
+        """Log of how much likelier each value is in the row's group than overall, (n, m); the group's size, (n, 1)."""
+        held, size = self.counts(rows, values)
+        prior = self._prior[values]
+        return np.log((held + SHRINK * prior) / (size + SHRINK) / prior), size
+
+    def gain(self) -> float:
+        """Mean log evidence for the true value over the sample: what this key alone tells, in nats a row."""
+        rows = self.target.sample
+        evidence, _ = self.evidence(rows, self.target.codes[rows][:, None])
+        return float(evidence.mean())
+
+    def leading(self, top: int) -> Ints:
+        """(key.size, top) the most frequent values of each group; -1 where it has fewer."""
+        known = (self.target.codes >= 0) & (self.key.codes >= 0)
+        pairs, counts = np.unique(
+            self.key.codes[known] * self.target.size + self.target.codes[known], return_counts=True
+        )
+        groups, values = np.divmod(pairs, self.target.size)
+        order = np.lexsort((values, -counts, groups))
+        groups, values = groups[order], values[order]
+        rank = np.arange(len(groups)) - np.searchsorted(groups, groups)
+        leaders = np.full((self.key.size, top), -1, dtype=np.int64)
+        keep = rank < top
+        leaders[groups[keep], rank[keep]] = values[keep]
+        return leaders
+
+
+def choose(keys: Sequence[Key], target: Target, pair: Callable[[Key, Key], Key], *, most: int = 14) -> list[Lookup]:
+    """The look-ups worth having for a target, best first: the `most` best single keys, and pairs that add to them."""
+    singles = [(lookup.gain(), lookup) for lookup in (Lookup(key, target) for key in keys)]
+    ranked = _best(singles, most, a_column=3)
+    gains = {id(lookup): gain for gain, lookup in ranked}
+    heads = _heads([lookup for _, lookup in ranked], 5)
+    pairs = []
+    for place, left in enumerate(heads):
+        for right in heads[place + 1 :]:
+            both = Lookup(pair(left.key, right.key), target)
+            gain = both.gain()
+            if gain > 1.02 * max(gains[id(left)], gains[id(right)]):
+                pairs.append((gain, both))
+    return [lookup for _, lookup in ranked] + [lookup for _, lookup in _best(pairs, most // 3, a_column=most)]
+
+
+def _best(scored: list[tuple[float, Lookup]], most: int, a_column: int) -> list[tuple[float, Lookup]]:
+    """The best few that tell anything at all, no column more than `a_column` times."""
+    used: dict[tuple[str, ...], int] = {}
+    best: list[tuple[float, Lookup]] = []
+    for gain, lookup in sorted(scored, key=lambda item: (-item[0], item[1].key.label)):
+        columns = lookup.key.columns
+        if gain > 1e-4 and used.get(columns, 0) < a_column and len(best) < most:
+            used[columns] = used.get(columns, 0) + 1
+            best.append((gain, lookup))
+    return best
+
+
+def _heads(lookups: list[Lookup], most: int) -> list[Lookup]:
+    """The best look-up of each of the first few columns."""
+    heads: dict[tuple[str, ...], Lookup] = {}
+    for lookup in lookups:
+        heads.setdefault(lookup.key.columns, lookup)
+    return list(heads.values())[:most]

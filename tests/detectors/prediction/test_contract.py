@@ -1,0 +1,18 @@
+"""The missing-value detector keeps the contract of every detector."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.prediction.detector import MissingValueDetector
+from detectors.testing import all_checks
+
+
+@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.__name__)
+def test_the_missing_value_detector_keeps_the_contract(check):
+    check(MissingValueDetector())
+
+
+@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.__name__)
+def test_it_keeps_the_contract_with_sensitive_attributes_allowed(check):
+    check(MissingValueDetector(sensitive=True))
