@@ -1,0 +1,107 @@
+"""Finds records that are about one person or one organisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from detectors.contract import Batch, Finding, Label, MergeRecords, RunContext, TrainableDetector
+from detectors.duplicates import modelfile
+from detectors.duplicates.entities import entities
+from detectors.duplicates.findings import findings
+from detectors.duplicates.golden import Merger
+from detectors.duplicates.linking import Linkage, Links, link
+from detectors.duplicates.scoring import Model
+from detectors.duplicates.survivorship import Rule
+
+
+@dataclass(frozen=True)
+class DuplicateDetector(TrainableDetector):
+    """Record linkage: blocking, comparisons, latent classes fitted by EM, correlation clustering, survivorship.
+
+    Works unlabelled with one configuration for every batch. Decisions become links that later runs respect.
+
+    models: kind of entity -> a fitted model; where there is none, one is fitted to each batch.
+    links: pairs of record ids that are, or are not, one entity.
+    rules: column -> an admin's survivorship rule.
+    """
+
+    name: ClassVar[str] = "duplicates"
+    version: ClassVar[str] = "1"
+
+    models: Mapping[str, Model] = field(default_factory=dict)
+    links: Links = field(default_factory=Links)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+
+    def detect(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
+        """Clusters to merge and doubtful pairs; scores are probabilities (see `scoring`)."""
+        context.report(0, 100, "reading columns")
+        batch = ordered(batch)
+        for linkage, part in self.link(batch, context):
+            merger = Merger(part, dict(self.rules))
+            for count, finding in enumerate(findings(linkage, merger)):
+                if count % 1000 == 0:
+                    context.report(95, 100, "writing findings")
+                yield finding
+        context.report(100, 100, "done")
+
+    def link(self, batch: Batch, context: RunContext) -> Iterator[tuple[Linkage, Batch]]:
+        """The linkage of each kind of entity in a batch ordered by id, with the rows it is about."""
+        if len(batch) < 2:
+            return
+        for entity, rows in entities(batch):
+            part = batch if len(rows) == len(batch) else replace(batch, frame=batch.frame.iloc[rows])
+            if len(part) < 2:
+                continue
+            linkage = link(part, entity, context, model=self.models.get(entity), links=self.links)
+            if linkage.plan.comparisons:
+                yield linkage, part
+
+    def fit(self, batch: Batch, labels: Sequence[Label], context: RunContext) -> Self:
+        """A detector whose model is fitted to this batch and whose links come from the labels."""
+        with_links = self.reweight(labels)
+        models = {}
+        for linkage, _ in replace(with_links, models={}).link(ordered(batch), context):
+            models[linkage.plan.entity] = linkage.model
+        return replace(with_links, models={**self.models, **models})
+
+    def reweight(self, labels: Sequence[Label]) -> Self:
+        """The same models with further links, at once."""
+        return replace(self, links=self.links.with_labels(labels))
+
+    def rescore(self, findings: Sequence[Finding]) -> list[float]:
+        """1 where decisions say that all records are one, 0 where they say that two of them are not, else as before."""
+        return [self._rescored(finding) for finding in findings]
+
+    def _rescored(self, finding: Finding) -> float:
+        if not isinstance(finding.proposal, MergeRecords):
+            return finding.score
+        verdict = self.links.verdict(finding.subjects)
+        return finding.score if verdict is None else float(verdict)
+
+    def metrics(self) -> Mapping[str, float]:
+        """Counts of links, and for each fitted model its expected matches, steps and convergence."""
+        found = {"same": float(len(self.links.same)), "different": float(len(self.links.different))}
+        for entity, model in self.models.items():
+            found[f"{entity}_expected_matches"] = model.matches
+            found[f"{entity}_steps"] = float(model.steps)
+            found[f"{entity}_converged"] = float(model.converged)
+        return found
+
+    def save(self, directory: Path) -> None:
+        modelfile.save(directory, self.models, self.links, self.rules)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        models, links, rules = modelfile.load(directory)
+        return cls(models=models, links=links, rules=rules)
+
+
+def ordered(batch: Batch) -> Batch:
+    """The batch in the order of its record ids, so that the order of rows changes nothing."""
+    index = batch.frame.index.to_numpy()
+    return batch if np.all(index[1:] > index[:-1]) else replace(batch, frame=batch.frame.sort_index())

@@ -1,0 +1,114 @@
+"""From a linkage to findings: clusters worth merging, and the uncertain pairs between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from detectors.contract import Evidence, Finding, MergeRecords
+from detectors.duplicates.evidence import explain
+from detectors.duplicates.golden import Golden, Merger
+from detectors.duplicates.linking import Linkage
+from detectors.duplicates.text import Ints
+
+LOWEST = 0.05
+"""Score from which an uncertain pair is worth ranking."""
+
+
+def findings(linkage: Linkage, merger: Merger) -> Iterator[Finding]:
+    """One finding a cluster, then one for the best pair between any two clusters that might yet be one."""
+    for rows, pair in clusters(linkage):
+        yield _cluster(linkage, merger, rows, pair)
+    for pair, score in doubtful(linkage):
+        rows = [int(linkage.left[pair]), int(linkage.right[pair])]
+        yield _finding(merger.golden(rows), merger, rows, score, explain(linkage, merger.cells, pair), "possible")
+
+
+def clusters(linkage: Linkage) -> Iterator[tuple[list[int], int]]:
+    """(row positions, position of the weakest link) of every cluster of two or more.
+
+    The weakest link is the weakest pair of the strongest tree that holds the cluster together.
+    """
+    labels = linkage.labels
+    inside = np.flatnonzero(labels[linkage.left] == labels[linkage.right])
+    inside = inside[np.lexsort((-linkage.bits[inside], labels[linkage.left[inside]]))]
+    if not len(inside):
+        return
+    homes = labels[linkage.left[inside]]
+    bounds = np.append(np.flatnonzero(np.append(True, homes[1:] != homes[:-1])), len(inside))
+    for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        part = inside[first:last]
+        if last - first == 1:
+            yield [int(linkage.left[part[0]]), int(linkage.right[part[0]])], int(part[0])
+        else:
+            yield _tree(linkage.left[part], linkage.right[part], part)
+
+
+def _tree(left: Ints, right: Ints, pairs: Ints) -> tuple[list[int], int]:
+    """The rows of a cluster, and the last pair its strongest spanning tree needs; pairs come strongest first."""
+    home = {row: row for row in sorted({*left.tolist(), *right.tolist()})}
+
+    def root(row: int) -> int:
+        while home[row] != row:
+            row = home[row]
+        return row
+
+    weakest = int(pairs[0])
+    for one, two, pair in zip(left.tolist(), right.tolist(), pairs.tolist(), strict=True):
+        a, b = root(one), root(two)
+        if a != b:
+            home[max(a, b)] = min(a, b)
+            weakest = pair
+    return list(home), weakest
+
+
+def doubtful(linkage: Linkage) -> Iterator[tuple[int, float]]:
+    """(position, score) of the best pair between any two clusters, where it scores at least `LOWEST`.
+
+    A pair that looked good by itself but was kept apart by the evidence of its clusters scores just below one half.
+    """
+    labels = linkage.labels
+    floor = np.log2(LOWEST / (1 - LOWEST))
+    across = np.flatnonzero((labels[linkage.left] != labels[linkage.right]) & (linkage.bits >= floor))
+    one, two = labels[linkage.left[across]], labels[linkage.right[across]]
+    table = pd.DataFrame(
+        {"a": np.minimum(one, two), "b": np.maximum(one, two), "bits": linkage.bits[across], "pair": across}
+    )
+    best = table.sort_values(["bits", "pair"], ascending=[False, True]).drop_duplicates(["a", "b"])
+    for pair, bits in zip(best["pair"].tolist(), best["bits"].tolist(), strict=True):
+        yield pair, min(probability(bits), 0.49)
+
+
+def probability(bits: float) -> float:
+    """The probability of log2 odds."""
+    return float(1 / (1 + 2.0 ** -min(max(bits, -60.0), 60.0)))
+
+
+def _cluster(linkage: Linkage, merger: Merger, rows: list[int], pair: int) -> Finding:
+    evidence = explain(linkage, merger.cells, pair)
+    if len(rows) > 2:
+        one, two = merger.ids[int(linkage.left[pair])], merger.ids[int(linkage.right[pair])]
+        weakest = f"The weakest link of these {len(rows)} records is between {one} and {two}; the reasons are theirs"
+        evidence = (Evidence("weakest link", 0.0, weakest), *evidence)
+    score = probability(float(linkage.bits[pair]))
+    return _finding(
+        merger.golden(rows), merger, rows, max(score, 0.5) if len(rows) > 2 else score, evidence, linkage.plan.entity
+    )
+
+
+def _finding(
+    golden: Golden, merger: Merger, rows: list[int], score: float, evidence: tuple[Evidence, ...], rule: str
+) -> Finding:
+    ids = [merger.ids[row] for row in rows]
+    members = tuple(record for record in ids if record != golden.survivor)
+    kept = tuple(
+        Evidence(
+            "golden record", 0.0, f'{name}: "{choice.value or ""}" survives ({choice.rule}: {choice.reason})', (name,)
+        )
+        for name, choice in golden.choices.items()
+    )
+    return Finding(
+        tuple(sorted(ids)), MergeRecords(golden.survivor, members, golden.changes), score, evidence + kept, rule
+    )

@@ -1,0 +1,109 @@
+"""The golden record of a cluster: who survives, and what is written into the survivor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from detectors.contract import Batch, RecordId
+from detectors.duplicates import preparing, survivorship
+from detectors.duplicates.survivorship import ADDRESS, Candidate, Choice, Rule
+from detectors.missing_values import is_missing
+from detectors.roles import Role, ValueType
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A proposed merge: the survivor, what changes in it, and the choice made for every field that differs."""
+
+    survivor: RecordId
+    changes: dict[str, str | None]
+    choices: dict[str, Choice]
+
+
+class Merger:
+    """Makes golden records of rows of one batch; reads the batch's columns once."""
+
+    def __init__(self, batch: Batch, rules: dict[str, Rule] | None = None) -> None:
+        """rules: column -> an admin's rule, where it is not the role's."""
+        self.rules = rules or {}
+        self.roles = {str(name): batch.roles[name] for name in batch.frame.columns if name in batch.roles}
+        self.ids = [int(record) for record in batch.frame.index]
+        self.cells = {name: _cells(batch.frame[name]) for name in self.roles}
+        self.filled = np.zeros(len(batch), np.int64)
+        for cells in self.cells.values():
+            self.filled += np.fromiter((cell is not None for cell in cells), dtype=bool, count=len(cells))
+        self.updated = _updated(batch)
+        self.when = {
+            name: _days(batch.frame[name]) for name, role in self.roles.items() if role.value_type is ValueType.DATE
+        }
+        self.address = [name for name, role in self.roles.items() if role in ADDRESS]
+
+    def golden(self, rows: Sequence[int]) -> Golden:
+        """The golden record of these row positions (at least one)."""
+        records = [self._candidate(row, "") for row in rows]
+        master = survivorship.survivor(records)
+        own = rows[[one.record for one in records].index(master)]
+        changes: dict[str, str | None] = {}
+        choices: dict[str, Choice] = {}
+        address = self._address(rows, records)
+        for name, role in self.roles.items():
+            cells = self.cells[name]
+            if len({cells[row] for row in rows}) == 1:
+                continue
+            if name in self.address and name not in self.rules:
+                choice = Choice(cells[address], Rule.MOST_RECENT, "the whole address of one record", self.ids[address])
+                choice = (
+                    choice
+                    if choice.value is not None
+                    else Choice(cells[own], Rule.KEEP_MASTER, "the survivor's own", master)
+                )
+            else:
+                found = [self._candidate(row, name) for row in rows if cells[row] is not None]
+                choice = survivorship.choose(role, found, master, self.rules.get(name))
+            choices[name] = choice
+            if choice.value is not None and choice.value != cells[own]:
+                changes[name] = choice.value
+        return Golden(master, changes, choices)
+
+    def _candidate(self, row: int, name: str) -> Candidate:
+        return Candidate(
+            self.ids[row],
+            (self.cells[name][row] or "") if name else "",
+            int(self.updated[row]),
+            int(self.filled[row]),
+            0,
+            int(self.when[name][row]) if name in self.when else 0,
+        )
+
+    def _address(self, rows: Sequence[int], records: Sequence[Candidate]) -> int:
+        filled = {self.ids[row]: sum(self.cells[name][row] is not None for name in self.address) for row in rows}
+        chosen = survivorship.address_record(records, filled)
+        return rows[[one.record for one in records].index(chosen)]
+
+
+def _cells(series: pd.Series) -> list[str | None]:
+    """Text cells; None for a missing value and for text that no field may hold (NUL)."""
+    missing = is_missing(series).to_numpy()
+    return [
+        None if absent or "\0" in str(value) else str(value)
+        for value, absent in zip(series.tolist(), missing, strict=True)
+    ]
+
+
+def _days(series: pd.Series) -> np.ndarray:
+    """yyyymmdd of a column of dates; 0 where there is none."""
+    dates = preparing.dates(series)
+    numbers = dates.years * 10000 + dates.months * 100 + dates.days
+    return np.append(numbers, 0)[dates.column.codes]
+
+
+def _updated(batch: Batch) -> np.ndarray:
+    """yyyymmdd of each record's last change: updated, verified or created, the latest of them."""
+    latest = np.zeros(len(batch), np.int64)
+    for name in batch.columns(Role.UPDATED_AT, Role.VERIFIED_AT, Role.CREATED_AT):
+        latest = np.maximum(latest, _days(batch.frame[name]))
+    return latest

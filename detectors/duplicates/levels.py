@@ -1,0 +1,337 @@
+"""Compiled comparisons: how far two records agree on one thing, as a small whole number.
+
+0 is "not comparable" (a value is missing), 1 "different", higher is nearer. Every kernel fills `out` for the
+pairs (left[i], right[i]) of row positions and releases the interpreter lock.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.duplicates.text import Bytes, Codes, Hashes, Ints, compiled, contains, edits
+
+Levels = Bytes
+
+
+@compiled
+def _allowed(length: int) -> int:
+    """How many typing errors still make "nearly equal" at this length."""
+    return 0 if length < 3 else 1 if length < 8 else 2
+
+
+@compiled
+def _name(text: Bytes, first: int, last: int, other: Bytes, start: int, stop: int, peq: Hashes) -> int:
+    """1 different, 2 alike, 3 an initial that fits, 4 one within the other, 5 nearly equal."""
+    size, wide = last - first, stop - start
+    if text[first] == other[start] and (size == 1 or wide == 1):
+        return 3
+    if min(size, wide) == 1:
+        return 1
+    longest = max(size, wide)
+    distance = edits(text, first, last, other, start, stop, peq)
+    if distance <= _allowed(longest):
+        return 5
+    if min(size, wide) >= 3:
+        inside = (
+            contains(text, first, last, other, start, stop)
+            if size > wide
+            else contains(other, start, stop, text, first, last)
+        )
+        if inside:
+            return 4
+    return 2 if distance * 10 <= longest * 4 else 1
+
+
+@compiled
+def _nicknames(aliases: Codes, a: int, b: int) -> bool:
+    for one in range(aliases.shape[1]):
+        for two in range(aliases.shape[1]):
+            if aliases[a, one] >= 0 and aliases[a, one] == aliases[b, two]:
+                return True
+    return False
+
+
+@compiled
+def names(
+    left: Ints, right: Ints, codes: Codes, text: Bytes, starts: Ints, aliases: Codes, sounds: Hashes, out: Levels
+) -> None:
+    """A name: 1 different, 2 alike or of one sound, 3 initial, 4 short form or part, 5 nearly equal, 6 equal."""
+    peq = np.zeros(256, np.uint64)
+    for pair in range(len(left)):
+        a, b = codes[left[pair]], codes[right[pair]]
+        if a < 0 or b < 0:
+            out[pair] = 0
+        elif a == b:
+            out[pair] = 6
+        else:
+            level = _name(text, starts[a], starts[a + 1], text, starts[b], starts[b + 1], peq)
+            if level < 4 and _nicknames(aliases, a, b):
+                level = 4
+            if level == 1 and sounds[a] == sounds[b]:
+                level = 2
+            out[pair] = level
+
+
+@compiled
+def swapped_names(
+    left: Ints,
+    right: Ints,
+    given: Codes,
+    given_text: Bytes,
+    given_starts: Ints,
+    family: Codes,
+    family_text: Bytes,
+    family_starts: Ints,
+    out_given: Levels,
+    out_family: Levels,
+) -> None:
+    """Where given and family name agree crosswise but not straight, both count as nearly equal (5)."""
+    peq = np.zeros(256, np.uint64)
+    for pair in range(len(left)):
+        if out_given[pair] == 0 or out_family[pair] == 0 or out_given[pair] + out_family[pair] > 5:
+            continue
+        a, b = given[left[pair]], family[right[pair]]
+        c, d = family[left[pair]], given[right[pair]]
+        first, last, start, stop = given_starts[a], given_starts[a + 1], family_starts[b], family_starts[b + 1]
+        if abs((last - first) - (stop - start)) > 2:
+            continue
+        one = edits(given_text, first, last, family_text, start, stop, peq)
+        if one > _allowed(max(last - first, stop - start)):
+            continue
+        first, last, start, stop = family_starts[c], family_starts[c + 1], given_starts[d], given_starts[d + 1]
+        two = edits(family_text, first, last, given_text, start, stop, peq)
+        if two <= _allowed(max(last - first, stop - start)):
+            out_given[pair] = 5
+            out_family[pair] = 5
+
+
+@compiled
+def short(
+    left: Ints, right: Ints, codes: Codes, other: Codes, text: Bytes, starts: Ints, out: Levels, keep_best: bool
+) -> None:
+    """A short value: 1 different, 2 alike (at most two fifths changed, or one begins the other), 3 nearly equal, 4 equal.
+
+    codes, other: the column's codes for the left and the right record (two columns that share one dictionary).
+    keep_best: only ever raise what `out` holds, to compare several columns of one meaning crosswise.
+    """
+    peq = np.zeros(256, np.uint64)
+    for pair in range(len(left)):
+        a, b = codes[left[pair]], other[right[pair]]
+        level = 0
+        if a >= 0 and b >= 0:
+            if a == b:
+                level = 4
+            else:
+                size, wide = starts[a + 1] - starts[a], starts[b + 1] - starts[b]
+                longest = max(size, wide)
+                level = 1
+                if abs(size - wide) * 10 <= longest * 4:
+                    distance = edits(text, starts[a], starts[a + 1], text, starts[b], starts[b + 1], peq)
+                    if distance <= _allowed(longest):
+                        level = 3
+                    elif distance * 10 <= longest * 4:
+                        level = 2
+                if level == 1 and min(size, wide) >= 2:
+                    same = 0
+                    while same < min(size, wide) and text[starts[a] + same] == text[starts[b] + same]:
+                        same += 1
+                    if same == min(size, wide):
+                        level = 2
+        if not keep_best or level > out[pair]:
+            out[pair] = level
+
+
+@compiled
+def emails(
+    left: Ints,
+    right: Ints,
+    codes: Codes,
+    other: Codes,
+    text: Bytes,
+    starts: Ints,
+    ats: Ints,
+    family: Codes,
+    family_text: Bytes,
+    family_starts: Ints,
+    out: Levels,
+    keep_best: bool,
+) -> None:
+    """An e-mail: 1 different, 2 local parts alike, 3 same local part elsewhere, 4 nearly equal, 5 equal.
+
+    Levels 2 and 3 say nothing (0) where the local part holds the family name: namesakes look like that.
+    """
+    peq = np.zeros(256, np.uint64)
+    for pair in range(len(left)):
+        a, b = codes[left[pair]], other[right[pair]]
+        level = 0
+        if a >= 0 and b >= 0:
+            level = 5 if a == b else 1
+        if level == 1:
+            first, start = starts[a], starts[b]
+            size, wide = ats[a] - first, ats[b] - start
+            longest = max(size, wide)
+            if abs(size - wide) * 10 <= longest * 3:
+                local = edits(text, first, ats[a], text, start, ats[b], peq)
+                same_domain = True
+                if starts[a + 1] - ats[a] != starts[b + 1] - ats[b]:
+                    same_domain = False
+                else:
+                    for step in range(starts[a + 1] - ats[a]):
+                        if text[ats[a] + step] != text[ats[b] + step]:
+                            same_domain = False
+                            break
+                if same_domain:
+                    level = 4 if local <= _allowed(longest) else (2 if local * 10 <= longest * 3 else 1)
+                else:
+                    domain = edits(text, ats[a], starts[a + 1], text, ats[b], starts[b + 1], peq)
+                    if local == 0:
+                        level = 4 if domain <= 2 and longest >= 4 else 3
+                    elif local * 10 <= longest * 3:
+                        level = 2
+            if level == 2 or level == 3:
+                name = family[left[pair]]
+                if name >= 0 and family_starts[name + 1] - family_starts[name] >= 3:
+                    begin, end = family_starts[name], min(family_starts[name + 1], family_starts[name] + 5)
+                    if contains(text, first, ats[a], family_text, begin, end):
+                        level = 0
+        if not keep_best or level > out[pair]:
+            out[pair] = level
+
+
+@compiled
+def dates(left: Ints, right: Ints, codes: Codes, years: Ints, months: Ints, days: Ints, out: Levels) -> None:
+    """A date: 1 different, 2 same year, 3 two of three parts agree, 4 one digit or day and month exchanged, 5 equal."""
+    for pair in range(len(left)):
+        a, b = codes[left[pair]], codes[right[pair]]
+        if a < 0 or b < 0:
+            out[pair] = 0
+            continue
+        if a == b:
+            out[pair] = 5
+            continue
+        year, month, day = years[a] == years[b], months[a] == months[b], days[a] == days[b]
+        if year and months[a] == days[b] and days[a] == months[b]:
+            out[pair] = 4
+            continue
+        one = years[a] * 10000 + months[a] * 100 + days[a]
+        two = years[b] * 10000 + months[b] * 100 + days[b]
+        changed = 0
+        before = False
+        swapped = False
+        previous_one, previous_two = -1, -1
+        for _ in range(8):
+            x, y = one % 10, two % 10
+            if x != y:
+                changed += 1
+                if before and x == previous_two and y == previous_one:
+                    swapped = True
+            before = x != y
+            previous_one, previous_two = x, y
+            one //= 10
+            two //= 10
+        if changed <= 1 or (changed == 2 and swapped):
+            out[pair] = 4 if changed else 5
+        elif int(year) + int(month) + int(day) >= 2:
+            out[pair] = 3
+        else:
+            out[pair] = 2 if year else 1
+
+
+@compiled
+def numbers(left: Ints, right: Ints, values: np.ndarray, out: Levels) -> None:
+    """A number: 1 different, 2 within a tenth or 2, 3 within a hundredth or 1, 4 equal; NaN is missing."""
+    for pair in range(len(left)):
+        a, b = values[left[pair]], values[right[pair]]
+        if np.isnan(a) or np.isnan(b):
+            out[pair] = 0
+            continue
+        gap, size = abs(a - b), max(abs(a), abs(b))
+        if gap == 0:
+            out[pair] = 4
+        elif gap <= max(1.0, size * 0.01):
+            out[pair] = 3
+        else:
+            out[pair] = 2 if gap <= max(2.0, size * 0.1) else 1
+
+
+@compiled
+def words(
+    left: Ints,
+    right: Ints,
+    codes: Codes,
+    bounds: Ints,
+    tokens: Codes,
+    weights: np.ndarray,
+    text: Bytes,
+    starts: Ints,
+    joined: Hashes,
+    out: Levels,
+) -> None:
+    """Several words: 1 different, 2 some, 3 half, 4 one within the other, 5 most, 6 nearly equal, 7 equal.
+
+    Words are weighed by rarity; a word finds its best partner: equal, or alike in letters (numbers: equal only),
+    or the initial of it. `joined`: hash of each value without blanks and in the order of its words ("day care" = "daycare").
+    """
+    peq = np.zeros(256, np.uint64)
+    for pair in range(len(left)):
+        a, b = codes[left[pair]], codes[right[pair]]
+        if a < 0 or b < 0:
+            out[pair] = 0
+            continue
+        if a == b or joined[a] == joined[b]:
+            out[pair] = 7
+            continue
+        if bounds[a + 1] - bounds[a] > bounds[b + 1] - bounds[b]:
+            a, b = b, a
+        first, last = bounds[a], min(bounds[a + 1], bounds[a] + 16)
+        start, stop = bounds[b], min(bounds[b + 1], bounds[b] + 16)
+        used = np.uint64(0)
+        mine, theirs, found = 0.0, 0.0, 0.0
+        for j in range(start, stop):
+            theirs += weights[tokens[j]]
+        for i in range(first, last):
+            one = tokens[i]
+            mine += weights[one]
+            best, partner = 0.0, -1
+            for j in range(start, stop):
+                if used >> np.uint64(j - start) & np.uint64(1):
+                    continue
+                two = tokens[j]
+                likeness = (
+                    1.0 if one == two else _alike(text, starts[one], starts[one + 1], starts[two], starts[two + 1], peq)
+                )
+                if likeness > best:
+                    best, partner = likeness, j
+                    if best == 1.0:
+                        break
+            if partner >= 0:
+                used |= np.uint64(1) << np.uint64(partner - start)
+                found += best * min(weights[one], weights[tokens[partner]]) * 2
+                if best < 1.0:  # an imperfect partner's missing rarity is no disagreement of its own
+                    found += best * abs(weights[one] - weights[tokens[partner]])
+        share = found / (mine + theirs)
+        if share >= 0.93:
+            out[pair] = 6
+        elif share >= 0.75:
+            out[pair] = 5
+        elif found >= 1.9 * min(mine, theirs):
+            out[pair] = 4
+        else:
+            out[pair] = 3 if share >= 0.5 else 2 if share >= 0.25 else 1
+
+
+@compiled
+def _alike(text: Bytes, first: int, last: int, start: int, stop: int, peq: Hashes) -> float:
+    """Likeness of two unequal words in [0, 1]."""
+    size, wide = last - first, stop - start
+    if text[first] <= 57 or text[start] <= 57:
+        return 0.0
+    if size == 1 or wide == 1:
+        return 0.5 if text[first] == text[start] else 0.0
+    longest = max(size, wide)
+    if abs(size - wide) * 10 > longest * 4:
+        return 0.0
+    distance = edits(text, first, last, text, start, stop, peq)
+    if distance <= _allowed(longest):
+        return 0.9
+    return 0.6 if distance * 10 <= longest * 3 else 0.0

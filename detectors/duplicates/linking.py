@@ -1,0 +1,179 @@
+"""The whole way from a batch to clusters: block, compare, fit, score, complete, cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.contract import Batch, RunContext
+from detectors.duplicates import blocking, clustering, comparisons, scoring
+from detectors.duplicates.blocking import Key
+from detectors.duplicates.comparisons import Plan
+from detectors.duplicates.links import DIFFERENT, SAME, Links, rows_of
+from detectors.duplicates.scoring import Bits, Model
+from detectors.duplicates.text import Ints
+
+Levels = npt.NDArray[np.uint8]
+
+CHUNK = 1 << 18
+SAMPLE = 300_000
+COMPLETED = 64
+"""Components of up to so many records have all their pairs compared before they are clustered."""
+
+
+@dataclass
+class Linkage:
+    """What was found in one batch of one kind of entity.
+
+    left, right, levels, bits: the compared pairs (row positions), their levels and log2 odds.
+    labels: (rows,) smallest row position of each row's cluster at the default threshold.
+    """
+
+    plan: Plan
+    model: Model
+    rare: Bits
+    keys: tuple[Key, ...]
+    left: Ints
+    right: Ints
+    levels: Levels
+    bits: Bits
+    labels: Ints
+
+    def clusters(self, threshold: float = 0.0) -> Ints:
+        """Labels at another threshold, in bits."""
+        return clustering.cluster(self.plan.rows, self.left, self.right, self.bits, threshold=threshold)
+
+
+def link(
+    batch: Batch, entity: str, context: RunContext, model: Model | None = None, links: Links | None = None
+) -> Linkage:
+    """Link the records of a batch. Rows must be in a canonical order (by id).
+
+    model: a fitted model to use instead of fitting one here; ignored if it is of another list of comparisons.
+    links: decided pairs, which outweigh any evidence.
+    """
+    report = context.report
+    report(0, 100, "reading columns")
+    plan = comparisons.plan(batch, entity)
+    report(25, 100, "blocking")
+    found = blocking.block(plan)
+    report(40, 100, "comparing")
+    left, right = blocking.unpack(found.pairs)
+    levels = compare(plan, left, right, lambda share: report(40 + int(share * 30), 100, "comparing"))
+    rare = (
+        np.stack([scoring.rarity(one) for one in plan.comparisons])
+        if plan.comparisons
+        else np.zeros((0, plan.rows), np.float32)
+    )
+    if model is None or model.keys != tuple(one.key for one in plan.comparisons):
+        report(70, 100, "fitting")
+        model = scoring.fit(plan, levels, compare(plan, *random_pairs(plan.rows, context.seed)))
+    report(85, 100, "scoring")
+    bits = score(model, plan, left, right, levels, rare)
+    left, right, levels, bits = _completed(model, plan, rare, left, right, levels, bits)
+    if links:
+        left, right, levels, bits = _decided(links, batch, plan, left, right, levels, bits)
+    report(92, 100, "clustering")
+    labels = clustering.cluster(plan.rows, left, right, bits)
+    return Linkage(plan, model, rare, found.keys, left, right, levels, bits, labels)
+
+
+def random_pairs(rows: int, seed: int, size: int = SAMPLE) -> tuple[Ints, Ints]:
+    """Random pairs of different rows; all pairs where there are fewer than `size`."""
+    if rows * (rows - 1) // 2 <= size:
+        left, right = np.triu_indices(rows, 1)
+        return left.astype(np.int64), right.astype(np.int64)
+    rng = np.random.default_rng(seed)
+    left = rng.integers(0, rows, size)
+    right = (left + rng.integers(1, rows, size)) % rows
+    return left, right
+
+
+def compare(plan: Plan, left: Ints, right: Ints, done: Callable[[float], None] = lambda share: None) -> Levels:
+    """(comparisons, pairs) levels, chunk by chunk on all cores."""
+    levels = np.zeros((len(plan.comparisons), len(left)), np.uint8)
+
+    def one(start: int) -> None:
+        part = slice(start, start + CHUNK)
+        levels[:, part] = plan.compare(left[part], right[part])
+
+    _each_chunk(one, len(left), done)
+    return levels
+
+
+def score(model: Model, plan: Plan, left: Ints, right: Ints, levels: Levels, rare: Bits) -> Bits:
+    """(pairs,) log2 odds, chunk by chunk on all cores."""
+    bits = np.empty(len(left), np.float32)
+
+    def one(start: int) -> None:
+        part = slice(start, start + CHUNK)
+        bits[part] = scoring.score(model, plan, left[part], right[part], levels[:, part], rare)
+
+    _each_chunk(one, len(left), lambda share: None)
+    return bits
+
+
+def _each_chunk(one: Callable[[int], None], size: int, done: Callable[[float], None]) -> None:
+    starts = range(0, size, CHUNK)
+    if len(starts) <= 1:
+        for start in starts:
+            one(start)
+        return
+    with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 16)) as pool:
+        for count, _ in enumerate(pool.map(one, starts), start=1):
+            done(count / len(starts))
+
+
+def _completed(
+    model: Model, plan: Plan, rare: Bits, left: Ints, right: Ints, levels: Levels, bits: Bits
+) -> tuple[Ints, Ints, Levels, Bits]:
+    """The same pairs and every missing pair inside a component of likely pairs, compared and scored too."""
+    likely = bits > 0
+    parents = clustering.components(plan.rows, left[likely], right[likely])
+    sizes = np.bincount(parents, minlength=plan.rows)
+    rows = np.flatnonzero((sizes[parents] > 2) & (sizes[parents] <= COMPLETED))
+    rows = rows[np.argsort(parents[rows], kind="stable")]
+    if not len(rows):
+        return left, right, levels, bits
+    bounds = np.concatenate([[0], np.flatnonzero(np.diff(parents[rows])) + 1, [len(rows)]])
+    every = blocking.all_pairs(rows, bounds)
+    extra = np.setdiff1d(every, blocking.pack(left, right), assume_unique=True)
+    more_left, more_right = blocking.unpack(extra)
+    more_levels = compare(plan, more_left, more_right)
+    more_bits = score(model, plan, more_left, more_right, more_levels, rare)
+    return (
+        np.concatenate([left, more_left]),
+        np.concatenate([right, more_right]),
+        np.concatenate([levels, more_levels], axis=1),
+        np.concatenate([bits, more_bits]),
+    )
+
+
+def _decided(
+    links: Links, batch: Batch, plan: Plan, left: Ints, right: Ints, levels: Levels, bits: Bits
+) -> tuple[Ints, Ints, Levels, Bits]:
+    """The same pairs with decided ones among them, their bits set; a rejected cluster loses its weakest pair."""
+    ids = batch.frame.index.to_numpy(dtype=np.int64)
+    same, different = rows_of(links.same, ids), rows_of(links.different, ids)
+    known = blocking.pack(left, right)
+    wanted = np.concatenate([blocking.pack(*same), blocking.pack(*different)])
+    extra = np.setdiff1d(wanted, known)
+    more_left, more_right = blocking.unpack(extra)
+    levels = np.concatenate([levels, compare(plan, more_left, more_right)], axis=1)
+    left, right = np.concatenate([left, more_left]), np.concatenate([right, more_right])
+    bits = np.concatenate([bits, np.zeros(len(extra), np.float32)])
+    packed = np.concatenate([known, extra])
+    bits[np.isin(packed, blocking.pack(*same))] = SAME
+    for members in links.rejected:
+        rows = np.searchsorted(ids, members)
+        if (rows < len(ids)).all() and (ids[np.minimum(rows, len(ids) - 1)] == members).all():
+            inside = np.flatnonzero(np.isin(left, rows) & np.isin(right, rows))
+            if len(inside):
+                bits[inside[np.argmin(bits[inside])]] = DIFFERENT
+    bits[np.isin(packed, blocking.pack(*different))] = DIFFERENT
+    return left, right, levels, bits

@@ -1,0 +1,246 @@
+"""What is read off a column before records are compared: parts, sounds, dates, weighed words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from detectors.duplicates import text as kernels
+from detectors.duplicates.encoding import DIGITS, EMAIL, WORDS, Column, encode, encode_values, pieces
+from detectors.duplicates.text import Codes, Hashes, Ints
+from detectors.duplicates.vocabulary import LEGAL_FORMS, NICKNAMES, SAME_WORDS, SUFFIXES, TITLES
+
+Floats = npt.NDArray[np.float64]
+
+_MONTHS = {
+    name: month
+    for month, names in enumerate(
+        "jan january januar janvier enero|feb february februar fevrier febrero|mar march marz mars marzo|"
+        "apr april avril abril|may mai mayo|jun june juni juin junio|jul july juli juillet julio|"
+        "aug august aout agosto|sep sept september septembre septiembre|oct october oktober okt octobre octubre|"
+        "nov november novembre noviembre|dec december dezember dez decembre diciembre".split("|"),
+        start=1,
+    )
+    for name in names.split()
+}
+
+
+@dataclass(frozen=True)
+class Name:
+    """A given or family name: aliases are (values, 2) short-form groups, sounds one phonetic hash a value."""
+
+    column: Column
+    aliases: Codes
+    sounds: Hashes
+
+
+@dataclass(frozen=True)
+class Dates:
+    """Dates: one year, month and day a distinct value; unreadable text is missing."""
+
+    column: Column
+    years: Ints
+    months: Ints
+    days: Ints
+
+
+@dataclass(frozen=True)
+class Words:
+    """Texts of several words: value i has tokens[bounds[i]:bounds[i + 1]]; weights hold a word's rarity."""
+
+    column: Column
+    bounds: Ints
+    tokens: Codes
+    weights: Floats
+    vocabulary: Column
+    joined: Hashes
+
+
+def name(column: Column) -> Name:
+    """Short forms and sounds of a column of names."""
+    values = column.values()
+    aliases = np.full((len(column), 2), -1, np.int32)
+    for code, value in enumerate(values):
+        for place, group in enumerate(NICKNAMES.get(value, ())[:2]):
+            aliases[code, place] = group
+    return Name(column, aliases, kernels.sounds(column.text, column.starts[:-1], column.starts[1:]))
+
+
+def split_names(series: pd.Series) -> tuple[Column, Column, Column]:
+    """Given, middle and family name of a column of whole names ("Dr. Ann B. Lee", "Lee, Ann B.")."""
+    cells = series.dropna().astype(str)
+    comma_first = len(cells) > 0 and bool(cells.str.contains(",", regex=False).mean() > 0.5)
+    column = encode(series, WORDS)
+    given, middle, family = [], [], []
+    for value in column.values():
+        parts = [part for part in value.split() if part not in TITLES and part not in SUFFIXES] or value.split()
+        if comma_first and len(parts) > 1:
+            parts = [*parts[1:], parts[0]]
+        given.append(parts[0] if len(parts) > 1 else "")
+        middle.append(" ".join(parts[1:-1]))
+        family.append(parts[-1])
+    return tuple(encode_values(part, column.codes) for part in (given, middle, family))  # type: ignore[return-value]
+
+
+def looks_like_people(series: pd.Series) -> bool:
+    """Whether a column of names holds people rather than companies or things, by a sample of 500."""
+    values = encode(series.dropna().iloc[:500], WORDS).values()
+    if not values:
+        return False
+    words = [value.split() for value in values]
+    fits = sum(2 <= len(parts) <= 4 and not any(part[0].isdigit() for part in parts) for parts in words)
+    organised = sum(any(part in LEGAL_FORMS or part in SAME_WORDS.values() for part in parts[1:]) for parts in words)
+    return fits >= 0.85 * len(values) and organised <= 0.05 * len(values)
+
+
+def phone(series: pd.Series) -> Column:
+    """Telephone numbers as their last nine digits: country code and trunk zero are written or not."""
+    column = encode(series, DIGITS)
+    values = [value.lstrip("0")[-9:] if len(value) >= 5 else "" for value in column.values()]
+    return encode_values(values, column.codes)
+
+
+def email(series: pd.Series) -> tuple[Column, Ints]:
+    """E-mail addresses, and the position of "@" (the end where there is none) in the column's text."""
+    column = encode(series, EMAIL)
+    return column, find(column, "@")
+
+
+@kernels.compiled
+def _find(text: npt.NDArray[np.uint8], starts: Ints, letter: int) -> Ints:
+    ats = starts[1:].copy()
+    for value in range(len(starts) - 1):
+        for place in range(starts[value], starts[value + 1]):
+            if text[place] == letter:
+                ats[value] = place
+                break
+    return ats
+
+
+def find(column: Column, letter: str) -> Ints:
+    """Where `letter` first stands in each value, as a position in the column's text; the value's end if nowhere."""
+    found: Ints = _find(column.text, column.starts, ord(letter))
+    return found
+
+
+def website(series: pd.Series) -> Column:
+    """The host of a web address, without "www."."""
+    column = encode(series, EMAIL)
+    hosts = [re.sub(r"^(https?:/*)?(www\.)?", "", value).split("/")[0] for value in column.values()]
+    return encode_values(hosts, column.codes)
+
+
+def dates(series: pd.Series) -> Dates:
+    """Dates in any usual layout; the order of day and month is decided a column, by values above 12."""
+    column = encode(series, WORDS)
+    split = [_date_parts(value) for value in column.values()]
+    both = [parts for parts in split if parts and parts[3]]
+    day_first = sum(parts[1] > 12 for parts in both) >= sum(parts[2] > 12 for parts in both)
+    found = np.zeros((len(column), 3), np.int64)
+    for code, parts in enumerate(split):
+        if parts:
+            year, one, two, unsure = parts
+            exchange = unsure and (day_first or one > 12) and not two > 12
+            found[code] = (year, two, one) if exchange else (year, one, two)
+    written = ["" if not year else f"{year:04d}{month:02d}{day:02d}" for year, month, day in found.tolist()]
+    merged = encode_values(written, column.codes)
+    numbers = np.array([int(value) for value in merged.values()], np.int64)
+    return Dates(merged, numbers // 10000, numbers // 100 % 100, numbers % 100)
+
+
+def _date_parts(value: str) -> tuple[int, int, int, bool] | None:
+    """(year, month, day, False), or (year, first, second, True) where day and month may be exchanged."""
+    parts = value.split()
+    if len(parts) > 3:
+        parts = parts[:3]  # a time of day follows
+    if parts and len(parts[0]) == 9 and parts[0][8] == "t":
+        parts = [parts[0][:8]]
+    if len(parts) == 3 and re.fullmatch(r"\d\dt\d\d", parts[2]):
+        parts[2] = parts[2][:2]
+    if len(parts) == 1 and re.fullmatch(r"\d{8}", parts[0]):
+        digits = parts[0]
+        iso = 1000 <= int(digits[:4]) <= 2200
+        parts = [digits[:4], digits[4:6], digits[6:]] if iso else [digits[:2], digits[2:4], digits[4:]]
+    if len(parts) != 3:
+        return None
+    word = next((place for place, part in enumerate(parts) if part in _MONTHS), None)
+    if word is not None:
+        month = _MONTHS[parts.pop(word)]
+        if not all(part.rstrip("stndrh").isdigit() for part in parts):
+            return None
+        one, two = (int(part.rstrip("stndrh")) for part in parts)
+        return (_century(max(one, two)), month, min(one, two), False)
+    if not all(part.isdigit() and len(part) <= 4 for part in parts):
+        return None
+    first, second, third = map(int, parts)
+    if len(parts[0]) == 4:
+        return (first, second, third, False) if first else None
+    return (_century(third), first, second, True) if third or len(parts[2]) == 2 else None
+
+
+def _century(year: int) -> int:
+    return year if year > 99 else year + (1900 if year > 29 else 2000)
+
+
+def words(column: Column, *, drop: frozenset[str] = frozenset()) -> Words:
+    """The words of each value in one spelling ("st" and "street"), weighed by how rare they are.
+
+    drop: words that count for little (legal forms); they keep a twentieth of their weight.
+    """
+    spelled = [" ".join(SAME_WORDS.get(part, part) for part in value.split()) for value in column.values()]
+    column = encode_values(spelled, column.codes)
+    tokens, bounds, vocabulary = pieces(column)
+    per_token = np.zeros(len(vocabulary), np.float64)
+    owners = np.repeat(np.arange(len(column)), np.diff(bounds))
+    np.add.at(per_token, tokens, column.counts[owners])
+    weights = np.log1p(max(column.filled, 1) / np.maximum(per_token, 1.0)) + 0.1
+    if drop:
+        light = np.array([value in drop for value in vocabulary.values()], dtype=bool)
+        weights[light] *= 0.05
+    return Words(column, bounds, tokens, weights, vocabulary, _joined(column, tokens, bounds, weights))
+
+
+def _joined(column: Column, tokens: Codes, bounds: Ints, weights: Floats) -> Hashes:
+    """A hash of each value without its blanks."""
+    packed, starts, hashes = kernels.clean(column.text, column.starts, kernels.ALNUM)
+    del packed, starts
+    return hashes
+
+
+def street_line(column: Column) -> tuple[Column, Column]:
+    """House number and the rest of each address line ("12a main st" -> "12", "main st").
+
+    The number is the first word that begins or ends with a digit; letters behind it are dropped.
+    """
+    numbers, streets = [], []
+    for value in column.values():
+        parts = value.split()
+        at = next((place for place, part in enumerate(parts) if part[0].isdigit() or part[-1].isdigit()), None)
+        numbers.append("" if at is None else re.sub(r"(?<=\d)\D+$", "", parts[at]))
+        streets.append(" ".join(parts if at is None else parts[:at] + parts[at + 1 :]))
+    return encode_values(numbers, column.codes), encode_values(streets, column.codes)
+
+
+def number(series: pd.Series) -> Floats:
+    """Numbers; NaN where there is none."""
+    values: Floats = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def united(columns: Sequence[Column]) -> list[Column]:
+    """The same columns over one shared dictionary, so that codes can be compared across them."""
+    if len(columns) == 1:
+        return list(columns)
+    texts = [value for column in columns for value in column.values()]
+    shared = encode_values(texts, np.arange(len(texts), dtype=np.int32))
+    offsets = np.cumsum([0] + [len(column) for column in columns])
+    out = []
+    for column, offset in zip(columns, offsets[:-1], strict=True):
+        codes = np.append(shared.codes[offset : offset + len(column)], np.int32(-1))[column.codes]
+        out.append(Column(codes.astype(np.int32), shared.text, shared.starts, shared.hashes))
+    return out

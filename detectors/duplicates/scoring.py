@@ -1,0 +1,270 @@
+"""How likely is a pair one entity? A latent-class model fitted by EM on counts of level patterns.
+
+Two classes (match, no match) are not enough: members of a household share name, address and telephone, namesakes
+share a name, branches share a company's name. Without classes of their own they are taken for matches (F1 .62 where
+four classes gave .95). So a pair belongs to one of four classes (`comparisons.CLASSES`), comparisons are
+independent within a class, and class shares are over **all** pairs of the batch, compared or not: a pair that no
+key brought together counts as unrelated. Weak prior opinions keep the classes from trading places.
+
+Sources: Fellegi and Sunter, "A theory for record linkage", JASA 1969; Dempster, Laird, Rubin 1977 (EM);
+Winkler, "Frequency-based matching", 1989 (rare values).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.duplicates.comparisons import CLASSES, PEOPLE, Comparison, Plan
+from detectors.duplicates.text import Ints, compiled, intern
+
+Floats = npt.NDArray[np.float64]
+Bits = npt.NDArray[np.float32]
+Levels = npt.NDArray[np.uint8]
+
+STEPS = 200
+TOLERANCE = 1e-4
+ANCHOR = 20.0
+ANCHOR_SHARE = 0.05
+RARITY = 0.5
+RARITY_CLIP = 6.0
+_WIDTH = 8
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted model.
+
+    chances: (comparisons, classes, 8) probability of each level in each class; level 0 (missing) is 1.
+    priors: (classes,) share of each class among all pairs.
+    trust: (comparisons,) weight of each comparison's evidence.
+    by_chance: (comparisons, classes) 1 where agreement in that class is a coincidence, so that rare values count more.
+    steps: EM steps until it converged; pairs: how many of all pairs were compared; matches: expected matches.
+    """
+
+    entity: str
+    keys: tuple[str, ...]
+    chances: Floats
+    priors: Floats
+    trust: Floats
+    by_chance: Floats
+    steps: int
+    converged: bool
+    matches: float
+
+    @property
+    def logs(self) -> Floats:
+        """(comparisons, classes, 8) log2 probability, trust applied."""
+        return np.asarray(np.log2(self.chances) * self.trust[:, None, None])
+
+
+def strangers(plan: Plan, sample: Levels, copies: float) -> Floats:
+    """(comparisons, 8) how often each level is met among two random records.
+
+    sample: (comparisons, pairs) levels of random pairs. Full agreement is counted over all pairs by the values'
+    frequencies; the expected number of true copies is taken out of that count.
+    """
+    found = np.ones((len(plan.comparisons), _WIDTH))
+    for row, comparison in enumerate(plan.comparisons):
+        prior = np.array(comparison.scale.chance)
+        seen = np.bincount(sample[row], minlength=_WIDTH)[1 : len(prior) + 1].astype(float)
+        rate = (seen + 10 * prior) / (seen.sum() + 10)
+        alike, comparable = agreeing_pairs(comparison)
+        chance = max(alike - copies, 0.02 * alike)
+        rate[-1] = (chance + 10 * prior[-1]) / (comparable + 10)
+        found[row, 1 : len(prior) + 1] = rate / rate.sum()
+    return found
+
+
+def agreeing_pairs(comparison: Comparison) -> tuple[float, float]:
+    """(pairs of rows that agree fully, pairs where both rows have a value)."""
+    codes, _ = intern(comparison.exact)
+    counts = np.bincount(codes[codes >= 0]).astype(float)
+    filled = counts.sum()
+    return float((counts * (counts - 1)).sum() / 2), float(filled * (filled - 1) / 2)
+
+
+def rarity(comparison: Comparison) -> Bits:
+    """(rows,) bits that agreement on this row's value counts more (rare) or less (common) than on average.
+
+    Half the log of mean frequency over this frequency, clipped at 6 bits: the full log overrates rare typing errors.
+    """
+    codes, _ = intern(comparison.exact)
+    counts = np.bincount(codes[codes >= 0], minlength=1).astype(float)
+    pairs = counts * (counts - 1)
+    mean = (pairs * counts).sum() / pairs.sum() if pairs.sum() else 1.0
+    bits = np.clip(RARITY * np.log2(mean / np.maximum(counts, 1.0)), -RARITY_CLIP, RARITY_CLIP)
+    return np.append(bits, 0.0)[codes].astype(np.float32) * np.float32(comparison.trust)
+
+
+def fit(plan: Plan, levels: Levels, sample: Levels) -> Model:
+    """Fit the classes to the levels of the compared pairs.
+
+    levels: (comparisons, pairs) of the candidate pairs. sample: the same of random pairs.
+    """
+    total = plan.rows * (plan.rows - 1) / 2
+    patterns, counts = count_patterns(levels)
+    anchors, free = _anchors(plan, strangers(plan, sample, 0.0))
+    chances = anchors.copy()
+    trust = np.array([comparison.trust for comparison in plan.comparisons])
+    expected = np.full(3, 0.002 * plan.rows + 0.02)
+    priors = np.append(np.minimum((expected * 5) / total, 0.2), 0.0)
+    priors[3] = 1 - priors[:3].sum()
+    step, converged, masses = 0, False, np.zeros(4)
+    for step in range(1, STEPS + 1):
+        seen, new = expectation(patterns, counts, np.log(chances) * trust[:, None, None], np.log(priors))
+        converged = bool(np.abs(new[:3] - masses[:3]).max() < TOLERANCE * max(new[:3].max(), 1.0))
+        masses = new
+        priors = np.append(np.minimum((masses[:3] + expected) / (total + 4 * expected[0]), 0.3), 0.0)
+        priors[3] = 1 - priors[:3].sum()
+        if step % 5 == 0 or step == 1:
+            anchors, free = _anchors(plan, strangers(plan, sample, masses[0] * 0.9))
+        chances = _maximisation(anchors, free, seen, _namesakes(plan))
+        if converged:
+            break
+    return Model(
+        plan.entity,
+        tuple(comparison.key for comparison in plan.comparisons),
+        chances,
+        priors,
+        trust,
+        _by_chance(plan),
+        step,
+        converged,
+        float(masses[0]),
+    )
+
+
+def _anchors(plan: Plan, chance: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Prior opinion on (comparisons, classes, 8), and which (comparisons, classes) are learned."""
+    size = len(plan.comparisons)
+    anchors = np.ones((size, 4, _WIDTH))
+    free = np.zeros((size, 4), dtype=bool)
+    for row, comparison in enumerate(plan.comparisons):
+        top = comparison.top
+        agree = np.array(comparison.scale.agree)
+        anchors[row, :, 1 : top + 1] = chance[row, 1 : top + 1]
+        anchors[row, 0, 1 : top + 1] = agree
+        free[row, 0] = True
+        for place, share in enumerate(comparison.shared, start=1):
+            if share is not None:
+                anchors[row, place, 1 : top + 1] = share * agree + (1 - share) * chance[row, 1 : top + 1]
+                free[row, place] = True
+    return anchors, free
+
+
+def _maximisation(anchors: Floats, free: npt.NDArray[np.bool_], seen: Floats, namesakes: list[int]) -> Floats:
+    """New level probabilities: what was seen, drawn a little towards the prior opinion."""
+    chances = anchors.copy()
+    observed = seen[:, :, 1:].sum(axis=2)
+    strength = ANCHOR + ANCHOR_SHARE * observed
+    valued = anchors[:, :, 1:] < 1.0
+    learned = (seen[:, :, 1:] + strength[:, :, None] * anchors[:, :, 1:]) / (observed + strength)[:, :, None]
+    chances[:, :, 1:] = np.where(free[:, :, None] & valued, learned, anchors[:, :, 1:])
+    chances[namesakes, 2] = chances[namesakes, 0]
+    return chances
+
+
+def _namesakes(plan: Plan) -> list[int]:
+    """The comparisons on which namesakes agree as often as copies of one person do."""
+    return [row for row, one in enumerate(plan.comparisons) if plan.entity == PEOPLE and one.shared[1] == 1.0]
+
+
+def _by_chance(plan: Plan) -> Floats:
+    flags = np.zeros((len(plan.comparisons), 4))
+    flags[:, 3] = 1.0
+    for row, comparison in enumerate(plan.comparisons):
+        for place, share in enumerate(comparison.shared, start=1):
+            namesake = plan.entity == PEOPLE and place == 2
+            flags[row, place] = 1.0 if share is None or namesake else 0.0
+    return flags
+
+
+def count_patterns(levels: Levels) -> tuple[Levels, Floats]:
+    """The distinct columns of a level matrix as (patterns, comparisons), and how often each occurs."""
+    packed = np.zeros(levels.shape[1], np.uint64)
+    for row in levels[:20]:
+        packed = packed << np.uint64(3) | row
+    packed.sort()
+    first = np.flatnonzero(np.append(True, packed[1:] != packed[:-1])) if len(packed) else np.zeros(0, np.int64)
+    counts = np.diff(np.append(first, len(packed))).astype(float)
+    kinds = packed[first]
+    size = min(len(levels), 20)
+    patterns = np.zeros((len(kinds), len(levels)), np.uint8)
+    for row in range(size):
+        patterns[:, row] = kinds >> np.uint64(3 * (size - 1 - row)) & np.uint64(7)
+    return patterns, counts
+
+
+@compiled
+def expectation(patterns: Levels, counts: Floats, logs: Floats, priors: Floats) -> tuple[Floats, Floats]:
+    """Expected pairs of each (comparison, class, level), and of each class; logs are natural."""
+    size, classes = patterns.shape[1], len(priors)
+    seen = np.zeros((size, classes, 8))
+    masses = np.zeros(classes)
+    weight = np.empty(classes)
+    for pattern in range(len(patterns)):
+        top = -1e300
+        for one in range(classes):
+            value = priors[one]
+            for row in range(size):
+                value += logs[row, one, patterns[pattern, row]]
+            weight[one] = value
+            top = max(top, value)
+        whole = 0.0
+        for one in range(classes):
+            weight[one] = np.exp(weight[one] - top)
+            whole += weight[one]
+        for one in range(classes):
+            share = counts[pattern] * weight[one] / whole
+            masses[one] += share
+            for row in range(size):
+                seen[row, one, patterns[pattern, row]] += share
+    return seen, masses
+
+
+def score(model: Model, plan: Plan, left: Ints, right: Ints, levels: Levels, rare: Floats | Bits) -> Bits:
+    """(pairs,) log2 odds that a pair is a match. rare: (comparisons, rows) of `rarity`."""
+    tops = np.array([comparison.top for comparison in plan.comparisons], np.uint8)
+    out = np.empty(len(left), np.float32)
+    _score(left, right, levels, model.logs, np.log2(model.priors), model.by_chance, np.asarray(rare), tops, out)
+    return out
+
+
+@compiled
+def _score(
+    left: Ints,
+    right: Ints,
+    levels: Levels,
+    logs: Floats,
+    priors: Floats,
+    by_chance: Floats,
+    rare: Bits,
+    tops: Levels,
+    out: Bits,
+) -> None:
+    classes = len(priors)
+    value = np.empty(classes)
+    for pair in range(len(left)):
+        value[:] = priors
+        for row in range(levels.shape[0]):
+            level = levels[row, pair]
+            if level == 0:
+                continue
+            bonus = 0.0
+            if level == tops[row]:
+                bonus = (rare[row, left[pair]] + rare[row, right[pair]]) / 2
+            for one in range(classes):
+                value[one] += logs[row, one, level] - by_chance[row, one] * bonus
+        top = value[1]
+        for one in range(2, classes):
+            top = max(top, value[one])
+        others = 0.0
+        for one in range(1, classes):
+            others += 2.0 ** (value[one] - top)
+        out[pair] = value[0] - top - np.log2(others)
+
+
+__all__ = ["CLASSES", "Model", "count_patterns", "fit", "rarity", "score"]
