@@ -1,0 +1,381 @@
+"""CSV files, streamed: memory is that of a few windows, whatever the size of the file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from crmquality.connectors import files_sniff as sniff
+from crmquality.connectors.contract import Block, Description, Rejected, Table, Unreadable, unique_names
+from crmquality.connectors.files_tokens import Dialect, Mask, Positions, Scan, count_line_ends, read_record, scan
+
+WINDOW = 4 * 2**20
+LONGEST_ROW = 32 * 2**20
+MOST_COLUMNS = 5_000
+_FEW = 64
+_ROWS_A_BLOCK = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where the rows begin. All positions are in the text as UTF-8, without a byte order mark."""
+
+    encoding: str
+    dialect: Dialect
+    columns: tuple[str, ...]
+    renamed: Mapping[str, str]
+    first_row: int
+    first_line: int
+
+
+class CsvTable(Table):
+    """Delimited text. Options: encoding, delimiter, quote, header (False: the first row is data)."""
+
+    def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
+        self.path = path
+        self.given = options
+
+    def describe(self) -> Description:
+        """Columns, encoding, delimiter and quote, from the beginning of the file."""
+        start = self._start
+        options = {
+            "format": "csv",
+            "encoding": start.encoding,
+            "delimiter": start.dialect.delimiter,
+            "quote": start.dialect.quote,
+            "header": bool(self.given.get("header", True)),
+        }
+        return Description(start.columns, start.renamed, options, self.path.stat().st_size)
+
+    def blocks(self) -> Iterator[Block]:
+        """All rows: each in a block, or rejected with its line, its bytes and the reason."""
+        reader = _Reader(self.path, self._start)
+        pending: list[_Piece] = []
+        for piece in reader.pieces():
+            pending.append(piece)
+            if sum(len(piece.lines) for piece in pending) >= _ROWS_A_BLOCK or piece.bytes >= WINDOW // 2:
+                yield self._block(pending, reader.position)
+                pending = []
+        if pending:
+            yield self._block(pending, reader.position)
+
+    def _block(self, pieces: list[_Piece], position: int) -> Block:
+        columns = self._start.columns
+        cells = pl.concat([piece.cells for piece in pieces], rechunk=True)
+        width = len(columns)
+        frame = pl.DataFrame(
+            [cells.gather_every(width, place).alias(name) for place, name in enumerate(columns)]
+        ).with_columns(pl.when(pl.all() != "").then(pl.all()))
+        lines = pl.Series("line", np.concatenate([piece.lines for piece in pieces]), dtype=pl.Int64)
+        raw = pl.concat([piece.raw for piece in pieces]).alias("raw")
+        rejected = sorted((row for piece in pieces for row in piece.rejected), key=lambda row: row.line)
+        return Block(frame, lines, raw, rejected, position)
+
+    @cached_property
+    def _start(self) -> Start:
+        given = self.given
+        encoding = sniff.known_encoding(given["encoding"]) if given.get("encoding") else sniff.detect_encoding(self.path)
+        sample, complete = self._sample(encoding)
+        named, skipped = sniff.separator_line(sample)
+        dialect = self._dialect(sample[skipped:], named)
+        position = _past_blank_lines(sample, skipped)
+        header = read_record(sample, position, dialect, width=0, final=complete)
+        if header is None or header.cells is None:
+            line = count_line_ends(sample[:position]) + 1
+            why = header.reason if header else "it does not end within the first 4 MB"
+            raise Unreadable(f"Line {line}, which should name the columns, cannot be read: {why}.")
+        names = [cell.decode("utf-8", "replace").replace("\0", "") for cell in header.cells]
+        width = _width(sample[skipped:], dialect, len(names))
+        if width > MOST_COLUMNS:
+            raise Unreadable(f"The file has {width:,} columns; at most {MOST_COLUMNS:,} can be read.")
+        if given.get("header", True):
+            position = header.next
+        else:
+            names = []
+        columns, renamed = unique_names(names, width)
+        return Start(encoding, dialect, columns, renamed, position, count_line_ends(sample[:position]) + 1)
+
+    def _sample(self, encoding: str) -> tuple[bytes, bool]:
+        """The first text, up to its last line end, and whether that is all of it."""
+        size = WINDOW
+        text = b"".join(chunk for chunk, _ in _first(sniff.utf8_chunks(self.path, encoding, size)))
+        complete = self.path.stat().st_size <= size
+        if not text.strip():
+            raise Unreadable("The file is empty: it holds no row that could name the columns.")
+        return text, complete
+
+    def _dialect(self, sample: bytes, named: str) -> Dialect:
+        end = sample.rfind(b"\n", 0, sniff.SAMPLE)
+        head = sample if len(sample) <= sniff.SAMPLE else sample[: end + 1 or sniff.SAMPLE]
+        found = sniff.detect_dialect(head)
+        delimiter = self.given.get("delimiter") or named or found.delimiter
+        delimiter = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
+        quote = self.given.get("quote", found.quote)
+        for what, char in (("delimiter", delimiter), ("quote", quote or '"')):
+            if len(char) != 1 or not char.isascii() or char in "\r\n\0":
+                raise Unreadable(f"The {what} must be one ASCII character, not {char!r}.")
+        return Dialect(delimiter, quote)
+
+
+def _first(chunks: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    first = next(chunks, None)
+    if first is not None:
+        yield first
+
+
+def _past_blank_lines(text: bytes, position: int) -> int:
+    while text[position : position + 1] in (b"\r", b"\n"):
+        position += 1
+    return position
+
+
+def _width(sample: bytes, dialect: Dialect, header: int) -> int:
+    """How many columns there are: the header's, or more where nearly all rows have as many more."""
+    counts = [count for count in sniff.widths(sample, dialect)[1:] if count]
+    common, times = Counter(counts).most_common(1)[0] if counts else (0, 0)
+    return common if common > header and times >= 0.9 * len(counts) else header
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Rows cut together. cells: (rows * width,) row by row; bytes: how much text they were cut from."""
+
+    cells: pl.Series
+    lines: Positions
+    raw: pl.Series
+    rejected: list[Rejected]
+    bytes: int
+
+
+@dataclass
+class _Reader:
+    """Moves a window over the text and cuts it into pieces."""
+
+    path: Path
+    start: Start
+    position: int = 0
+    text: bytes = b""
+    line: int = 0
+    _few: int = field(default=_FEW)
+
+    def pieces(self) -> Iterator[_Piece]:
+        """All rows, regular stretches by `scan`, the others by `read_record`."""
+        chunks = sniff.utf8_chunks(self.path, self.start.encoding, WINDOW)
+        skip, self.line = self.start.first_row, self.start.first_line
+        wanted, final = WINDOW, False
+        while True:
+            while not final and len(self.text) < wanted:
+                chunk, self.position = next(chunks, (b"", self.position))
+                final = not chunk and self.position >= self.path.stat().st_size
+                self.text += chunk[skip:]
+                skip = max(0, skip - len(chunk))
+            if not self.text:
+                return
+            before = len(self.text)
+            yield from self._cut(final=final)
+            wanted = WINDOW
+            if len(self.text) == before:  # not one row ends in this window
+                if before >= LONGEST_ROW:
+                    yield self._give_up_line(final=final)
+                wanted = 2 * before
+
+    def _cut(self, *, final: bool) -> Iterator[_Piece]:
+        """Cut what can be cut, and forget it."""
+        found = scan(self.text, self.start.dialect, final=final)
+        broken, stop = found.broken, found.stop
+        width = len(self.start.columns)
+        suspect = np.flatnonzero((found.counts != width - 1) & _spans_lines(self.text, found))
+        rows = len(found.starts)
+        if len(suspect):
+            rows, broken = int(suspect[0]), True
+            stop = int(found.starts[rows])
+        if rows:
+            yield _cut_regular(self.text, found, rows, self.start, self.line)
+        self._advance(stop)
+        if broken:
+            piece, stop = self._cut_with_care(final=final)
+            yield piece
+            self._advance(stop)
+            self._few = min(2 * self._few, 2**16)  # trouble comes in company: look at more rows one by one
+        else:
+            self._few = max(_FEW, self._few // 2)
+
+    def _advance(self, position: int) -> None:
+        self.line += count_line_ends(self.text[:position])
+        self.text = self.text[position:]
+
+    def _cut_with_care(self, *, final: bool) -> tuple[_Piece, int]:
+        careful = _Careful(self.start, self.line)
+        position = 0
+        for _ in range(self._few):
+            if position >= len(self.text):
+                break
+            row = read_record(
+                self.text, position, self.start.dialect, width=len(self.start.columns), final=final
+            )
+            if row is None:
+                break
+            careful.add(self.text[position : row.end], row.cells, row.reason)
+            careful.line += count_line_ends(self.text[position : row.next])
+            position = row.next
+        return careful.piece(), position
+
+    def _give_up_line(self, *, final: bool) -> _Piece:
+        ends = [end for mark in (b"\n", b"\r") if (end := self.text.find(mark)) >= 0]
+        end = min(ends, default=len(self.text))
+        following = end + (2 if self.text.startswith(b"\r\n", end) else 1)
+        careful = _Careful(self.start, self.line)
+        careful.add(self.text[:end], None, f"the row does not end within {LONGEST_ROW // 2**20} MB: an open quote?")
+        self._advance(min(following, len(self.text)))
+        return careful.piece()
+
+
+def _spans_lines(text: bytes, found: Scan) -> Mask:
+    """Which rows stand on more than one line."""
+    spans = np.zeros(len(found.lines), dtype=bool)
+    spans[:-1] = np.diff(found.lines) > 1
+    if len(spans):
+        spans[-1] = count_line_ends(text[found.starts[-1] : found.ends[-1]]) > 0
+    return spans
+
+
+def _cut_regular(text: bytes, found: Scan, rows: int, start: Start, line: int) -> _Piece:
+    """The first rows of a scan, in a few operations on all of them."""
+    width = len(start.columns)
+    starts, ends, nexts = found.starts[:rows], found.ends[:rows], found.nexts[:rows]
+    stop = int(nexts[-1])
+    blank = ends == starts
+    good = (found.counts[:rows] == width - 1) & ~blank
+    reasons: dict[int, str] = {}
+    _mark_bytes(text, stop, starts, good, reasons, start.encoding)
+    for row in np.flatnonzero(~good & ~blank):
+        reasons.setdefault(int(row), f"{found.counts[row] + 1} cells instead of {width}")
+    rejected = [
+        Rejected(
+            line + int(found.lines[row]), sniff.original(text[starts[row] : ends[row]], start.encoding), reason
+        )
+        for row, reason in sorted(reasons.items())
+    ]
+    delimiters = found.delimiters[found.delimiters < stop]
+    of_good = np.repeat(good, found.counts[:rows])
+    data = np.frombuffer(text, dtype=np.uint8)[:stop]
+    keep = np.ones(stop, dtype=bool)
+    for row in np.flatnonzero(~good):
+        keep[starts[row] : nexts[row]] = False
+    whole_rows = keep.copy()
+    keep[found.dropped[found.dropped < stop]] = False
+    lengths = (ends - starts)[good]
+    borders = np.empty((int(good.sum()), width), dtype=np.int64)
+    borders[:, 0] = starts[good]
+    borders[:, 1:] = delimiters[of_good].reshape(-1, width - 1)
+    gone = np.flatnonzero(~keep)
+    cells = data[keep]
+    offsets = np.append(borders.ravel(), stop)
+    offsets -= np.searchsorted(gone, offsets)
+    whole_rows[_between(ends[good], nexts[good])] = False
+    raw_offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    return _Piece(
+        _strings(offsets, cells),
+        line + found.lines[:rows][good],
+        _strings(raw_offsets, data[whole_rows]),
+        rejected,
+        stop,
+    )
+
+
+def _between(ends: Positions, nexts: Positions) -> Positions:
+    """The positions of the line ends: one or two bytes each."""
+    second = ends[nexts - ends == 2] + 1
+    return np.concatenate([ends[nexts > ends], second])
+
+
+def _strings(offsets: Positions, data: npt.NDArray[np.uint8]) -> pl.Series:
+    """Valid UTF-8 cut at the offsets, shape (len(offsets) - 1,)."""
+    array = pa.Array.from_buffers(
+        pa.large_utf8(), len(offsets) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    )
+    return pl.Series(pl.from_arrow(array), dtype=pl.String)
+
+
+def _mark_bytes(
+    text: bytes, stop: int, starts: Positions, good: Mask, reasons: dict[int, str], encoding: str
+) -> None:
+    """Mark as not good, in place, the rows with bytes that are no text: invalid in the encoding, or NUL."""
+    position = 0
+    while position < stop:
+        try:
+            text[position:stop].decode("utf-8")
+            break
+        except UnicodeDecodeError as error:
+            row = int(np.searchsorted(starts, position + error.start, side="right")) - 1
+            good[row] = False
+            reasons[row] = _not_text(text[starts[row] : stop], encoding)
+            position = int(starts[row + 1]) if row + 1 < len(starts) else stop
+    zero = text.find(b"\0", 0, stop)
+    while zero >= 0:
+        row = int(np.searchsorted(starts, zero, side="right")) - 1
+        good[row] = False
+        reasons.setdefault(row, _NUL)
+        zero = text.find(b"\0", int(starts[row + 1]), stop) if row + 1 < len(starts) else -1
+
+
+_NUL = "it holds a NUL character, which no text has"
+
+
+def _not_text(row: bytes, encoding: str) -> str:
+    """Which byte of a row is wrong."""
+    try:
+        row.decode("utf-8")
+    except UnicodeDecodeError as error:
+        rest = row[error.start : error.start + 3].decode("utf-8", "surrogatepass") if encoding != "utf-8" else ""
+        byte = ord(rest[0]) - 0xDC00 if rest else row[error.start]
+        return f"byte {error.start + 1} (0x{byte:02X}) is not {encoding}: the row is in another encoding"
+    return ""
+
+
+class _Careful:
+    """Gathers rows that were read one at a time."""
+
+    def __init__(self, start: Start, line: int) -> None:
+        self.start = start
+        self.line = line
+        self.cells: list[str] = []
+        self.lines: list[int] = []
+        self.raw: list[str] = []
+        self.rejected: list[Rejected] = []
+        self.bytes = 0
+
+    def add(self, raw: bytes, cells: list[bytes] | None, reason: str) -> None:
+        """Take a row, or reject it; a blank line is neither."""
+        self.bytes += len(raw)
+        if not raw:
+            return
+        width = len(self.start.columns)
+        reason = _not_text(raw, self.start.encoding) or (_NUL if b"\0" in raw else "") or reason
+        if not reason and cells is not None and len(cells) != width:
+            reason = f"{len(cells)} cells instead of {width}"
+        if reason or cells is None:
+            self.rejected.append(Rejected(self.line, sniff.original(raw, self.start.encoding), reason))
+            return
+        self.cells += [cell.decode() for cell in cells]
+        self.raw.append(raw.decode())
+        self.lines.append(self.line)
+
+    def piece(self) -> _Piece:
+        """All rows taken so far."""
+        return _Piece(
+            pl.Series(self.cells, dtype=pl.String),
+            np.array(self.lines, dtype=np.int64),
+            pl.Series(self.raw, dtype=pl.String),
+            self.rejected,
+            self.bytes,
+        )
