@@ -1,0 +1,40 @@
+"""How near is one text to another, and what shape has a text?"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from rapidfuzz.distance import OSA
+
+SAME, SLIP, NEAR, SHAPED, FAR = 4, 3, 2, 1, 0
+"""Levels of likeness: differs in spelling only; one slip in a word; several letters; same length, much changed; no."""
+
+
+@lru_cache(maxsize=262_144)
+def likeness(one: str, other: str) -> int:
+    """The level of likeness of two different texts, by optimal string alignment."""
+    if one.casefold() == other.casefold():
+        return SAME
+    longest = max(len(one), len(other))
+    if longest > 2000 or abs(len(one) - len(other)) > 0.5 * longest:
+        return FAR
+    distance = OSA.distance(one, other, score_cutoff=longest // 2 + 1)
+    if distance <= max(1.0, 0.15 * longest) and longest >= 4:
+        return SLIP
+    if distance <= 0.34 * longest:
+        return NEAR
+    if len(one) == len(other) and distance <= 0.5 * longest:
+        return SHAPED
+    return FAR
+
+
+_RUNS = ((re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"\d+"), "9"), (re.compile(r"\s+"), " "))
+
+
+@lru_cache(maxsize=262_144)
+def shape(text: str) -> str:
+    """Runs of letters as "a", of digits as "9": "al_ami-7a" -> "a_a-9a"."""
+    for pattern, sign in _RUNS:
+        text = pattern.sub(sign, text)
+    return text[:60]

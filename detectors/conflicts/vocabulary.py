@@ -1,0 +1,188 @@
+"""Slips in columns whose values repeat: a rare spelling a step away from a common one.
+
+Digits vary by nature ("172 patients", "97 patients"), so values are compared as masks with every digit as "9"; the
+mended text keeps the cell's own digits. Where the slip hit a digit, only a known value that fits at all other
+places can tell it, and only if there is but one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from rapidfuzz.distance import OSA, Hamming
+from rapidfuzz.process import cdist
+
+from detectors.conflicts.likeness import FAR, NEAR, SHAPED, SLIP
+from detectors.conflicts.table import LONGEST, Field
+
+_DIGIT = re.compile(r"\d")
+_COMMON = 5
+"""Rows from which on a mask is common."""
+
+_TIMES = 20
+"""How much commoner the right spelling must be, where the wrong one is in several rows."""
+
+_COVERED = 0.5
+"""Share of rows that common masks must hold: in other columns a rare value is no sign."""
+
+_MOST_COMMON, _MOST_RARE = 2_000, 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Misspelling:
+    """A spelling of the column, what it should be, how surely, and what speaks for it."""
+
+    code: int
+    value: str
+    score: float
+    common: str
+    rows: int
+
+
+def misspellings(field: Field) -> Iterator[Misspelling]:
+    """Rare values of the column that are a slip of a common one, with the gate's precision as score."""
+    masks, members, counts = _masks(field)
+    common = np.flatnonzero(counts >= _COMMON)
+    if not len(common) or counts[common].sum() < _COVERED * field.filled:
+        return
+    common = common[np.argsort(-counts[common], kind="stable")][:_MOST_COMMON]
+    rare = np.flatnonzero(counts * _TIMES <= counts[common[0]])
+    rare = rare[[len(masks[position]) <= LONGEST // 10 for position in rare]]
+    if not len(rare) or len(rare) > _MOST_RARE:
+        return
+    nearest = _nearest(masks, counts, rare, common)
+    precision = _gate(masks, counts, common, nearest)
+    known = _by_length(field)
+    for position, (other, look) in zip(rare.tolist(), nearest, strict=True):
+        if other < 0 or precision.get(look, 0.0) <= 0:
+            continue
+        for code in members[position]:
+            value = _mended(field.texts[code], masks[other], known)
+            if value is not None and value != field.texts[code]:
+                yield Misspelling(code, value, precision[look], masks[other], int(counts[other]))
+
+
+def _masks(field: Field) -> tuple[list[str], list[list[int]], np.ndarray]:
+    """Distinct masks, the spellings of each, the rows of each."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for code, text in enumerate(field.texts):
+        members[_DIGIT.sub("9", text)].append(code)
+    masks = sorted(members)
+    rows = [int(field.counts[members[mask]].sum()) for mask in masks]
+    return masks, [members[mask] for mask in masks], np.array(rows, dtype=np.int64)
+
+
+Look = tuple[bool, int]
+"""Of a rare mask: as long as the common one, and the level of likeness."""
+
+
+def _nearest(masks: list[str], counts: np.ndarray, rare: np.ndarray, common: np.ndarray) -> list[tuple[int, Look]]:
+    """For every rare mask the nearest common one that is much commoner, or -1; ties of different meaning give -1."""
+    found: list[tuple[int, Look]] = []
+    targets = [masks[position] for position in common]
+    for start in range(0, len(rare), 500):
+        part = rare[start : start + 500]
+        texts = [masks[position] for position in part]
+        distances = cdist(texts, targets, scorer=OSA.distance, dtype=np.int32)
+        for position, row in zip(part.tolist(), distances, strict=True):
+            found.append(_pick(position, row, masks, counts, common))
+    return found
+
+
+def _pick(
+    position: int, distances: np.ndarray, masks: list[str], counts: np.ndarray, common: np.ndarray
+) -> tuple[int, Look]:
+    mask, own = masks[position], counts[position]
+    allowed = (distances > 0) & (common != position)
+    allowed &= (own * _TIMES <= counts[common]) | ((own == 1) & (counts[common] >= _COMMON))
+    order = np.flatnonzero(allowed)
+    if not len(order):
+        return -1, (False, FAR)
+    # Most slips change letters and leave the length, so equal length comes first.
+    ranked = sorted(order, key=lambda at: (distances[at] + (len(masks[common[at]]) != len(mask)), -counts[common[at]]))
+    best = ranked[0]
+    other = masks[common[best]]
+    look = len(other) == len(mask), _level(mask, other, int(distances[best]))
+    if (
+        len(ranked) > 1
+        and distances[ranked[1]] == distances[best]
+        and counts[common[ranked[1]]] * 3 > counts[common[best]]
+    ):
+        same_length = len(masks[common[ranked[1]]]) == len(mask)
+        if same_length == look[0]:
+            return -1, look
+    return (int(common[best]), look) if look[1] != FAR else (-1, look)
+
+
+def _level(mask: str, other: str, distance: int) -> int:
+    longest = max(len(mask), len(other))
+    if len(mask) == len(other):
+        distance = min(distance, Hamming.distance(mask, other))
+    if distance <= max(1.0, 0.15 * longest) and longest >= 4:
+        return SLIP
+    if distance <= 0.34 * longest:
+        return NEAR
+    return SHAPED if len(mask) == len(other) and distance <= 0.5 * longest else FAR
+
+
+def _gate(
+    masks: list[str], counts: np.ndarray, common: np.ndarray, nearest: list[tuple[int, Look]]
+) -> dict[Look, float]:
+    """Precision by look: common masks are right, so how often they have such a neighbour is chance."""
+    by_chance: dict[Look, int] = defaultdict(int)
+    targets = [masks[position] for position in common[:500]]
+    distances = cdist(targets, targets, scorer=OSA.distance, dtype=np.int32)
+    np.fill_diagonal(distances, 10**6)
+    for at, row in enumerate(distances):
+        looks = {
+            (len(targets[other]) == len(targets[at]), _level(targets[at], targets[other], int(row[other])))
+            for other in np.flatnonzero(row <= len(targets[at]))
+        }
+        for look in looks:
+            by_chance[look] += 1
+    seen: dict[Look, int] = defaultdict(int)
+    alone = 0
+    for other, look in nearest:
+        if other >= 0:
+            seen[look] += 1
+        else:
+            alone += 1
+    precision = {}
+    for look, count in seen.items():
+        chance = (by_chance[look] + 0.25) / (len(targets) + 0.5)
+        expected = (alone + 0.5) * chance / max(0.05, 1 - chance)
+        precision[look] = max(0.0, (count - expected) / (count + 0.2))
+    return precision
+
+
+def _by_length(field: Field) -> dict[int, list[str]]:
+    known: dict[int, list[str]] = defaultdict(list)
+    for text, count in zip(field.texts, field.counts, strict=True):
+        if count >= 2:
+            known[len(text)].append(text)
+    return known
+
+
+def _mended(text: str, mask: str, known: dict[int, list[str]]) -> str | None:
+    """The mask with the text's own digits; None if the slip took a digit that no known value gives back."""
+    if len(text) != len(mask):
+        digits = _DIGIT.findall(text)
+        if mask.count("9") != len(digits):
+            return None
+        return _DIGIT.sub(lambda _: digits.pop(0), mask)
+    if all(own.isdigit() for own, sign in zip(text, mask, strict=True) if sign == "9"):
+        return "".join(own if sign == "9" else sign for own, sign in zip(text, mask, strict=True))
+    fits = [value for value in known[len(text)] if _fits(text, value, mask)]
+    return fits[0] if len(fits) == 1 else None
+
+
+def _fits(text: str, value: str, mask: str) -> bool:
+    """Whether a known value has the mask, and the text's digits wherever the text has digits."""
+    return all(
+        (sign == "9" and other.isdigit() and (own == other or not own.isdigit())) or sign == other
+        for own, other, sign in zip(text, value, mask, strict=True)
+    )
