@@ -100,6 +100,8 @@ def _in_context(hint: NameHint | None, contents: Contents, kind: str) -> NameHin
     """What the name means in this kind of record."""
     if hint is None:
         return None
+    if hint.role is Role.TEXT and contents.repeats:
+        return NameHint(Role.CATEGORY, hint.trust, f"{hint.why}, but of few values")
     if hint.role is Role.NAME and kind in _DEALS:
         return NameHint(Role.TEXT, hint.trust, f"the name of one of the {kind}")
     if hint.role is Role.NAME and kind == "accounts":
@@ -178,16 +180,10 @@ def _is_whole_address(contents: Contents) -> bool:
 
 def _four_digits(contents: Contents) -> bool:
     years = contents.share(lambda value: value[:2] in {"19", "20"})
-    return (
-        years < 0.5
-        and contents.distinct >= 20
-        and contents.share(lambda v: v.isdigit() and len(v) == 4) >= 0.95
-    )
+    return years < 0.5 and contents.distinct >= 20 and contents.share(lambda v: v.isdigit() and len(v) == 4) >= 0.95
 
 
-def _choose_id(
-    guesses: dict[str, Guess], summaries: Mapping[str, Contents], frame: pd.DataFrame, kind: str
-) -> None:
+def _choose_id(guesses: dict[str, Guess], summaries: Mapping[str, Contents], frame: pd.DataFrame, kind: str) -> None:
     """Keep one ID: the best named key that is (nearly) unique, else the first column of unique codes."""
     for name, guess in guesses.items():
         if guess.role in _OWN_KEYS and _OWN_KEYS[guess.role] == kind:
@@ -195,12 +191,8 @@ def _choose_id(
     named = [name for name, guess in guesses.items() if guess.role is Role.ID]
     keys = [name for name in named if _unique_share(frame[name]) >= 0.9]
     refs = [name for name, guess in guesses.items() if guess.role in _OWN_KEYS and not kind]
-    unnamed = [
-        name for name in frame.columns if read_name(str(name)) is None and _is_code(summaries[str(name)])
-    ]
-    chosen = (
-        max(keys, key=lambda name: guesses[name].confidence) if keys else _first_unique(refs + unnamed, frame)
-    )
+    unnamed = [name for name in frame.columns if read_name(str(name)) is None and _is_code(summaries[str(name)])]
+    chosen = max(keys, key=lambda name: guesses[name].confidence) if keys else _first_unique(refs + unnamed, frame)
     if chosen is not None and chosen not in keys:
         guesses[chosen] = Guess(Role.ID, 0.75, "every value occurs once, and all are codes")
     for name in named:
@@ -226,9 +218,7 @@ def _is_code(contents: Contents) -> bool:
 
 def _is_short_code(value: str) -> bool:
     compact = value.replace("-", "").replace("_", "")
-    return (
-        len(value) <= 40 and compact.isalnum() and any(map(str.isdigit, value)) and not value.startswith("-")
-    )
+    return len(value) <= 40 and compact.isalnum() and any(map(str.isdigit, value)) and not value.startswith("-")
 
 
 def _not_the_id(contents: Contents) -> Guess:
@@ -256,12 +246,10 @@ _KIND_ROLES: dict[str, frozenset[Role]] = {
     ),
     "accounts": frozenset([Role.COMPANY, Role.INDUSTRY, Role.WEBSITE, Role.TAX_ID]),
     "leads": frozenset([Role.GIVEN_NAME, Role.FAMILY_NAME, Role.COMPANY, Role.STATUS]),
-    "opportunities": frozenset(
-        [Role.STAGE, Role.PROBABILITY, Role.AMOUNT, Role.CLOSED_AT, Role.OPPORTUNITY_REF]
-    ),
+    "opportunities": frozenset([Role.STAGE, Role.PROBABILITY, Role.AMOUNT, Role.CLOSED_AT, Role.OPPORTUNITY_REF]),
     "quotations": frozenset([Role.QUOTATION_REF, Role.OPPORTUNITY_REF, Role.AMOUNT]),
     "orders": frozenset([Role.QUOTATION_REF, Role.AMOUNT, Role.QUANTITY]),
-    "activities": frozenset([Role.CONTACT_REF, Role.OPPORTUNITY_REF, Role.TEXT]),
+    "activities": frozenset([Role.CONTACT_REF, Role.OPPORTUNITY_REF]),
 }
 
 

@@ -128,7 +128,7 @@ _ALIASES: dict[Role, str] = {
         estimatedvalue actualvalue annualrevenue grandtotal subtotal netamount grossamount amountuntaxed
         unitprice listprice cost budget totalprice betrag summe preis umsatz montant prix importe precio
         valor importo kwota bedrag sales turnover estimatedrevenue salary income balance payment fee
-        untaxedamount totalcharges monthlycharges amountinhomecurrency""",
+        untaxedamount tax taxamount shippingcost totalcharges monthlycharges amountinhomecurrency""",
     Role.CURRENCY: """
         currency currencycode currencyid currencyisocode curr wahrung devise moneda divisa moeda valuta
         waluta transactioncurrencyid dealcurrencycode isocurrency""",
@@ -216,9 +216,7 @@ _QUALIFIERS = _set(
     business2 permanent residential physical site
     """
 )
-_TRAILERS = _set(
-    "c r value text field raw original clean std primary home work 1 2 3 4 5 txt str eur usd gbp mobile"
-)
+_TRAILERS = _set("c r value text field raw original clean std primary home work 1 2 3 4 5 txt str eur usd gbp mobile")
 
 _LAST_WORDS: dict[str, Role] = {
     word: role

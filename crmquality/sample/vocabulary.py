@@ -49,15 +49,46 @@ def _cities(text: str) -> tuple[tuple[str, str, str, str], ...]:
 
 UNITED_STATES = Country(
     "US", "United States", "1", "USD", "com", 0.55,
-    _split(""),
-    _split(""),
-    _split(""),
-    (_split(""),
+    _split("""
+        Mary Patricia Jennifer Linda Elizabeth Barbara Susan Jessica Sarah Karen Lisa Nancy Betty Margaret
+        Sandra Ashley Kimberly Emily Donna Michelle Carol Amanda Dorothy Melissa Deborah Stephanie Rebecca
+        Sharon Laura Cynthia Kathleen Amy Angela Shirley Anna Brenda Pamela Emma Nicole Helen Samantha
+        Katherine Christine Debra Rachel Carolyn Janet Catherine Maria Heather Diane Ruth Julie Olivia Joyce
+        Virginia Victoria Kelly Lauren Christina Joan Evelyn Judith Megan Andrea Cheryl Hannah Jacqueline
+        Martha Gloria Teresa Ann Sara Madison Frances Kathryn Janice Jean Abigail Alice Julia Judy Sophia
+        Grace Denise Amber Doris Marilyn Danielle Beverly Isabella Theresa Diana Natalie Brittany Charlotte
+        Marie Kayla Alexis Lori"""),
+    _split("""
+        James Robert John Michael David William Richard Joseph Thomas Christopher Charles Daniel Matthew
+        Anthony Mark Donald Steven Andrew Paul Joshua Kenneth Kevin Brian George Timothy Ronald Jason Edward
+        Jeffrey Ryan Jacob Gary Nicholas Eric Jonathan Stephen Larry Justin Scott Brandon Benjamin Samuel
+        Gregory Alexander Patrick Frank Raymond Jack Dennis Jerry Tyler Aaron Jose Adam Nathan Henry Zachary
+        Douglas Peter Kyle Noah Ethan Jeremy Walter Christian Keith Roger Terry Austin Sean Gerald Carl
+        Harold Dylan Arthur Lawrence Jordan Jesse Bryan Billy Bruce Gabriel Joe Logan Alan Juan Albert
+        Willie Elijah Wayne Randy Vincent Mason Roy Ralph Bobby Russell Bradley Philip Eugene"""),
+    _split("""
+        Smith Johnson Williams Brown Jones Garcia Miller Davis Rodriguez Martinez Hernandez Lopez Gonzalez
+        Wilson Anderson Thomas Taylor Moore Jackson Martin Lee Perez Thompson White Harris Sanchez Clark
+        Ramirez Lewis Robinson Walker Young Allen King Wright Scott Torres Nguyen Hill Flores Green Adams
+        Nelson Baker Hall Rivera Campbell Mitchell Carter Roberts Gomez Phillips Evans Turner Diaz Parker
+        Cruz Edwards Collins Reyes Stewart Morris Morales Murphy Cook Rogers Gutierrez Ortiz Morgan Cooper
+        Peterson Bailey Reed Kelly Howard Ramos Kim Cox Ward Richardson Watson Brooks Chavez Wood James
+        Bennett Gray Mendoza Ruiz Hughes Price Alvarez Castillo Sanders Patel Myers Long Ross Foster O'Brien
+        McDonald O'Connor Sullivan Fisher Vasquez Hayes Bryant Romero Kaminski Cohen Schwartz"""),
+    (_split("""
+        Ash Black Bradley Brook Clay Cross Dun East Fair Gold Green Hart Hazel Hol Kings Lang Mar Mill Nor
+        Oak Pem Pres Red Rock Ruther Shel Silver Stan Stone Sun Thorn Under Wald Wake Wells West Whit Win
+        Wood York"""),
      _split("""
         by born brook bury cott dale den don field ford gate ham hurst land ley low man more sey shaw son
         stead ston ton wald ward well wick wood worth""")),
     "{number} {name} {kind}",
-    _split(""),
+    _split("""
+        Main Oak Maple Cedar Elm Pine Washington Lake Hill Walnut Spring North Ridge Church Park Chestnut
+        Lincoln Jackson Madison Jefferson Franklin Highland Meadow Forest River Sunset Willow Mill Cherry
+        Dogwood Locust Center Prospect Union Broad Market Grove Hickory Laurel Birch Spruce Valley Pleasant
+        Liberty College Cherokee Magnolia Sycamore Poplar Monroe Adams Colonial Country_Club Fairway
+        Deer_Run Old_Mill Stone_Creek"""),
     _split("""
         Street Street Street Avenue Avenue Road Road Drive Drive Lane Court Boulevard Place Way Circle
         Terrace"""),
@@ -68,9 +99,19 @@ UNITED_STATES = Country(
 
 UNITED_KINGDOM = Country(
     "GB", "United Kingdom", "44", "GBP", "co.uk", 0.10,
-    _split(""),
-    _split(""),
-    _split(""),
+    _split("""
+        Olivia Amelia Isla Ava Lily Freya Poppy Ella Charlotte Sophie Emily Jessica Grace Florence Alice
+        Harriet Eleanor Lucy Holly Megan Bethany Georgia Chloe Hannah Zoe Claire Tracey Julie Fiona Gillian
+        Heather Alison"""),
+    _split("""
+        Oliver George Harry Noah Jack Leo Arthur Oscar Archie Henry Thomas Freddie Alfie Charlie Edward
+        Callum Liam Connor Rhys Gareth Nigel Graham Stuart Alistair Ian Colin Duncan Simon Neil Adrian Clive
+        Trevor"""),
+    _split("""
+        Smith Jones Williams Taylor Davies Brown Evans Wilson Thomas Johnson Roberts Robinson Thompson
+        Wright Walker White Edwards Hughes Green Hall Lewis Harris Clarke Patel Jackson Wood Turner Martin
+        Cooper Hill Ward Morris Moore Clark Khan Baker Harrison King Morgan Allen James Scott Phillips
+        Watson Davis Parker Bennett Price"""),
     (_split("""
         Ash Black Brad Car Chol Col Comp Dar Ear Fair Gra Har Hol Kirk Lang Mar Nor Pem Rad Shef Stan Thorn
         Wal Whit"""),
@@ -78,7 +119,10 @@ UNITED_KINGDOM = Country(
         bourne bury by combe croft dale den field ford ham head hurst ley mere mondeley more ston stone
         thwaite ton well wick worth""")),
     "{number} {name} {kind}",
-    _split(""),
+    _split("""
+        High Station Victoria Church London Park Albert Queen's King's Mill Manor Chapel Grange Windsor
+        School York Alexandra Springfield Stanley George Highfield Kingsway Broadway Meadow Orchard Cromwell
+        Nelson Wellington"""),
     _split("Road Road Street Street Lane Avenue Close Drive Gardens Crescent Terrace"),
     ("74########", "75########", "78########", "79########"),
     _split("Ltd Ltd PLC LLP Limited"),
@@ -98,9 +142,19 @@ UNITED_KINGDOM = Country(
 
 GERMANY = Country(
     "DE", "Germany", "49", "EUR", "de", 0.09,
-    _split(""),
-    _split(""),
-    _split(""),
+    _split("""
+        Maria Ursula Monika Petra Sabine Renate Karin Helga Brigitte Ingrid Claudia Susanne Anja Katrin
+        Julia Anna Lena Sarah Laura Leonie Hannah Mia Emma Sophie Johanna Birgit Andrea Stefanie Martina
+        Gisela Käthe Bärbel"""),
+    _split("""
+        Peter Michael Wolfgang Thomas Klaus Jürgen Andreas Stefan Christian Uwe Frank Martin Markus Günter
+        Dieter Jan Lukas Felix Jonas Leon Paul Finn Maximilian Tobias Sebastian Matthias Jörg Bernd Holger
+        Ralf Torsten Björn"""),
+    _split("""
+        Müller Schmidt Schneider Fischer Weber Meyer Wagner Becker Schulz Hoffmann Schäfer Koch Bauer
+        Richter Klein Wolf Schröder Neumann Schwarz Zimmermann Braun Krüger Hofmann Hartmann Lange Schmitt
+        Werner Krause Meier Lehmann Köhler Maier Jäger Groß Vogel Weiß Yilmaz Kaya Nowak Winkler Lorenz Böhm
+        Kühn Fuchs Voigt Sauer Arnold Pohl"""),
     (_split("""
         Alten Blumen Brand Breiten Eichen Falken Franken Grün Hasel Hirsch Kalten Kirch Lichten Linden Mühl
         Neu Ober Rosen Schön Silber Stein Sommer Tannen Unter Wald Weiden Winter"""),
@@ -108,7 +162,10 @@ GERMANY = Country(
         bach bauer baum beck berg berger burg dorf feld fels hagen hauer hauser heim hof hofer mann mayer
         müller stein thal wald""")),
     "{name}{kind} {number}",
-    _split(""),
+    _split("""
+        Haupt Bahnhof Schul Garten Dorf Berg Linden Kirch Wald Ring Goethe Schiller Mozart Bismarck Rosen
+        Wiesen Birken Mühlen Post Eichen Park Blumen Kastanien Friedhof Industrie Markt See Ahorn Buchen
+        Tannen"""),
     _split("straße straße straße straße weg weg allee gasse ring"),
     ("151########", "160#######", "171#######", "175#######", "176########"),
     _split("GmbH GmbH GmbH AG GmbH_&_Co._KG KG"),
@@ -129,9 +186,19 @@ GERMANY = Country(
 
 FRANCE = Country(
     "FR", "France", "33", "EUR", "fr", 0.07,
-    _split(""),
-    _split(""),
-    _split(""),
+    _split("""
+        Marie Nathalie Isabelle Sylvie Catherine Françoise Valérie Christine Monique Sophie Camille Léa
+        Manon Chloé Emma Julie Céline Aurélie Émilie Stéphanie Sandrine Hélène Brigitte Véronique Inès Jade
+        Louise Alice Anne-Marie"""),
+    _split("""
+        Jean Pierre Michel André Philippe Alain Bernard Nicolas François Christophe Laurent Julien Thomas
+        Antoine Hugo Lucas Louis Gabriel Raphaël Jules Adam Théo Mathieu Sébastien Frédéric Éric Olivier
+        Jérôme Jean-Luc Rémi"""),
+    _split("""
+        Martin Bernard Dubois Thomas Robert Richard Petit Durand Leroy Moreau Simon Laurent Lefebvre Michel
+        Garcia David Bertrand Roux Vincent Fournier Morel Girard André Lefèvre Mercier Dupont Lambert Bonnet
+        François Martinez Legrand Garnier Faure Rousseau Blanc Guérin Müller Henry Roussel Nicolas Perrin
+        Morin Gauthier Lemaire Benoît"""),
     (_split("""
         Beau Bel Bois Bon Chante Château Clair Cour De Fon Gran La Mal Mont Neuf Ori Pon Rou Saint- Vau
         Ville"""),
@@ -139,7 +206,11 @@ FRANCE = Country(
         bert blanc champ clair court fort geon lieu loup mont neuf pré seau soleil taine teau val vert ville
         vin""")),
     "{number} {kind} {name}",
-    _split(""),
+    _split("""
+        de_la_République Victor_Hugo de_l'Église du_Moulin de_la_Gare des_Écoles Pasteur Jean_Jaurès
+        de_la_Paix du_Général_de_Gaulle des_Lilas de_Verdun Gambetta du_Château de_la_Liberté des_Roses
+        Voltaire du_Stade Jean_Moulin des_Vignes de_la_Fontaine Émile_Zola Jules_Ferry des_Acacias de_Paris
+        du_Maréchal_Foch"""),
     _split("rue rue rue rue avenue boulevard place chemin impasse"),
     ("6%#######",),
     _split("SARL SAS SA SASU EURL"),
@@ -158,12 +229,23 @@ FRANCE = Country(
 
 SPAIN = Country(
     "ES", "Spain", "34", "EUR", "es", 0.05,
-    _split(""),
-    _split(""),
-    _split(""),
+    _split("""
+        María Carmen Ana Isabel Laura Cristina Marta Lucía Paula Elena Pilar Dolores Raquel Rosa Sara Andrea
+        Alba Beatriz Silvia Nuria Irene Patricia Montserrat Rocío Mónica Alicia Inmaculada Begoña"""),
+    _split("""
+        Antonio José Manuel Francisco David Juan Javier Daniel Carlos Alejandro Miguel Rafael Pablo Ángel
+        Sergio Fernando Jorge Luis Alberto Álvaro Adrián Diego Raúl Iván Rubén Óscar Andrés Joaquín Ramón"""),
+    _split("""
+        García Rodríguez González Fernández López Martínez Sánchez Pérez Gómez Martín Jiménez Ruiz Hernández
+        Díaz Moreno Muñoz Álvarez Romero Alonso Gutiérrez Navarro Torres Domínguez Vázquez Ramos Gil Ramírez
+        Serrano Blanco Molina Morales Suárez Ortega Delgado Castro Ortiz Rubio Marín Sanz Núñez Iglesias
+        Medina Garrido Cortés"""),
     ((), ()),
     "{kind} {name}, {number}",
-    _split(""),
+    _split("""
+        Mayor Real del_Sol de_la_Constitución San_Juan Nueva de_Alcalá Cervantes Goya de_la_Iglesia Colón
+        Velázquez del_Carmen de_la_Paz Gran_Vía del_Mar San_Antonio Santa_Ana de_España Serrano Murillo
+        Andalucía de_Valencia"""),
     _split("Calle Calle Calle Calle Avenida Plaza Paseo Camino"),
     ("6########", "71#######", "72#######"),
     _split("S.L. S.L. S.A. S.L.U."),
@@ -180,12 +262,25 @@ SPAIN = Country(
 
 BRAZIL = Country(
     "BR", "Brazil", "55", "BRL", "com.br", 0.05,
-    _split(""),
-    _split(""),
-    _split(""),
+    _split("""
+        Maria Ana Francisca Antônia Adriana Juliana Márcia Fernanda Patrícia Aline Sandra Camila Amanda
+        Bruna Jéssica Letícia Júlia Luciana Vanessa Mariana Gabriela Larissa Beatriz Simone Cristiane
+        Cláudia Débora"""),
+    _split("""
+        José João Antônio Francisco Carlos Paulo Pedro Lucas Luiz Marcos Gabriel Rafael Daniel Marcelo Bruno
+        Eduardo Felipe Rodrigo Manoel Mateus André Fernando Fábio Leonardo Gustavo Guilherme Leandro Tiago
+        Anderson Ricardo"""),
+    _split("""
+        Silva Santos Oliveira Souza Rodrigues Ferreira Alves Pereira Lima Gomes Costa Ribeiro Martins
+        Carvalho Almeida Lopes Soares Fernandes Vieira Barbosa Rocha Dias Nascimento Andrade Moreira Nunes
+        Marques Machado Mendes Freitas Cardoso Ramos Gonçalves Santana Teixeira Araújo Melo Correia Pinto
+        Monteiro Batista Campos Cavalcanti"""),
     ((), ()),
     "{kind} {name}, {number}",
-    _split(""),
+    _split("""
+        das_Flores São_José Quinze_de_Novembro Sete_de_Setembro Tiradentes Santo_Antônio Dom_Pedro_II
+        Duque_de_Caxias Rui_Barbosa Santos_Dumont Brasil Paraná Bela_Vista da_Paz das_Palmeiras
+        Getúlio_Vargas Presidente_Vargas Amazonas Castro_Alves José_Bonifácio Rio_Branco São_João"""),
     _split("Rua Rua Rua Rua Avenida Avenida Travessa"),
     ("~9########",),
     _split("Ltda Ltda S.A. EIRELI ME"),
@@ -203,13 +298,22 @@ BRAZIL = Country(
 
 INDIA = Country(
     "IN", "India", "91", "INR", "in", 0.04,
-    _split(""),
-    _split(""),
-    _split(""),
+    _split("""
+        Priya Neha Pooja Anjali Sunita Kavita Ananya Divya Aishwarya Lakshmi Meena Rekha Shreya Swati Nisha
+        Deepika Ritu Radha Geeta Sneha Aditi Ishita Kavya Nandini Shalini Vandana Usha Fatima"""),
+    _split("""
+        Rahul Amit Rajesh Suresh Sanjay Vijay Anil Deepak Ravi Arjun Aarav Vivaan Aditya Rohan Karan Manish
+        Ashok Sunil Mahesh Ramesh Prakash Vikram Nikhil Siddharth Harish Mohan Ganesh Imran"""),
+    _split("""
+        Kumar Sharma Singh Patel Gupta Verma Reddy Nair Mehta Shah Joshi Rao Iyer Das Mishra Pandey Yadav
+        Chopra Kapoor Malhotra Agarwal Bose Banerjee Mukherjee Chatterjee Desai Kulkarni Pillai Menon Naidu
+        Khan Ansari Bhat"""),
     (_split("Bhatta Chandra Deva Gopala Hari Jaya Krishna Maha Nara Rama Shri Subra Surya Venkata Vira"),
      _split("charya kar lal murthy nath pal raj ram raman sagar swamy yan")),
     "{number}, {name} {kind}",
-    _split(""),
+    _split("""
+        Mahatma_Gandhi Nehru Station Park Temple Market Gandhi Church Brigade Residency Link Lake Ring
+        Nehru_Nagar Shivaji Tilak Patel Rajaji Subhash Vivekananda Ashoka Sarojini"""),
     _split("Road Road Road Street Marg Nagar Lane"),
     ("98########", "99########", "97########", "88########", "70########"),
     _split("Pvt._Ltd. Pvt._Ltd. Ltd. LLP"),
@@ -225,9 +329,16 @@ INDIA = Country(
 
 JAPAN = Country(
     "JP", "Japan", "81", "JPY", "co.jp", 0.02,
-    _split(""),
-    _split(""),
-    _split(""),
+    _split("""
+        Yoko Keiko Akiko Sakura Yui Aoi Hina Haruka Misaki Nanami Rina Mei Emi Kumiko Naoko Yumi Tomoko
+        Mayumi Kaori Ayumi Hiroko Michiko Asuka Chihiro"""),
+    _split("""
+        Hiroshi Kenji Takashi Yuki Haruto Sota Ren Kaito Daiki Takumi Shota Kenta Makoto Satoshi Tsuyoshi
+        Akira Kazuki Ryo Naoki Hideki Masato Koji Shinji Osamu"""),
+    _split("""
+        Sato Suzuki Takahashi Tanaka Watanabe Ito Yamamoto Nakamura Kobayashi Kato Yoshida Yamada Sasaki
+        Yamaguchi Matsumoto Inoue Kimura Hayashi Shimizu Saito Mori Abe Ikeda Hashimoto Ishikawa Ogawa Goto
+        Okada Hasegawa"""),
     (_split("""
         Aki Ara Fuji Haya Hira Ishi Kawa Kita Kuro Matsu Mina Miya Mizu Naka Nishi Oka Saka Shima Taka Tani
         Tomi Yama"""),
@@ -251,15 +362,23 @@ JAPAN = Country(
 
 POLAND = Country(
     "PL", "Poland", "48", "PLN", "pl", 0.03,
-    _split(""),
-    _split(""),
-    _split(""),
+    _split("""
+        Anna Maria Katarzyna Małgorzata Agnieszka Barbara Ewa Krystyna Elżbieta Magdalena Joanna Aleksandra
+        Zofia Monika Teresa Danuta Natalia Julia Karolina Marta Beata Dorota Halina Jadwiga Iwona"""),
+    _split("""
+        Piotr Krzysztof Andrzej Tomasz Paweł Jan Michał Marcin Jakub Adam Łukasz Grzegorz Mateusz Wojciech
+        Mariusz Dariusz Zbigniew Rafał Maciej Kamil Jerzy Robert Szymon Stanisław Sławomir"""),
+    _split("""
+        Nowak Wójcik Kowalczyk Woźniak Mazur Krawczyk Kaczmarek Zając Król Wieczorek Wróbel Stępień Pawlak
+        Dudek Adamczyk Sikora Baran Szewczyk Pietrzak Walczak Bąk Kubiak Kucharczyk Michalak Wilk"""),
     (_split("""
         Kowal Wiśniew Lewandow Kamiń Zieliń Szymań Dąbrow Kozłow Jankow Wojciechow Kwiatkow Piotrow Grabow
         Pawłow Michal Wróblew Jabłoń Majew Olszew Jawor Malinow Gór Rutkow Sadow Ostrow"""),
      ("ski",)),
     "{kind} {name} {number}",
-    _split(""),
+    _split("""
+        Polna Leśna Słoneczna Krótka Szkolna Ogrodowa Lipowa Brzozowa Łąkowa Kwiatowa Kościelna Sosnowa
+        Zielona Parkowa Akacjowa Kolejowa Mickiewicza Sienkiewicza Kościuszki Piłsudskiego Słowackiego Długa"""),
     ("ul.", "ul.", "ul.", "al."),
     ("50#######", "60#######", "69#######", "79#######", "88#######"),
     _split("Sp._z_o.o. Sp._z_o.o. S.A. Sp._j."),
