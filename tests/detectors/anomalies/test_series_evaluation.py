@@ -71,7 +71,7 @@ def test_no_method_fails_on_a_constant_missing_or_short_series(values):
 
 
 def test_a_folder_of_another_layout_is_named_in_one_line(folder):
-    with pytest.raises(DoesNotFit, match="combined_windows.json: no such file"):
+    with pytest.raises(DoesNotFit, match=r"combined_windows\.json: no such file"):
         evaluate(options(folder / "data"))
     (folder / "data" / "odd" / "b.csv").write_text("timestamp,reading\n2024-01-01,1\n")
     with pytest.raises(DoesNotFit, match="no column 'value'; columns there: timestamp, reading"):

