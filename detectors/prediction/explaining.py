@@ -28,10 +28,9 @@ def explain(
     rows = np.array([row])
     spoken = []
     for lookup in filler.lookups:
-        evidence, _ = lookup.evidence(rows, chosen)
-        held, size = (int(count[0, 0]) for count in lookup.counts(rows, chosen))
-        if held and evidence[0, 0] > 0:
-            spoken.append((float(evidence[0, 0]) / np.log(2), held, size, lookup))
+        bits, held, size = (float(each[0, 0]) for each in lookup.evidence(rows, chosen))
+        if held and bits > 0:
+            spoken.append((bits / float(np.log(2)), int(held), int(size), lookup))
     spoken.sort(key=lambda item: (-item[0], item[3].key.label))
     reasons = [
         Evidence(lookup.key.label, bits, _sentence(filler, table, row, lookup, held, size), lookup.key.columns)

@@ -49,7 +49,7 @@ class ValueModel:
         self._log_prior = np.log(target.prior)
         self._rows = [column.feature for column in others if column.numbers is not None or len(column.values) <= MANY]
         self._trees: list[HistGradientBoostingClassifier] = []
-        self._calibrate = Calibrator(np.zeros(1), np.full(1, 0.5))
+        self._calibrate: Calibrator | None = None
 
     def fit(self, seed: int, steps: int) -> None:
         """Train two models on a half of the sample each; calibrate them on the half the other one saw."""
@@ -82,7 +82,7 @@ class ValueModel:
         scores = np.where(values < 0, -1.0, scores)
         order = np.argsort(-scores, axis=1, kind="stable")
         values, scores = np.take_along_axis(values, order, 1), np.take_along_axis(scores, order, 1)
-        first = self._calibrate(scores[:, 0])
+        first = self._calibrate(scores[:, 0]) if self._calibrate else scores[:, 0].clip(0)
         rest = scores[:, 1:].clip(0)
         room = np.minimum(1 - first, first * rest.sum(axis=1) / np.maximum(scores[:, 0], 1e-9))
         rest *= (room / np.maximum(rest.sum(axis=1), 1e-9))[:, None]
@@ -94,7 +94,7 @@ class ValueModel:
         known = np.maximum(values, 0)
         seen = [votes, votes - votes.max(axis=1, keepdims=True), self._log_prior[known], known]
         for lookup in self.lookups:
-            evidence, size = lookup.evidence(rows, known)
+            evidence, _, size = lookup.evidence(rows, known)
             seen.append(evidence)
             if lookup.key.size > FINE:
                 seen.append(np.broadcast_to(size, evidence.shape))
@@ -109,8 +109,7 @@ class ValueModel:
         for lookup, leaders in zip(self.lookups, self._leaders, strict=True):
             key = lookup.key.codes[rows]
             values = np.where(key[:, None] < 0, -1, leaders[key])
-            held, _ = lookup.counts(rows, np.maximum(values, 0))
-            evidence, _ = lookup.evidence(rows, np.maximum(values, 0))
+            evidence, held, _ = lookup.evidence(rows, np.maximum(values, 0))
             proposed.append(np.where(held > 0, values, -1))
             votes.append(evidence)
         return self._leading(np.concatenate(proposed, axis=1), np.concatenate(votes, axis=1))
@@ -174,7 +173,7 @@ class NumberModel:
 
 def _classifier(seed: int, steps: int) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(
-        max_iter=steps, learning_rate=0.12, max_leaf_nodes=24, early_stopping=False, random_state=seed
+        max_iter=steps, learning_rate=0.15, max_leaf_nodes=16, early_stopping=False, random_state=seed
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -13,7 +14,8 @@ FOLDS = 5
 SHRINK = 2.0
 """Rows' worth of prior mixed into every group, so that a group of one is no proof."""
 
-_DENSE = 1 << 22
+_ROOM = 16
+"""Counts are a table as long as it is not this many times larger than what is counted."""
 
 
 class Counts:
@@ -21,9 +23,10 @@ class Counts:
 
     def __init__(self, codes: Ints) -> None:
         """codes: non-negative, any length."""
-        self._dense = bool(len(codes) == 0 or codes.max() < _DENSE)
+        largest = int(codes.max(initial=0))
+        self._dense = largest < _ROOM * max(len(codes), 1000)
         if self._dense:
-            self._counts = np.append(np.bincount(codes), 0)
+            self._counts = np.bincount(codes, minlength=largest + 2)  # the last one is 0: never seen
         else:
             self._codes, self._counts = np.unique(codes, return_counts=True)
 
@@ -51,7 +54,7 @@ class Target:
     sample: Ints
     fold: Ints
 
-    @property
+    @cached_property
     def prior(self) -> Floats:
         """(size,) share of each value, never 0."""
         counts = np.bincount(self.codes[self.codes >= 0], minlength=self.size) + 0.5
@@ -86,17 +89,17 @@ class Lookup:
         size = self._group(key) - self._fold_group(np.where(apart, key * FOLDS + fold, -1))
         return held.astype(float), size.astype(float)
 
-    def evidence(self, rows: Ints, values: Ints) -> tuple[Floats, Floats]:
-        """Log of how much likelier each value is in the row's group than overall, (n, m); the group's size, (n, 1)."""
+    def evidence(self, rows: Ints, values: Ints) -> tuple[Floats, Floats, Floats]:
+        """Log of how much likelier each value is in the row's group than overall, (n, m); then `counts`."""
         held, size = self.counts(rows, values)
         prior = self._prior[values]
-        return np.log((held + SHRINK * prior) / (size + SHRINK) / prior), size
+        return np.log((held + SHRINK * prior) / ((size + SHRINK) * prior)), held, size
 
     def gain(self) -> float:
         """Mean log evidence for the true value over the sample: what this key alone tells, in nats a row."""
         rows = self.target.sample
-        evidence, _ = self.evidence(rows, self.target.codes[rows][:, None])
-        return float(evidence.mean())
+        evidence = self.evidence(rows, self.target.codes[rows][:, None])[0]
+        return float(evidence.mean()) if len(rows) else 0.0
 
     def leading(self, top: int) -> Ints:
         """(key.size, top) the most frequent values of each group; -1 where it has fewer."""
