@@ -191,13 +191,13 @@ def _choose_id(guesses: dict[str, Guess], summaries: Mapping[str, Contents], fra
     named = [name for name, guess in guesses.items() if guess.role is Role.ID]
     keys = [name for name in named if _unique_share(frame[name]) >= 0.9]
     refs = [name for name, guess in guesses.items() if guess.role in _OWN_KEYS and not kind]
-    unnamed = [name for name in frame.columns if read_name(str(name)) is None and _is_code(summaries[str(name)])]
+    unnamed = [name for name, guess in guesses.items() if _may_be_key(name, guess, summaries[name], frame)]
     chosen = max(keys, key=lambda name: guesses[name].confidence) if keys else _first_unique(refs + unnamed, frame)
     if chosen is not None and chosen not in keys:
         guesses[chosen] = Guess(Role.ID, 0.75, "every value occurs once, and all are codes")
     for name in named:
         if name != chosen:
-            guesses[name] = _not_the_id(summaries[name])
+            guesses[name] = _not_the_id(name, summaries[name], kind)
 
 
 def _first_unique(names: Iterable[str], frame: pd.DataFrame) -> str | None:
@@ -211,6 +211,26 @@ def _unique_share(column: pd.Series) -> float:
     return filled.nunique() / len(column) if len(column) else 0.0
 
 
+def _may_be_key(name: str, guess: Guess, contents: Contents, frame: pd.DataFrame) -> bool:
+    """Codes under a name that does not gainsay it; bare numbers only if they count up or are coded alike in front.
+
+    Otherwise a measurement that happens never to repeat would be taken for the key, and lost to the detectors.
+    """
+    said = words(name)
+    silent = read_name(name) is None or (said and said[-1] in {"number", "num", "no", "nr", "code"})
+    if not silent or guess.role not in {Role.TEXT, Role.NUMBER, Role.CATEGORY} or not _is_code(contents):
+        return False
+    if contents.share(str.isdigit) < 1:
+        return True
+    lengths = {len(value) for value in contents.values}
+    return _counts_up(frame[name]) or (name == str(frame.columns[0]) and len(lengths) == 1)
+
+
+def _counts_up(column: pd.Series) -> bool:
+    numbers = pd.to_numeric(column, errors="coerce").dropna()
+    return len(numbers) > 1 and bool(numbers.max() - numbers.min() < 2 * len(numbers))
+
+
 def _is_code(contents: Contents) -> bool:
     """Short codes, mostly with digits; no decimals, no words."""
     return contents.distinct == contents.rows > 1 and contents.share(_is_short_code) >= 0.98
@@ -221,8 +241,10 @@ def _is_short_code(value: str) -> bool:
     return len(value) <= 40 and compact.isalnum() and any(map(str.isdigit, value)) and not value.startswith("-")
 
 
-def _not_the_id(contents: Contents) -> Guess:
+def _not_the_id(name: str, contents: Contents, kind: str) -> Guess:
     """The role of a key column that is not the record's own."""
+    if kind in _DEALS and not {"customer", "client", "person", "cust"}.isdisjoint(words(name)):
+        return Guess(Role.CONTACT_REF, 0.8, f"the customer's key in {kind}")
     if fits_role(contents, Role.NUMBER) >= 0.8:
         return Guess(Role.NUMBER, 0.4, "a number, but not the record's key")
     role = Role.CATEGORY if contents.repeats else Role.TEXT

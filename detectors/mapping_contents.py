@@ -44,9 +44,7 @@ _POSTCODE = re.compile(
     r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d",
     re.IGNORECASE,
 )
-_LETTERED_POSTCODE = re.compile(
-    r"[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{5}-\d{4}|\d{4} [A-Z]{2}"
-)
+_LETTERED_POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{5}-\d{4}|\d{4} [A-Z]{2}")
 _SOCIAL_SECURITY = re.compile(r"\d{3}-\d{2}-\d{4}")
 _IBAN = re.compile(r"[A-Z]{2}\d{2}( ?[A-Z0-9]{4}){3,7}( ?[A-Z0-9]{1,3})?")
 _VAT = re.compile(
@@ -55,9 +53,7 @@ _VAT = re.compile(
 _CODE = re.compile(
     r"[A-Za-z]{0,6}[-_/#]?[0-9A-Fa-f]{1,8}([-_/][0-9A-Za-z]{1,12})*|[A-Za-z0-9]{15}|[A-Za-z0-9]{18}|[0-9a-f]{32}"
 )
-_TAIL = re.compile(
-    r",.*\b\d{4,6}\b|\b[A-Z]{2},? \d{5}(-\d{4})?$|\b\d{5} [A-Z]\w+$|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}$"
-)
+_TAIL = re.compile(r",.*\b\d{4,6}\b|\b[A-Z]{2},? \d{5}(-\d{4})?$|\b\d{5} [A-Z]\w+$|[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}$")
 _WORD = re.compile(r"[^\W\d_]+", re.UNICODE)
 
 
@@ -106,9 +102,7 @@ def summarise(column: pd.Series) -> Contents:
         cells = _filled(column.dropna().head(2 * SAMPLE))
     counts = cells.value_counts()
     top = counts.head(SAMPLE)
-    return Contents(
-        tuple(top.index), tuple(top.to_list()), rows=len(cells), distinct=len(counts), blank=cells.empty
-    )
+    return Contents(tuple(top.index), tuple(top.to_list()), rows=len(cells), distinct=len(counts), blank=cells.empty)
 
 
 def _filled(column: pd.Series) -> pd.Series:
@@ -180,19 +174,12 @@ def _is_company(value: str) -> bool:
 def _is_person(value: str) -> bool:
     parts = [part for part in fold(value.replace(",", " ")).split() if len(part) > 1]
     known = any(part in vocabulary.GIVEN_NAMES or part in vocabulary.FAMILY_NAMES for part in parts)
-    return (
-        known
-        and 2 <= len(parts) <= 4
-        and not any(letter.isdigit() for letter in value)
-        and not _is_company(value)
-    )
+    return known and 2 <= len(parts) <= 4 and not any(letter.isdigit() for letter in value) and not _is_company(value)
 
 
 def _names_a_street(value: str) -> bool:
     folded = fold(value).replace(".", "").replace(",", "").split()
-    return any(
-        word in vocabulary.STREET_WORDS or word.endswith(("strasse", "straat", "str")) for word in folded
-    )
+    return any(word in vocabulary.STREET_WORDS or word.endswith(("strasse", "straat", "str")) for word in folded)
 
 
 def _is_street(value: str) -> bool:
@@ -204,11 +191,7 @@ def _is_street(value: str) -> bool:
 
 def _could_be_region(value: str) -> bool:
     folded = fold(value)
-    return (
-        folded in vocabulary.US_STATES
-        or folded in vocabulary.OTHER_STATES
-        or folded in vocabulary.region_names()
-    )
+    return folded in vocabulary.STATE_CODES or folded in vocabulary.region_names()
 
 
 def _is_iban(value: str) -> bool:
@@ -262,9 +245,7 @@ def _postcodes(contents: Contents) -> Iterator[ContentHint]:
     """Bare digits are postcodes only if their length is fixed, they repeat, and they are no years."""
     lettered = contents.share(_LETTERED_POSTCODE.fullmatch)
     if lettered >= 0.5:
-        yield ContentHint(
-            Role.POSTCODE, 0.9 * contents.share(_POSTCODE.fullmatch), "written as postcodes are"
-        )
+        yield ContentHint(Role.POSTCODE, 0.9 * contents.share(_POSTCODE.fullmatch), "written as postcodes are")
         return
     five = contents.share(lambda value: len(value) == 5 and value.isdigit())
     padded = contents.share(lambda value: len(value) == 5 and value[0] == "0")
@@ -275,7 +256,7 @@ def _postcodes(contents: Contents) -> Iterator[ContentHint]:
 def _places(contents: Contents) -> Iterator[ContentHint]:
     if contents.share(_is_lettered_word) < 0.7 or contents.distinct < 2:
         return
-    states = contents.share(lambda value: fold(value) in vocabulary.US_STATES | vocabulary.OTHER_STATES)
+    states = contents.share(lambda value: fold(value) in vocabulary.STATE_CODES)
     regions = max(states, contents.share(lambda value: fold(value) in vocabulary.region_names()))
     countries = contents.share(_is_country_name)
     if len(contents.values) >= 4:  # fewer may be words: "no" is Norway's code
@@ -287,9 +268,7 @@ def _places(contents: Contents) -> Iterator[ContentHint]:
     if len(contents.values) >= 5 and contents.share(_looks_like_city) >= 0.7:
         cities = contents.share(lambda value: fold(value) in vocabulary.city_names())
         if cities >= 0.3 and contents.share(_is_known_name) < cities / 2:
-            yield ContentHint(
-                Role.CITY, min(0.85, 0.5 + 0.5 * cities), f"{cities:.0%} of the cells are known cities"
-            )
+            yield ContentHint(Role.CITY, min(0.85, 0.5 + 0.5 * cities), f"{cities:.0%} of the cells are known cities")
 
 
 def _is_country_name(value: str) -> bool:
@@ -316,22 +295,16 @@ def _people(contents: Contents) -> Iterator[ContentHint]:
     family = contents.share(lambda value: fold(value) in vocabulary.FAMILY_NAMES)
     whole = contents.share(_is_person)
     if whole >= 0.3:
-        yield ContentHint(
-            Role.NAME, min(0.85, 0.4 + whole), f"{whole:.0%} of the cells hold a known person's name"
-        )
+        yield ContentHint(Role.NAME, min(0.85, 0.4 + whole), f"{whole:.0%} of the cells hold a known person's name")
     if single >= 0.6 and max(given, family) >= 0.12:
         role, share = (Role.GIVEN_NAME, given) if given >= family else (Role.FAMILY_NAME, family)
-        yield ContentHint(
-            role, min(0.85, 0.5 + share), f"{share:.0%} of the cells are known {role.label.lower()}s"
-        )
+        yield ContentHint(role, min(0.85, 0.5 + share), f"{share:.0%} of the cells are known {role.label.lower()}s")
 
 
 def _organisations(contents: Contents) -> Iterator[ContentHint]:
     share = contents.share(lambda value: _is_company(value) and len(value) <= 90)
     if share >= 0.25 and len(contents.values) >= 10:
-        yield ContentHint(
-            Role.COMPANY, min(0.8, 0.45 + share), f"{share:.0%} of the cells name an organisation"
-        )
+        yield ContentHint(Role.COMPANY, min(0.8, 0.45 + share), f"{share:.0%} of the cells name an organisation")
 
 
 def _streets(contents: Contents) -> Iterator[ContentHint]:
@@ -352,9 +325,7 @@ def _few_values(contents: Contents) -> Iterator[ContentHint]:
     ):
         yield ContentHint(Role.GENDER, 0.85, "the values are genders")
     elif contents.repeats:
-        yield ContentHint(
-            Role.CATEGORY, 0.55, f"{contents.distinct} different values in {contents.rows} cells"
-        )
+        yield ContentHint(Role.CATEGORY, 0.55, f"{contents.distinct} different values in {contents.rows} cells")
 
 
 def _free_text(contents: Contents) -> Iterator[ContentHint]:
@@ -378,7 +349,7 @@ _SHAPES: list[tuple[Role, float, str, Callable[[str], object]]] = [
         Role.CURRENCY,
         0.85,
         "currency codes",
-        lambda value: fold(value) in vocabulary.currency_codes() | vocabulary.CURRENCY_SIGNS,
+        lambda value: fold(value) in vocabulary.currencies(),
     ),
 ]
 _READERS = [
@@ -400,6 +371,7 @@ _COULD_BE: dict[Role, Callable[[str], object]] = {
     Role.FAX: _could_be_phone,
     Role.WEBSITE: lambda value: "." in value and " " not in value,
     Role.POSTCODE: lambda value: any(map(str.isdigit, value)) and len(value) <= 12,
+    Role.JOB_TITLE: lambda value: _is_lettered_word(value) and len(value.split()) <= 5,  # longer: a work's title
     Role.NATIONAL_ID: lambda value: any(map(str.isdigit, value)),
     Role.TAX_ID: lambda value: any(map(str.isdigit, value)),
     Role.HOUSE_NUMBER: lambda value: any(map(str.isdigit, value)) and len(value) <= 10,

@@ -28,12 +28,12 @@ _ALIASES: dict[Role, str] = {
         id recid recordid uid uuid guid uniqueid rowid externalid extid pk primarykey key code ref
         customerid customernumber customerno clientid personid leadid hsobjectid vid xmlid tupleid orderid
         ordernumber orderno saleorderid salesorderid salesorderno invoiceid taskid activityid eventid callid
-        customercode partnerid kundennummer kundennr kdnr numeroclient numclient nrklienta idcliente
-        codigocliente""",
+        customercode kundennummer kundennr kdnr numeroclient numclient nrklienta idcliente codigocliente""",
     Role.NAME: """
         name fullname completename displayname wholename personname contactname customername clientname
         employeename partnername nomcomplet nombrecompleto nomecompleto vollstandigername kontaktname
-        contact namesurname imienazwisko naam volledigenaam attn attention ansprechpartner""",
+        contact namesurname imienazwisko naam volledigenaam firstandsurname firstandlastname attn attention
+        ansprechpartner""",
     Role.GIVEN_NAME: """
         firstname givenname forename fname first given christianname vorname rufname prenom nombre nombres
         nome primeironome imie voornaam fornamn fornavn etunimi keresztnev namefirst firstnm firstn nickname
@@ -42,21 +42,21 @@ _ALIASES: dict[Role, str] = {
         middlename mname middle middleinitial minitial secondname additionalname zweitname deuxiemeprenom
         segundonombre tussenvoegsel mi""",
     Role.FAMILY_NAME: """
-        lastname surname familyname lname last sname secondsurname nachname familienname zuname nomdefamille
-        nomfamille apellido apellidos primerapellido sobrenome cognome nazwisko achternaam efternamn
-        etternavn sukunimi vezeteknev namelast lastnm maidenname""",
+        lastname surname familyname lname last sname secondsurname nachname familienname zuname nom
+        nomdefamille nomfamille apellido apellidos primerapellido sobrenome cognome nazwisko achternaam
+        efternamn etternavn sukunimi vezeteknev namelast lastnm maidenname""",
     Role.COMPANY: """
         company companyname organization organisation organizationname organisationname employer accountname
         account business businessname firm firmname firma firmenname unternehmen societe entreprise
         raisonsociale empresa razonsocial azienda ragionesociale bedrijf bedrijfsnaam parentname
-        parentaccount legalname organizationlegalname tradingname tradename dba vendor vendorname supplier
-        suppliername commercialpartner commercialcompanyname parentcustomerid institution institutionname
-        hospitalname facilityname schoolname sitename agency agencyname clinicname storename merchant
-        merchantname venuename manufacturer manufacturername""",
+        parentaccount legalname organizationlegalname tradingname tradename dba vendor vendorname
+        employername supplier suppliername commercialpartner commercialcompanyname parentcustomerid
+        institution institutionname hospitalname facilityname schoolname sitename agency agencyname
+        clinicname storename merchant merchantname venuename manufacturer manufacturername""",
     Role.EMAIL: """
-        email emailaddress mail mailaddress emailid emailaddr eaddress emailaddress1 emailaddress2
-        emailaddress3 emailfrom correo correoelectronico courriel adressemail adresseemail posta epost
-        emailnormalized hsemail adreseemail""",
+        email emailaddress mail mailaddress emailadresse emailid emailaddr eaddress emailaddress1
+        emailaddress2 emailaddress3 emailfrom correo correoelectronico courriel adressemail adresseemail
+        posta epost emailnormalized hsemail adreseemail""",
     Role.PHONE: """
         phone phonenumber phoneno telephone telephonenumber telephoneno tel telno mobile mobilephone
         mobilenumber mobileno cell cellphone cellnumber handy handynummer telefon telefonnummer telefono
@@ -74,7 +74,7 @@ _ALIASES: dict[Role, str] = {
     Role.STREET: """
         street streetaddress streetname streetline address1 addressline1 addr1 addrline1
         strasseundhausnummer addressline address1line1 address2line1 line1 line1streetaddress street1
-        strasse str rue calle rua via straat ulica addressstreet primaryaddress roadname road""",
+        strasse logradouro str rue calle rua via straat ulica addressstreet primaryaddress roadname road""",
     Role.HOUSE_NUMBER: """
         housenumber houseno housenr streetnumber streetno streetnum buildingnumber buildingno hausnummer
         hausnr numerodomicilio huisnummer addressnumber numerorue""",
@@ -86,7 +86,9 @@ _ALIASES: dict[Role, str] = {
         city town cityname locality municipality suburb addresscity ort stadt ville ciudad poblacion
         localidad cidade citta comune plaats woonplaats miasto address1city address2city cityortown towncity
         cityaddress citytown postort village""",
-    Role.COUNTY: "county countyname landkreis kreis district parish comte condado powiat borough",
+    Role.COUNTY: """
+        county countyname bairro barrio neighborhood neighbourhood landkreis kreis district parish comte
+        condado powiat borough""",
     Role.REGION: """
         state province region stateprovince statecode statename stateid provincecode territory bundesland
         departement provincia estado uf regione wojewodztwo voivodeship prefecture address1stateorprovince
@@ -104,7 +106,7 @@ _ALIASES: dict[Role, str] = {
         datedenaissance naissance fechadenacimiento fechanacimiento datadenascimento datadinascita
         geboortedatum dataurodzenia birthdatets""",
     Role.AGE: "age ageyears ageinyears alter edad idade eta wiek leeftijd",
-    Role.GENDER: "gender sex gendercode geschlecht sexe sexo genre sesso plec geslacht",
+    Role.GENDER: "gender sex sexcode gendercode geschlecht sexe sexo genre sesso plec geslacht",
     Role.JOB_TITLE: """
         jobtitle title position jobposition job role jobrole occupation function profession designation
         funktion berufsbezeichnung stellenbezeichnung poste fonction cargo puesto functie stanowisko
@@ -127,7 +129,7 @@ _ALIASES: dict[Role, str] = {
         amount total totalamount amounttotal price value dealvalue dealamount revenue expectedrevenue
         estimatedvalue actualvalue annualrevenue grandtotal subtotal netamount grossamount amountuntaxed
         unitprice listprice cost budget totalprice betrag summe preis umsatz montant prix importe precio
-        valor importo kwota bedrag sales turnover estimatedrevenue salary income balance payment fee
+        valor importo kwota bedrag sales turnover estimatedrevenue salary wages income balance payment fee
         untaxedamount tax taxamount shippingcost totalcharges monthlycharges amountinhomecurrency""",
     Role.CURRENCY: """
         currency currencycode currencyid currencyisocode curr wahrung devise moneda divisa moeda valuta
@@ -182,8 +184,8 @@ _ALIASES: dict[Role, str] = {
         parentaccountid associatedcompanyid associatedcompany primarycompanyid companyref parentcustomer
         commercialpartnerid employerid""",
     Role.CONTACT_REF: """
-        contactid contactref primarycontactid associatedcontactid primarycontact whoid customercontactid
-        billtocontactid contactkey""",
+        contactid partnerid contactref primarycontactid associatedcontactid primarycontact whoid
+        customercontactid billtocontactid contactkey""",
     Role.OPPORTUNITY_REF: "opportunityid opportunityref dealid hsdealid oppid opportunitykey whatid deal",
     Role.QUOTATION_REF: "quotationid quoteid quoteref quotationref quotenumber quoteno offerid",
     Role.DATE: """
@@ -207,16 +209,16 @@ _ALIASES: dict[Role, str] = {
 
 _QUALIFIERS = _set(
     """
-    associated custom studio cust total contact contacts customer client person user lead partner employee
-    member patient student applicant account company companies organization organisation business billing
-    bill shipping ship invoice delivery mailing mail postal primary main default other alternate alternative
-    secondary home private personal work office direct current new old raw original source crm sf hs hubspot
-    salesforce odoo dynamics erp my the x dim src tbl properties property fields field attr attributes data
-    to address1 address2 kunde kunden kontakt cliente client contacto owner head parent legal registered
-    business2 permanent residential physical site
+    address associated custom studio cust employer res residence total contact contacts customer client
+    person user lead partner employee member patient student applicant account company companies
+    organization organisation business billing bill shipping ship invoice delivery mailing mail postal
+    primary main default other alternate alternative secondary home private personal work office direct
+    current new old raw original source crm sf hs hubspot salesforce odoo dynamics erp my the x dim src tbl
+    properties property fields field attr attributes data to address1 address2 kunde kunden kontakt cliente
+    client contacto owner head parent legal registered business2 permanent residential physical site
     """
 )
-_TRAILERS = _set("c r value text field raw original clean std primary home work 1 2 3 4 5 txt str eur usd gbp mobile")
+_TRAILERS = _set("c r text field raw original clean std primary home work 1 2 3 4 5 txt str eur usd gbp mobile fake")
 
 _LAST_WORDS: dict[str, Role] = {
     word: role
@@ -235,17 +237,25 @@ _LAST_WORDS: dict[str, Role] = {
         Role.AMOUNT: "amount price total cost fee revenue charges value salary gain loss fund budget",
         Role.CURRENCY: "currency",
         Role.QUANTITY: "quantity qty",
+        Role.AGE: "age",
         Role.STATUS: "status",
         Role.REASON: "reason",
         Role.STAGE: "stage",
         Role.CATEGORY: "type category class group code flag style option method segment level kind",
-        Role.NUMBER: "year count number rate score ratio percent average age hours days size enrollment",
+        Role.NUMBER: "year count number rate score ratio percent average hours days size enrollment",
         Role.TEXT: "name description notes note comment comments subject text",
         Role.ID: "id key uuid guid",
         Role.NAME: "contact director manager",
     }.items()
     for word in words.split()
 }
+
+_ABBREVIATIONS = {
+    "nm": "name", "num": "number", "nbr": "number", "nr": "number", "no": "number", "cd": "code", "dt": "date",
+    "addr": "address", "cust": "customer", "ctry": "country", "cntry": "country", "amt": "amount", "st": "state",
+    "desc": "description", "acct": "account", "org": "organization", "ph": "phone", "fst": "first", "lst": "last",
+    "mid": "middle",
+}  # fmt: skip
 
 _ROW_NUMBERS = _set("index rownumber rownum row lfdnr lfdnummer nr no unnamed0 linenumber")
 """Keys of a file rather than of its records: the ID only where there is nothing better."""
@@ -274,7 +284,15 @@ def read_name(name: str) -> NameHint | None:
     parts = words(name)
     if not parts:
         return None
-    return _exact(parts) or _without_qualifiers(parts) or _near(parts) or _last_word(parts)
+    spelt_out = tuple(_ABBREVIATIONS.get(word, word) for word in parts)
+    return (
+        _exact(parts)
+        or _exact(spelt_out)
+        or _without_qualifiers(parts)
+        or _without_qualifiers(spelt_out)
+        or _near(parts)
+        or _last_word(spelt_out)
+    )
 
 
 @lru_cache(maxsize=1)

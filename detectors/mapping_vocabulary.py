@@ -101,13 +101,16 @@ STREET_WORDS = _set(
     """
 )
 
-US_STATES = _set(
+_AMERICAN = _set(
     """
     al ak az ar ca co ct de fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj nm ny nc nd oh
     ok or pa ri sc sd tn tx ut vt va wa wv wi wy dc pr
     """
 )
-OTHER_STATES = _set("nsw vic qld sa wa tas nt act on qc bc ab mb sk ns nb nl pe sp rj mg rs pr ba")
+_OTHER = _set("nsw vic qld sa wa tas nt act on qc bc ab mb sk ns nb nl pe sp rj mg rs pr ba")
+
+STATE_CODES = _AMERICAN | _OTHER
+"""Codes of American, Australian, Canadian and some Brazilian states."""
 
 GENDERS = _set(
     """
@@ -119,10 +122,13 @@ GENDERS = _set(
 CURRENCY_SIGNS = _set("$ € £ ¥ ₹ zł r$ us$")
 
 
+@lru_cache(maxsize=4_096)  # a column's values are looked up in ten lists one after the other
 def fold(text: str) -> str:
     """Lower case, without accents, hyphens as spaces, single spaces: for looking words up."""
-    plain = unicodedata.normalize("NFKD", text.casefold().replace("ł", "l"))
-    kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    kept = text.casefold()
+    if not kept.isascii():
+        plain = unicodedata.normalize("NFKD", kept.replace("ł", "l"))
+        kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return " ".join(kept.replace("-", " ").replace("_", " ").split())
 
 
@@ -133,21 +139,15 @@ def country_names() -> frozenset[str]:
     for country in pycountry.countries:
         names.add(fold(country.name))
         names.update(
-            fold(getattr(country, field))
-            for field in ("common_name", "official_name")
-            if hasattr(country, field)
+            fold(getattr(country, field)) for field in ("common_name", "official_name") if hasattr(country, field)
         )
-    return frozenset(
-        names | {"russia", "south korea", "vietnam", "turkey", "polska", "schweiz", "italia", "suisse"}
-    )
+    return frozenset(names | {"russia", "south korea", "vietnam", "turkey", "polska", "schweiz", "italia", "suisse"})
 
 
 @lru_cache(maxsize=1)
 def country_codes() -> frozenset[str]:
     """ISO 3166 codes of two and three letters, lower case."""
-    return frozenset(
-        code.lower() for country in pycountry.countries for code in (country.alpha_2, country.alpha_3)
-    )
+    return frozenset(code.lower() for country in pycountry.countries for code in (country.alpha_2, country.alpha_3))
 
 
 @lru_cache(maxsize=1)
@@ -157,9 +157,9 @@ def region_names() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def currency_codes() -> frozenset[str]:
-    """ISO 4217 codes, lower case."""
-    return frozenset(currency.alpha_3.lower() for currency in pycountry.currencies)
+def currencies() -> frozenset[str]:
+    """ISO 4217 codes, lower case, and the usual signs."""
+    return CURRENCY_SIGNS | frozenset(currency.alpha_3.lower() for currency in pycountry.currencies)
 
 
 @lru_cache(maxsize=1)

@@ -109,9 +109,7 @@ def test_cells_overrule_a_misleading_name(people):
 
 
 def test_every_column_gets_a_role_and_only_empty_ones_are_ignored(people):
-    frame = people.assign(
-        nothing=None, blank="  ", rate=[str(i / 7) for i in range(len(people))], tier="gold"
-    )
+    frame = people.assign(nothing=None, blank="  ", rate=[str(i / 7) for i in range(len(people))], tier="gold")
     guesses = guess_roles(frame)
     assert list(guesses) == list(frame.columns)
     assert [name for name, guess in guesses.items() if guess.role is Role.IGNORE] == ["nothing", "blank"]
@@ -131,6 +129,17 @@ def test_several_columns_may_be_phones_but_only_one_is_the_id(people):
 def test_a_key_that_repeats_is_not_the_id():
     frame = pd.DataFrame({"id": ["1", "1", "2", "2"] * 20, "name": GIVEN * 8}, dtype=str)
     assert guess_roles(frame)["id"].role is not Role.ID
+
+
+def test_a_measurement_that_never_repeats_is_not_taken_for_the_key():
+    frame = pd.DataFrame({"x1": [str(i * i + 17 * (i % 7)) for i in range(80)], "x2": [str(i / 9) for i in range(80)]})
+    assert [guess.role for guess in guess_roles(frame).values()] == [Role.NUMBER, Role.NUMBER]
+
+
+@pytest.mark.parametrize("values", [[f"{i}" for i in range(50)], [f"K-{i * 37 % 1000:04}" for i in range(50)]])
+def test_codes_that_count_up_or_carry_letters_are_the_key_where_no_name_says_so(values):
+    frame = pd.DataFrame({"x": GIVEN * 5, "y": values}, dtype=str)
+    assert guess_roles(frame)["y"].role is Role.ID
 
 
 @pytest.mark.parametrize(
