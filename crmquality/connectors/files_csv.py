@@ -83,7 +83,9 @@ class CsvTable(Table):
     @cached_property
     def _start(self) -> Start:
         given = self.given
-        encoding = sniff.known_encoding(given["encoding"]) if given.get("encoding") else sniff.detect_encoding(self.path)
+        encoding = (
+            sniff.known_encoding(given["encoding"]) if given.get("encoding") else sniff.detect_encoding(self.path)
+        )
         sample, complete = self._sample(encoding)
         named, skipped = sniff.separator_line(sample)
         dialect = self._dialect(sample[skipped:], named)
@@ -219,9 +221,7 @@ class _Reader:
         for _ in range(self._few):
             if position >= len(self.text):
                 break
-            row = read_record(
-                self.text, position, self.start.dialect, width=len(self.start.columns), final=final
-            )
+            row = read_record(self.text, position, self.start.dialect, width=len(self.start.columns), final=final)
             if row is None:
                 break
             careful.add(self.text[position : row.end], row.cells, row.reason)
@@ -260,9 +260,7 @@ def _cut_regular(text: bytes, found: Scan, rows: int, start: Start, line: int) -
     for row in np.flatnonzero(~good & ~blank):
         reasons.setdefault(int(row), f"{found.counts[row] + 1} cells instead of {width}")
     rejected = [
-        Rejected(
-            line + int(found.lines[row]), sniff.original(text[starts[row] : ends[row]], start.encoding), reason
-        )
+        Rejected(line + int(found.lines[row]), sniff.original(text[starts[row] : ends[row]], start.encoding), reason)
         for row, reason in sorted(reasons.items())
     ]
     delimiters = found.delimiters[found.delimiters < stop]
@@ -300,15 +298,11 @@ def _between(ends: Positions, nexts: Positions) -> Positions:
 
 def _strings(offsets: Positions, data: npt.NDArray[np.uint8]) -> pl.Series:
     """Valid UTF-8 cut at the offsets, shape (len(offsets) - 1,)."""
-    array = pa.Array.from_buffers(
-        pa.large_utf8(), len(offsets) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    )
+    array = pa.Array.from_buffers(pa.large_utf8(), len(offsets) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
     return pl.Series(pl.from_arrow(array), dtype=pl.String)
 
 
-def _mark_bytes(
-    text: bytes, stop: int, starts: Positions, good: Mask, reasons: dict[int, str], encoding: str
-) -> None:
+def _mark_bytes(text: bytes, stop: int, starts: Positions, good: Mask, reasons: dict[int, str], encoding: str) -> None:
     """Mark as not good, in place, the rows with bytes that are no text: invalid in the encoding, or NUL."""
     position = 0
     while position < stop:

@@ -13,6 +13,7 @@ from crmquality.models.jobs import RENEW_EVERY, Job
 from detectors.contract import Cancelled
 
 Report = Callable[..., None]
+NOTED_EVERY = 2.0
 
 
 class Lost(Exception):
@@ -24,7 +25,8 @@ def lease(job: Job) -> Iterator[Report]:
     """Renew the job's lease from a thread of its own until the block ends; gives the `report` function.
 
     report(done, total, stage="") notes progress, and raises `Cancelled` once a person cancelled the job, or `Lost`
-    once another worker took it.
+    once another worker took it. Within a transaction, pass write=False: the thread then writes the progress, as the
+    job's row would be locked, and its progress unseen, until the transaction ends.
     """
     holder = _Holder(job)
     thread = threading.Thread(target=holder.renew_until_done, name=f"lease-{job.pk}", daemon=True)
@@ -43,24 +45,26 @@ class _Holder:
         self.stopped: type[Exception] | None = None
         self.progress = (0, 0, "reading records")
         self._written = 0.0
+        self._noted = False
 
-    def report(self, done: int, total: int, stage: str = "") -> None:
+    def report(self, done: int, total: int, stage: str = "", *, write: bool = True) -> None:
         self.progress = (int(done), int(total), stage or self.progress[2])
-        now = time.monotonic()
-        if now - self._written > 0.5:  # a person watches: fresher than the lease needs
-            self._written = now
+        self._noted = not write
+        if write and time.monotonic() - self._written > 0.5:  # a person watches: fresher than the lease needs
             self._renew()
         if self.stopped:
             raise self.stopped
 
     def renew_until_done(self) -> None:
         try:
-            while not self.done.wait(RENEW_EVERY.total_seconds()):
-                self._renew()
+            while not self.done.wait(NOTED_EVERY):
+                if self._noted or time.monotonic() - self._written >= RENEW_EVERY.total_seconds():
+                    self._renew()
         finally:
             connections.close_all()
 
     def _renew(self) -> None:
+        self._written, self._noted = time.monotonic(), False
         manager = type(self.job).objects
         done, total, stage = self.progress
         if not manager.renew(self.job, done=done, total=total, stage=stage):
