@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-from detectors.addresses.gazetteer import Gazetteer, PostcodeArea, kilometres
+from detectors.addresses.gazetteer import Gazetteer, PostcodeArea, Standing, kilometres
 from detectors.addresses.standardising import abbreviated, place_key, plain
 
 PLACE_PARTS = ("city", "region", "postcode")
@@ -38,7 +38,7 @@ class Correction:
     """One part's better value.
 
     part: "city", "region" or "postcode". value: as the table writes it. raw: the uncalibrated posterior.
-    rule: what kind of error it mends. reason: a sentence with the compared values.
+    rule: what kind of error it mends. reason: a sentence with the compared values. fills: the part is blank.
     """
 
     part: str
@@ -46,6 +46,12 @@ class Correction:
     raw: float
     rule: str
     reason: str
+    fills: bool = False
+
+    @property
+    def curve(self) -> str:
+        """The calibration curve it belongs to: its part's, apart for blanks."""
+        return f"{self.part}-blank" if self.fills else self.part
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class Channel:
     region_typo: float = math.log(0.002 / 50)
     other_region: float = math.log(0.004 / 60)
     code_typo: float = math.log(0.01 / 60)
+    code_swap: float = math.log(0.003 / 4)
     lost_zero: float = math.log(0.005)
     other_code: float = math.log(0.005 / 42000)
     new_code: float = math.log(0.003 / 1000)
@@ -80,13 +87,12 @@ _NEAR_KM = 40.0
 
 @dataclass(frozen=True, slots=True)
 class _Hypothesis:
-    """What was meant. city: None keeps the record's own. postcode: "" where several are as likely (`choices`)."""
+    """What was meant. city: None keeps the record's own. postcode: "" where several are as likely."""
 
     weight: float
     city: str | None
     region: str
     postcode: str
-    choices: int = 1
 
 
 class Corrector:
@@ -118,17 +124,35 @@ class Corrector:
         if seen.area:
             yield from self._in_area(seen, seen.area, 0.0)
         if seen.code:
-            for code, weight in self._codes_near(seen.code):
-                area = self.table.area(code)
-                if area and area is not seen.area and seen.speaks_for(area):
-                    yield from self._in_area(seen, area, weight)
+            yield from self._mistyped_code(seen)
         if seen.key:
             yield from self._by_name(seen)
         yield from self._unlisted_code(seen)
 
+    def _mistyped_code(self, seen: _Seen) -> Iterator[_Hypothesis]:
+        """The postcode holds a typing error; of a place nobody lists there is only the region to say which."""
+        nameless = 0
+        for code, weight in self._codes_near(seen.code):
+            area = self.table.area(code)
+            if area is None or area is seen.area:
+                continue
+            if seen.speaks_for(area):
+                yield from self._in_area(seen, area, weight)
+            elif area.region == seen.region:
+                nameless += 1
+        if nameless and seen.key and not self.table.postcodes(seen.key, seen.region):
+            weight = self.channel.code_typo + math.log(nameless) + self._unlisted_anywhere(seen)
+            yield _Hypothesis(weight, None, seen.region, "")
+
+    def _unlisted_anywhere(self, seen: _Seen) -> float:
+        """log P(the city as typed | a place that the table does not list)."""
+        if seen.known_elsewhere:
+            return self.channel.unlisted + self.channel.near_name
+        return self.channel.unlisted + self.channel.letter * len(seen.key)
+
     def _in_area(self, seen: _Seen, area: PostcodeArea, code_weight: float) -> Iterator[_Hypothesis]:
         """The record means this area: under its best-fitting name, its preferred name, or one nobody listed."""
-        weight = code_weight + self._region_weight(seen, area.region)
+        weight = code_weight + self._region_weight(seen, area.region) + math.log(area.share)
         if not seen.key:
             yield _Hypothesis(weight, area.preferred, area.region, area.postcode)
             return
@@ -136,7 +160,7 @@ class Corrector:
             fit = self._name_weight(seen, key, area.spelled[key])
             if fit is not None:
                 fit += (0.0, self.channel.accepted, self.channel.avoided)[standing]
-                city = None if key == seen.key else area.spelled[key]
+                city = None if key == seen.key else _spelled_out(area, key)
                 yield _Hypothesis(weight + fit, city, area.region, area.postcode)
         if seen.key not in area.names:
             yield _Hypothesis(weight + self._unlisted_weight(seen, area), None, area.region, area.postcode)
@@ -156,28 +180,48 @@ class Corrector:
                 yield from self._named(seen, key, region)
 
     def _named(self, seen: _Seen, key: str, region: str) -> Iterator[_Hypothesis]:
-        codes = self.table.postcodes(key, region)
         spelled = self.table.spelling(key, region)
         fit = self._name_weight(seen, key, spelled)
-        if fit is None or seen.postcode in codes:
+        codes = self.table.postcodes(key, region)
+        if fit is None or seen.code in codes:
             return
-        weight = fit + math.log(len(codes)) + self._region_weight(seen, region)
-        weight += self.channel.other_code if seen.postcode else 0.0
-        yield _Hypothesis(
-            weight, None if key == seen.key else spelled, region, codes[0] if len(codes) == 1 else "", len(codes)
-        )
+        weight = fit + self._region_weight(seen, region) + (self.channel.other_code if seen.code else 0.0)
+        city = None if key == seen.key else spelled
+        areas = [area for area in map(self.table.area, codes) if area]
+        likely = max(areas, key=lambda area: area.share)
+        rest = sum(area.share for area in areas) - likely.share
+        if sum(area.share == likely.share for area in areas) == 1:
+            yield _Hypothesis(weight + math.log(likely.share), city, region, likely.postcode)
+        else:
+            rest += likely.share
+        if rest > 0.0:
+            yield _Hypothesis(weight + math.log(rest), city, region, "")
 
     def _unlisted_code(self, seen: _Seen) -> Iterator[_Hypothesis]:
         """Everything is as it says, and the table does not know the postcode or, without one, the name."""
         if seen.area:
             return
-        listed = bool(self.table.postcodes(seen.key, seen.region))
-        if listed and not seen.postcode:
+        listed = self.table.postcodes(seen.key, seen.region)
+        if listed and not seen.code:
             return
-        weight = self.channel.new_code if seen.postcode else 0.0
-        if not listed:
+        weight = self._new_code_weight(seen) if seen.code else 0.0
+        if listed:
+            weight += min(self._standing_weight(seen.key, code) for code in listed)
+        else:
             weight += self.channel.unlisted + self.channel.letter * len(seen.key) + math.log(1500)
-        yield _Hypothesis(weight, None, seen.region, seen.postcode)
+        well_formed = len(seen.code) in (0, self.table.postcode_digits)
+        yield _Hypothesis(weight, None, seen.region, seen.code if well_formed else "")
+
+    def _new_code_weight(self, seen: _Seen) -> float:
+        if len(seen.code) != self.table.postcode_digits:
+            return self.channel.other_code
+        usual = self.table.serves(seen.code[:3], seen.region)
+        return self.channel.new_code if usual else self.channel.new_code - 4.0
+
+    def _standing_weight(self, key: str, code: str) -> float:
+        area = self.table.area(code)
+        standing = area.names.get(key, Standing.AVOIDED) if area else Standing.AVOIDED
+        return (0.0, self.channel.accepted, self.channel.avoided)[standing]
 
     def _region_weight(self, seen: _Seen, region: str) -> float:
         if not seen.region_text or seen.region == region:
@@ -222,7 +266,7 @@ class Corrector:
             for at, digit in enumerate(code):
                 found |= {code[:at] + new + code[at + 1 :]: self.channel.code_typo for new in _DIGITS if new != digit}
             for at in range(digits - 1):
-                found[code[:at] + code[at + 1] + code[at] + code[at + 2 :]] = self.channel.code_typo + 1.0
+                found[code[:at] + code[at + 1] + code[at] + code[at + 2 :]] = self.channel.code_swap
         if len(code) == digits - 1:
             for at in range(digits):
                 for new in _DIGITS:
@@ -245,8 +289,17 @@ def _most_edits(length: int) -> int:
 def _cut_short(typed: str, name: str) -> float | None:
     """log P of a name cut off ("SPRINGF"); None if it is not one. Cut names are rarer than typing errors."""
     if len(typed) >= 5 and name.startswith(typed):
-        return math.log(0.002)
+        return math.log(0.002) - 0.3 * (len(name) - len(typed))
     return None
+
+
+def _spelled_out(area: PostcodeArea, key: str) -> str:
+    """The name as written; the preferred one for a postal abbreviation of it ("Hendersonvlle")."""
+    letters = iter(place_key(area.preferred))
+    shortened = area.names[key] and key[0] == area.preferred[:1].upper() and len(key) >= 8
+    if shortened and all(mark in letters for mark in key):
+        return area.preferred
+    return area.spelled[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +341,16 @@ class _Seen:
         return bool(
             self.area and self.region == self.area.region and self.key in self.area.names
             and self.area.postcode == postcode_of(self.triple.postcode)
+            and (" " not in self.triple.city.strip() or self._usual_words(self.area))
         )  # fmt: skip
+
+    def _usual_words(self, area: PostcodeArea) -> bool:
+        spelled = area.spelled[self.key]
+        return (
+            spelled.upper() == self.triple.city.upper()
+            or place_key(spelled.split()[0]) == place_key(self.triple.city.split()[0])
+            or len(spelled.split()) != len(self.triple.city.split())
+        )
 
     def speaks_for(self, area: PostcodeArea) -> bool:
         """Whether another part of the record agrees with this area, which its postcode does not name."""
@@ -336,6 +398,14 @@ def _corrections(seen: _Seen, hypotheses: list[_Hypothesis], table: Gazetteer) -
         ]
         return sum(same) / total
 
+    if top.city is None and (proper := _respaced(seen, top, table)):
+        yield Correction(
+            "city",
+            proper,
+            posterior("city"),
+            "city-spelling",
+            f"{proper} is written so; not {seen.triple.city.strip()}",
+        )
     if top.city is not None and place_key(top.city) != seen.key:
         yield _city_correction(seen, top, posterior("city"))
     if top.region and top.region != seen.region:
@@ -344,11 +414,21 @@ def _corrections(seen: _Seen, hypotheses: list[_Hypothesis], table: Gazetteer) -
         yield _postcode_correction(seen, top, posterior("postcode"))
 
 
+def _respaced(seen: _Seen, top: _Hypothesis, table: Gazetteer) -> str:
+    """The name where only a space has moved ("NE WLONDON"); "" else: LaGrange and La Grange are both usual."""
+    given = seen.triple.city.split()
+    area = table.area(top.postcode) if top.postcode else None
+    proper = area.spelled.get(seen.key, "") if area else ""
+    moved = len(given) > 1 and len(proper.split()) == len(given)
+    same_words = [place_key(word) for word in given] == [place_key(word) for word in proper.split()]
+    return proper if moved and not same_words and plain(proper) != plain(seen.triple.city) else ""
+
+
 def _city_correction(seen: _Seen, top: _Hypothesis, raw: float) -> Correction:
     city = top.city or ""
     home = f"{city}, {top.region}"
     if not seen.key:
-        return Correction("city", city, raw, "city-from-postcode", f"{top.postcode} is {home}; the city is blank")
+        return Correction("city", city, raw, "city-from-postcode", f"{top.postcode} is {home}; the city is blank", True)
     given = seen.triple.city.strip()
     near = OSA.distance(seen.key, place_key(city)) <= 3 or place_key(city).startswith(seen.key)
     source = f"{top.postcode} belongs to {home}" if top.postcode else f"{home} is a place"
@@ -362,7 +442,7 @@ def _region_correction(seen: _Seen, top: _Hypothesis, raw: float, table: Gazette
     source = f"{top.postcode} is in {name}" if top.postcode else f"{seen.triple.city.strip()} is in {name}"
     says = f"the record says {given}" if given else "the region is blank"
     rule = "region-from-postcode" if top.postcode else "region-from-city"
-    return Correction("region", top.region, raw, rule, f"{source}; {says}")
+    return Correction("region", top.region, raw, rule, f"{source}; {says}", not given)
 
 
 def _postcode_correction(seen: _Seen, top: _Hypothesis, raw: float) -> Correction:
@@ -370,9 +450,8 @@ def _postcode_correction(seen: _Seen, top: _Hypothesis, raw: float) -> Correctio
     city = top.city or seen.triple.city.strip()
     home = f"{city}, {top.region}" if city else top.region
     if not given:
-        return Correction(
-            "postcode", top.postcode, raw, "postcode-from-city", f"{home} has the one postcode {top.postcode}"
-        )
+        reason = f"{home} has the postcode {top.postcode}; the record has none"
+        return Correction("postcode", top.postcode, raw, "postcode-from-city", reason, True)
     says = f"{home} has {top.postcode}; the record says {given}"
     if seen.code.zfill(5) == top.postcode and seen.code != top.postcode:
         return Correction("postcode", top.postcode, raw, "postcode-leading-zero", f"A leading zero is lost: {says}")

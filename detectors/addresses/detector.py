@@ -77,7 +77,7 @@ class AddressDetector(Detector):
             found = corrector.judge(triple) if corrector else judge_abroad(triple, country)
             for correction in found:
                 column = columns[correction.part]
-                p = self._calibration(_curve(correction), correction.raw)
+                p = self._calibration(correction.curve, correction.raw)
                 if column and p >= _LEAST:
                     value = self._written(correction, triple, styles[correction.part], country)
                     yield from _finding(int(record), column, value, batch, p, correction.rule, correction.reason)
@@ -131,11 +131,6 @@ class AddressDetector(Detector):
             line = correct_line(text, parser, home, self._names, self._calibration) if text.strip() else None
             if line and line.score >= _LEAST:
                 yield from _finding(int(record), column, line.value, batch, line.score, "address-text", line.reason)
-
-
-def _curve(correction: Correction) -> str:
-    """The calibration curve of a correction: a part, and apart whether it fills a blank."""
-    return correction.part
 
 
 def _finding(

@@ -33,7 +33,7 @@ class PostcodeArea:
 
     region: the region's code ("IL"). preferred: the name the post prefers. names: key of a name
     (`standardising.place_key`) -> its standing. spelled: key -> the name as written.
-    point: latitude and longitude in degrees.
+    point: latitude and longitude in degrees. share: how common its addresses are beside an ordinary area's.
     """
 
     postcode: str
@@ -42,6 +42,7 @@ class PostcodeArea:
     names: Mapping[str, Standing]
     spelled: Mapping[str, str]
     point: tuple[float, float] | None = None
+    share: float = 1.0
 
 
 class Gazetteer(ABC):
@@ -81,6 +82,10 @@ class Gazetteer(ABC):
     def region_names(self) -> Mapping[str, str]:
         """Code -> name of every region."""
 
+    def serves(self, prefix: str, region: str) -> bool:
+        """Whether postcodes that begin so are given out in the region; True where the table cannot say. Optional."""
+        return True
+
     def name_words(self) -> Iterable[str]:
         """Words of place names in upper case: a street is often named so. Optional."""
         return ()
@@ -112,6 +117,10 @@ class TableGazetteer(Gazetteer):
         self._region_words |= {_region_key(code): code for code in regions}
         self._region_words |= {_region_key(alias): code for alias, code in (region_aliases or {}).items()}
 
+    def areas(self) -> Sequence[PostcodeArea]:
+        """All areas, in the order they were given."""
+        return list(self._areas.values())
+
     def area(self, postcode: str) -> PostcodeArea | None:
         return self._areas.get(postcode)
 
@@ -140,8 +149,15 @@ class TableGazetteer(Gazetteer):
     def region_names(self) -> Mapping[str, str]:
         return self._regions
 
+    def serves(self, prefix: str, region: str) -> bool:
+        return (prefix, region) in self._prefixes
+
     def name_words(self) -> Iterable[str]:
         return {word for area in self._areas.values() for word in plain(area.preferred).split()}
+
+    @cached_property
+    def _prefixes(self) -> frozenset[tuple[str, str]]:
+        return frozenset((area.postcode[:3], area.region) for area in self._areas.values())
 
     @cached_property
     def _ends(self) -> dict[tuple[str | None, str, int], list[str]]:
@@ -193,7 +209,12 @@ def _us_area(row: Mapping[str, object]) -> PostcodeArea:
             if key and key not in names:
                 names[key], spelled[key] = standing, name
     point = (float(str(row["lat"])), float(str(row["long"]))) if row["lat"] and row["long"] else None
-    return PostcodeArea(str(row["zip_code"]), str(row["state"]), str(row["city"]), names, spelled, point)
+    share = _SHARES.get(str(row["zip_code_type"]), 1.0) * (1.0 if row["active"] else 0.1)
+    return PostcodeArea(str(row["zip_code"]), str(row["state"]), str(row["city"]), names, spelled, point, share)
+
+
+_SHARES = {"PO BOX": 0.2, "UNIQUE": 0.1, "MILITARY": 0.2}
+"""Few records hold a postcode of boxes or of one large receiver; orders of magnitude, no count was made."""
 
 
 def kilometres(one: tuple[float, float], other: tuple[float, float]) -> float:

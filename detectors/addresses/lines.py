@@ -38,7 +38,7 @@ def correct_line(
     for correction in corrector.judge(triple):
         part = {"city": "place"}.get(correction.part, correction.part)
         given = getattr(parsed, part)
-        p = calibration(correction.part, correction.raw) * parsed.confidence.get(part, 0.0)
+        p = calibration(correction.curve, correction.raw) * parsed.confidence.get(part, 0.0)
         if given and p >= _SURE:
             proper = like(correction.value, given) + (given[5:] if part == "postcode" and len(given) == 10 else "")
             value = _replaced(value, given, proper)

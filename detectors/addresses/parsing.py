@@ -27,7 +27,7 @@ from detectors.addresses.standardising import (
     street_type_words,
     unit_words,
 )
-from detectors.addresses.tagging import MODEL, Tagger, trained_tagger
+from detectors.addresses.tagging import Tagger, trained_tagger
 from detectors.addresses.tokens import Word, split_words
 from detectors.addresses.worldwide import read_abroad, trailing_country
 
@@ -85,7 +85,7 @@ class AddressParser:
     def __init__(self, gazetteer: Gazetteer | None = None, tagger: Tagger | None = None, *, tag: bool = True) -> None:
         self.gazetteer = gazetteer or us_gazetteer()
         self._tagger = tagger
-        self._tag = tag and MODEL.is_dir()
+        self._tag = tag
 
     def parse(self, text: str) -> ParsedAddress:
         """One line."""
@@ -124,7 +124,7 @@ class AddressParser:
 
 _KEPT = 24
 _CLEAR, _MARGIN = 3.0, 2.0
-_TAGGER_TRUST = 1.0
+_TAGGER_TRUST = 0.3
 
 
 def _is_open(readings: Sequence[_Reading]) -> bool:

@@ -11,9 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 MODEL = Path(__file__).with_name("model")
 STREET_TAGS = ("NUMBER", "DIRECTION", "NAME", "TYPE", "UNIT", "BOX")
 TAGS = (*STREET_TAGS, "PLACE", "REGION", "POSTCODE")
+
+
+_DOUBT = 0.05
+"""The tagger may be wrong about any word: no word counts as less likely than this."""
 
 
 class Tagger:
@@ -44,8 +50,9 @@ class Tagger:
         """Arrays (n_words, n_tags) of probabilities."""
         for start in range(0, len(lines), 256):
             docs = [self._doc(line) for line in lines[start : start + 256]]
-            tok2vec = self._tagger.model.get_ref("tok2vec").predict(docs)
-            yield from self._tagger.model.get_ref("softmax").predict(tok2vec)
+            for scores in self._tagger.model.predict(docs):
+                odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+                yield odds / odds.sum(axis=1, keepdims=True)
 
     def _doc(self, words: Iterable[str]) -> Any:
         from spacy.tokens import Doc
@@ -54,7 +61,7 @@ class Tagger:
 
 
 def _log(probability: float) -> float:
-    return math.log(max(probability, 1e-4))
+    return math.log(max(probability, _DOUBT))
 
 
 @cache
