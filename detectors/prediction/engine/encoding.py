@@ -165,13 +165,13 @@ def _reading(values: list[str], counts: Ints, role: Role | None) -> tuple[Kind, 
             return Kind.NUMBER, numbers
     if sum(any(letter.isdigit() for letter in value) for value in values[:50]) < 40 and len(values) >= 50:
         return Kind.CATEGORY, None
-    days = _days(values)
+    days = days_of(values)
     if counts[np.isfinite(days)].sum() >= wanted:
         return Kind.DATE, days
     return Kind.CATEGORY, None
 
 
-def _days(values: list[str]) -> Floats:
+def days_of(values: list[str]) -> Floats:
     """Days since 1970 of ISO dates; NaN for other text. Other date orders are the formats detector's to mend."""
     dated = [value if _DATED.match(value) else None for value in values]
     moments = pd.to_datetime(pd.Series(dated, dtype=object), format="ISO8601", errors="coerce", utc=True)
