@@ -210,7 +210,8 @@ class _Reader:
         likely = levels[int(np.argmax(expected))]
         seen = self._cell(row, name)
         before = "" if self._process.starts[row] else f" (before it: {self._cell(row - 1, name)})"
-        return f"{name} is {seen}{before}; {likely!r} was expected most {self._basis(row)}, {expected.max():.0%} of the time"
+        share = f"{expected.max():.0%} of the time"
+        return f"{name} is {seen}{before}; {likely!r} was expected most {self._basis(row)}, {share}"
 
     def _cell(self, row: int, name: str) -> str:
         cell = self._process.frame.iloc[row][name] if name in self._process.frame.columns else None

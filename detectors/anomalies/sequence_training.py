@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -94,6 +94,19 @@ def train(
     rows for one segment.
     """
     device = choose_device(settings.device)
+    with _one_thread():
+        return _train(rows, real, held_out, settings, device, report, checkpoint)
+
+
+def _train(
+    rows: Singles,
+    real: Flags,
+    held_out: tuple[Singles, Flags],
+    settings: TrainingSettings,
+    device: torch.device,
+    report: Callable[..., None],
+    checkpoint: Path | None,
+) -> Trained:
     segments = _Segments.of(rows, real, settings.lookback, device)
     judged = _Segments.of(*held_out, settings.lookback, device)
     state = _State.start(rows.shape[1], settings, device)
@@ -109,12 +122,30 @@ def train(
     return Trained(state.network.eval(), tuple(state.losses))
 
 
-@torch.no_grad()
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one core of the CPU: at these sizes its threads wait for each other more than they work.
+
+    On a machine whose cores are shared with other workers they made a training twenty times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def residuals(network: SequenceNetwork, rows: Singles, *, chunk: int = CHUNK) -> Floats:
     """Actual minus expected of every row, (n, features); the rows before the first count as average.
 
     At most `chunk` rows are on the device at a time.
     """
+    with _one_thread(), torch.no_grad():
+        return _residuals(network, rows, chunk)
+
+
+def _residuals(network: SequenceNetwork, rows: Singles, chunk: int) -> Floats:
     device = next(network.parameters()).device
     lookback = network.lookback
     parts = [np.zeros((0, rows.shape[1]))]
