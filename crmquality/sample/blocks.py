@@ -165,6 +165,8 @@ def _marketing(random: np.random.Generator, count: int) -> Table:
 def _leads(random: np.random.Generator, count: int, countries: Integers, domains: Strings, names: Strings) -> Table:
     """People of companies who are no contacts yet."""
     persons, employers = people(random, count, account_countries=countries, domains=domains)
+    order = random.permutation(count)
+    persons, employers = _copied(persons, order), employers[order]
     company = np.where(employers >= 0, names[np.maximum(employers, 0)], "").astype(object)
     taken = {
         "Mailing City": "City",

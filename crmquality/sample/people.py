@@ -17,7 +17,9 @@ AS_OF = np.datetime64("2026-06-30")
 HOUSEHOLD_SIZES = (0.62, 0.24, 0.09, 0.05)
 """Shares of households of one to four people in the file; members share street, landline and mostly family name."""
 
-EMPLOYED, NAMESAKES, JUNIORS = 0.7, 0.01, 0.03
+EMPLOYED, NAMESAKES, JUNIORS = 0.7, 0.01, 0.015
+"""Shares: of people employed by an account; of people called as another is; of further members of a household called
+as the one before them, a generation younger."""
 
 
 def people(
@@ -76,7 +78,7 @@ def _juniors(
     births: npt.NDArray[np.datetime64],
 ) -> None:
     """Parent and child of one name at one address: the hardest pair not to merge."""
-    second = np.flatnonzero((house[1:] == house[:-1]) & (random.random(len(house) - 1) < JUNIORS / 0.24)) + 1
+    second = np.flatnonzero((house[1:] == house[:-1]) & (random.random(len(house) - 1) < JUNIORS)) + 1
     given[second], female[second] = given[second - 1], female[second - 1]
     births[second] = births[second - 1] + random.integers(23 * 365, 35 * 365, size=len(second))
     young = np.flatnonzero(births > AS_OF - 18 * 365)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
+UNKNOWABLE = frozenset(["placeholder", "phone-placeholder"])
+"""Classes whose clean value nobody can know: to empty the cell is right."""
+
 CLEAN_CELL = "(clean cell)"
 """The class of claims about cells in which nothing was planted."""
 
@@ -72,10 +75,14 @@ class Scores:
     duplicates: Tally
 
 
-def read_truth(path: Path) -> Truth:
-    """The truth file that `generate` wrote, and `entities` beside it; CSV or Parquet."""
-    cells = _read(path)
-    entities = _read(path.with_name(f"entities{path.suffix}"))
+def read_truth(path: Path, *, kinds: Collection[str] | None = None) -> Truth:
+    """The truth file that `generate` wrote, and `entities` beside it; CSV or Parquet.
+
+    kinds: only the truth about these kinds, such as those that a detector was shown; all if None.
+    """
+    cells, entities = _read(path), _read(path.with_name(f"entities{path.suffix}"))
+    if kinds is not None:
+        cells, entities = cells[cells["kind"].isin(kinds)], entities[entities["kind"].isin(kinds)]
     columns = (cells[name] for name in ("external_id", "field", "defect", "dirty", "clean"))
     return Truth(
         cells={(key, field): TruthCell(*rest) for key, field, *rest in zip(*columns, strict=True)},
@@ -99,7 +106,8 @@ def score(
     """Precision and recall of what was claimed.
 
     corrections: (external id, field, proposed value); right if the cell is wrong and the value is its clean one, but
-        for case of e-mails, blanks at the ends, and the way a phone number is written.
+        for case of e-mails, blanks at the ends, and the way a phone number is written; None or "" empties the
+        cell, which is right for a placeholder ("test", 0000000000) only.
     flags: (external id, field) of cells said to be wrong without a proposal; field "" for "somewhere in this record".
     clusters: external ids said to be one entity.
 
@@ -121,7 +129,7 @@ def _score_corrections(
         cell = wrong.get((key, field))
         name = cell.defect if cell else CLEAN_CELL
         claimed[name] += 1
-        right[name] += cell is not None and _same(field, value or "", cell.clean)
+        right[name] += cell is not None and _is_right(field, value or "", cell)
     return _tallies(claimed, right, Counter(cell.defect for cell in wrong.values()))
 
 
@@ -160,6 +168,12 @@ def _score_clusters(entities: Mapping[str, str], clusters: Iterable[Collection[s
 
 def _pairs(count: int) -> int:
     return count * (count - 1) // 2
+
+
+def _is_right(field: str, proposed: str, cell: TruthCell) -> bool:
+    if not proposed:
+        return not cell.clean or cell.defect in UNKNOWABLE
+    return _same(field, proposed, cell.clean)
 
 
 def _same(field: str, proposed: str, clean: str) -> bool:

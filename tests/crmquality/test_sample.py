@@ -192,3 +192,17 @@ def test_a_phone_number_is_right_however_it_is_written(sample):
     (key, field), cell = next(x for x in truth.wrong_cells().items() if x[1].defect == "phone-format")
     spaced = f"{cell.clean[:3]} {cell.clean[3:]}"
     assert score(truth, corrections=[(key, field, spaced)]).corrections.precision == 1
+
+
+def test_to_empty_a_placeholder_is_right_and_to_empty_anything_else_is_not(sample):
+    truth = read_truth(sample.truth, kinds=["contacts", "leads"])
+    by_defect = {cell.defect: place for place, cell in truth.wrong_cells().items()}
+    scores = score(truth, corrections=[(*by_defect["placeholder"], None), (*by_defect["mail-broken"], None)])
+    assert scores.corrections_by_defect["placeholder"].precision == 1
+    assert scores.corrections_by_defect["mail-broken"].precision == 0
+
+
+def test_the_truth_can_be_read_of_some_kinds_only(sample):
+    contacts = read_truth(sample.truth, kinds=["contacts"])
+    assert len(contacts.entities) == 3_000
+    assert {key[0] for key, _ in contacts.cells} == {"C"}
