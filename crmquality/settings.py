@@ -139,6 +139,7 @@ CELERY_TASK_PUBLISH_RETRY = False  # the sweeper publishes again; a page never w
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "crmquality.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
+    "measure-changed": {"task": "crmquality.tasks.measure_changed", "schedule": 5.0, "options": {"expires": 5}},
     "schedule-runs": {"task": "crmquality.tasks.schedule_runs", "schedule": 60.0, "options": {"expires": 60}},
 }
 

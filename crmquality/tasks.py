@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from crmquality.services import importing, learning, running
+from crmquality.services import importing, learning, measuring, running
 
 
 @shared_task
@@ -35,3 +35,9 @@ def sweep() -> None:
 def schedule_runs() -> None:
     """Queue the runs that are due."""
     running.schedule_due()
+
+
+@shared_task
+def measure_changed() -> None:
+    """Measure the sources that changed."""
+    measuring.measure_changed()

@@ -5,8 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
+
+from crmquality.services import access
+from crmquality.services.access import UserRole
+from review.models import ReviewItem
+
+MANY = 1_000
+MENU = [
+    ("dashboard", "Dashboard", (UserRole.STEWARD, UserRole.AUDITOR)),
+    ("queue", "Review", (UserRole.STEWARD, UserRole.SALES)),
+    ("sources", "Sources", (UserRole.STEWARD, UserRole.AUDITOR)),
+    ("runs", "Runs", (UserRole.STEWARD, UserRole.AUDITOR)),
+    ("decisions", "Decisions", (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)),
+    ("changes", "Changes", (UserRole.STEWARD, UserRole.AUDITOR)),
+    ("thresholds", "Thresholds", (UserRole.ADMIN, UserRole.AUDITOR)),
+    ("models", "Models", (UserRole.ADMIN, UserRole.AUDITOR)),
+]
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """The person's roles, for the menu; empty for a visitor."""
-    return {}
+    """The menu of the person's roles, the number of open items, and the theme; empty for a visitor."""
+    theme = request.COOKIES.get("theme", "")
+    frame: dict[str, Any] = {"theme": theme if theme in {"light", "dark"} else "auto"}
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or request.headers.get("HX-Request"):
+        return frame
+    backlog = ReviewItem.objects.open()[: MANY + 1].count() if access.sees_everything(user) else 0
+    entries = [
+        {
+            "label": label,
+            "url": reverse(name),
+            "current": request.path == reverse(name) or (name != "dashboard" and request.path.startswith(reverse(name))),
+            "count": (f"{MANY}+" if backlog > MANY else backlog) if name == "queue" else 0,
+        }
+        for name, label, roles in MENU
+        if access.has_role(user, *roles)
+    ]
+    return frame | {"navigation": entries}

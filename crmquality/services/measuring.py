@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.db import connection, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from crmquality import metrics
 from crmquality.metrics import Measure
-from crmquality.models import QualityMetric, Record, Run, Source
+from crmquality.models import ChangeSet, QualityMetric, Record, Run, Source
 from crmquality.services.batches import source_batch
 from detectors.contract import Batch
 
 VerdictCounter = Callable[[Source], tuple[int, int]]
 _verdict_counter: VerdictCounter | None = None
+
+LARGE = 50_000
+PAUSE = timedelta(minutes=5)
 
 _DUPLICATES = """
     SELECT cardinality(subjects) FROM crmquality_finding
@@ -47,6 +52,24 @@ def measure_source(*, source: Source, run: Run | None = None, batch: Batch | Non
     if score is not None:
         measures.append(Measure("quality score", score, 1))
     return _store(source, run, measures)
+
+
+def measure_changed() -> int:
+    """Measure every source that was corrected or decided on since its last measurement; returns how many.
+
+    A large source is measured at most every few minutes, a small one within seconds.
+    """
+    count = 0
+    for source in Source.objects.all():
+        newest = QualityMetric.objects.filter(source=source, name="completeness").aggregate(at=Max("at"))["at"]
+        changed = ChangeSet.objects.filter(source=source).aggregate(at=Max("at"))["at"]
+        if changed is None or (newest and changed <= newest):
+            continue
+        pause = PAUSE if live_records(source) > LARGE else timedelta(0)
+        if newest is None or newest + pause <= timezone.now():
+            measure_source(source=source)
+            count += 1
+    return count
 
 
 def duplicate_clusters(source: Source) -> list[int]:

@@ -131,7 +131,8 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
         )
         run.refresh_from_db()
         run_succeeded.send(sender=Run, run=run)
-    measuring.measure_source(source=run.source, run=run, batch=batch)
+    if not Run.objects.active().filter(source=run.source).exists():  # the last one of several speaks for all
+        measuring.measure_source(source=run.source, run=run, batch=batch)
 
 
 def current_config(source: Source, detector: str) -> DetectorConfig | None:

@@ -60,6 +60,18 @@ def labels_of(decision: Decision) -> list[Label]:
     return [Label(finding, right)]
 
 
+def count_verdicts(source: Source) -> tuple[int, int]:
+    """Values found right and values verified: a rejected claim confirms the value that stood, an accepted one refutes it.
+
+    Only claims that propose values count; a flag or a merge verifies no value.
+    """
+    standing = Decision.objects.filter(
+        item__source=source, item__action="set", by__isnull=False, undone_at__isnull=True, verdict__in=TEACHES
+    )
+    right = standing.filter(verdict=Decision.Verdict.REJECT).count()
+    return right, standing.count()
+
+
 def learn_from(decision: Decision) -> None:
     """Take a decision in: rank the open items anew, and queue a training when enough have come in."""
     if decision.by_id is None or Decision.Verdict(decision.verdict) not in TEACHES:

@@ -1,0 +1,37 @@
+# make demo | make test: all set-up included. Needs Python 3.11 with its headers and venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+export CRMQUALITY_HOME ?= $(CURDIR)/.home
+
+.PHONY: install demo test bench lint browser
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml .ci/constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: apt-get install python3.11 python3.11-venv python3.11-dev"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+# make demo DATA=path/to/file.csv   make demo PORT=8001 CONTACTS=20000
+demo: install
+	$(BIN)/python manage.py demo $(if $(DATA),--data '$(DATA)') $(if $(PORT),--port $(PORT)) $(if $(CONTACTS),--contacts $(CONTACTS))
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
+	  || { echo "The browser tests need Debian's chromium: sudo apt-get install chromium"; exit 1; }
+
+test: install browser lint
+	$(BIN)/python -m pytest -q
+
+# Peers are installed beside the project, never into it: see each benchmark's PEERS.
+bench: install
+	$(BIN)/python -m benchmarks --all

@@ -1,0 +1,49 @@
+"""What the demo prints: what was found and, on the sample, how much of it is true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.db.models import Count
+
+from crmquality.models import Finding, Record, Source
+from crmquality.sample import Scores, read_truth, score
+from crmquality.services import measuring
+
+
+def found_lines(source: Source) -> Iterator[str]:
+    """Records, claims by detector, quality score."""
+    newest = measuring.latest(source).get("quality score")
+    quality = f"{100 * newest.value:.1f} %" if newest and newest.value is not None else "not measured"
+    yield f"{source.name}: {measuring.live_records(source):,} records, quality score {quality}"
+    rows = Finding.objects.filter(source=source, state=Finding.State.OPEN).values_list("detector")
+    for detector, count in rows.annotate(count=Count("id")).order_by("-count"):
+        yield f"    {detector:<12} {count:>7,} claims"
+
+
+def truth_scores(source: Source, truth: Path, *, at_least: float = 0.5) -> Scores:
+    """The claims of this score or more held against what was planted."""
+    names = dict(Record.objects.filter(source=source).values_list("id", "external_id"))
+    corrections, flags, clusters = [], [], []
+    claims = Finding.objects.filter(source=source, state=Finding.State.OPEN, score__gte=at_least)
+    for finding in claims.iterator(chunk_size=5_000):
+        ids = [names[subject] for subject in finding.subjects]
+        match finding.proposal["action"]:
+            case "set":
+                corrections += [(ids[0], field, value) for field, value in finding.proposal["changes"].items()]
+            case "merge":
+                clusters.append(ids)
+            case _:
+                flags.append((ids[0], ""))
+    return score(read_truth(truth), corrections=corrections, flags=flags, clusters=clusters)
+
+
+def truth_lines(scores: Scores) -> Iterator[str]:
+    """Precision and recall against the truth file, over all and by class of defect."""
+    yield f"    duplicate pairs  precision {scores.duplicates.precision:.3f}  recall {scores.duplicates.recall:.3f}"
+    yield f"    corrections      precision {scores.corrections.precision:.3f}  recall {scores.corrections.recall:.3f}"
+    ordered = sorted(scores.corrections_by_defect.items(), key=lambda row: -row[1].planted)
+    for defect, tally in ordered:
+        if tally.planted:
+            yield f"      {defect:<22} {tally.right:>5,} of {tally.planted:>5,} planted, {tally.claimed:>5,} claimed"

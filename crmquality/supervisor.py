@@ -1,0 +1,137 @@
+"""The embedded default as one program: servers, migrations, workers, scheduler and web, kept alive, ended together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crmquality.embedded import EmbeddedError, Servers, end, folder, spawn
+
+BACK_OFF = (0.5, 1, 2, 5, 10, 30)
+STEADY = 60.0
+"""A process that lived this many seconds starts its back-off anew."""
+
+
+@dataclass
+class _Child:
+    name: str
+    command: list[str]
+    nice: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    failures: int = 0
+    started: float = 0.0
+    again_at: float = field(default=0.0)
+
+
+class Supervisor:
+    """Starts and keeps alive everything of one home; use as a context manager.
+
+    port: of the web page on 127.0.0.1; 0 takes a free one. workers: processes doing jobs.
+    """
+
+    def __init__(self, home: Path, *, port: int = 8000, workers: int = 2) -> None:
+        self.home = home
+        self.port = free_port(port)
+        self.servers = Servers(home)
+        celery = [sys.executable, "-m", "celery", "-A", "crmquality"]
+        self._children = [
+            _Child(
+                "worker",
+                [*celery, "worker", "-Q", "cpu,gpu", "-c", str(workers), "-l", "WARNING", "--without-mingle"],
+                nice=5,  # a job never slows the page down
+            ),
+            _Child("beat", [*celery, "beat", "-l", "WARNING", "--schedule", str(folder(home, "beat") / "schedule")]),
+            _Child(
+                "web",
+                [
+                    *(sys.executable, "-m", "gunicorn", "crmquality.wsgi", "--bind", f"127.0.0.1:{self.port}"),
+                    *("--workers", "2", "--threads", "4", "--log-level", "warning", "--timeout", "120"),
+                    *("--worker-tmp-dir", str(folder(home, "tmp")), "--no-control-socket"),
+                ],
+            ),
+        ]
+        self._stop = threading.Event()
+
+    @property
+    def address(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    def __enter__(self) -> Supervisor:
+        self.servers.start()
+        try:
+            self._migrate()
+            for child in self._children:
+                self._start(child)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def watch(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Start again what ended, with back-off, until told to stop."""
+        while not self._stop.is_set() and not until():
+            self.tend()
+            self._stop.wait(0.5)
+
+    def tend(self) -> None:
+        """Look at every child once."""
+        for child in self._children:
+            if child.process is not None and child.process.poll() is not None:
+                lived = time.monotonic() - child.started
+                child.failures = 0 if lived > STEADY else child.failures + 1
+                child.again_at = time.monotonic() + BACK_OFF[min(child.failures, len(BACK_OFF)) - 1]
+                child.process = None
+            if child.process is None and time.monotonic() >= child.again_at:
+                self._start(child)
+
+    def stop(self) -> None:
+        """End every child, then the servers."""
+        self._stop.set()
+        for child in self._children:
+            if child.process is not None and child.process.poll() is None:
+                # a worker's cold stop: what it was doing is taken up again at the next start
+                child.process.send_signal(signal.SIGQUIT if child.name == "worker" else signal.SIGTERM)
+        for child in self._children:
+            end(child.process, signal.SIGTERM, within=5)
+            child.process = None
+        self.servers.stop()
+
+    def _migrate(self) -> None:
+        from django.core.management import call_command
+
+        call_command("migrate", interactive=False, verbosity=0)
+
+    def _start(self, child: _Child) -> None:
+        child.started = time.monotonic()
+        environment = os.environ | {"CRMQUALITY_HOME": str(self.home), "DJANGO_SETTINGS_MODULE": "crmquality.settings"}
+        child.process = spawn(
+            child.command,
+            log=folder(self.home, "logs") / f"{child.name}.log",
+            environment=environment,
+            nice=child.nice,
+            cwd=Path(__file__).resolve().parent.parent,
+        )
+
+
+def free_port(wanted: int) -> int:
+    """The wanted port of 127.0.0.1, or any free one for 0. Raises EmbeddedError if it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise EmbeddedError(f"Port {wanted} is taken: name another one, for instance --port {wanted + 1}.") from error
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,153 @@
+"""What the dashboard and a source's page show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Max, Q
+
+from crmquality.metrics import wilson
+from crmquality.models import Finding, QualityMetric, Run, Source
+from crmquality.services import measuring
+from review.charts import Trend, trend
+from review.models import Decision, ReviewItem
+
+ORDER = [
+    "completeness",
+    "validity",
+    "consistency",
+    "uniqueness",
+    "timeliness",
+    "accuracy",
+    "error rate",
+    "faultless records",
+]
+POINTS = 60
+
+
+@dataclass(frozen=True)
+class SourceCard:
+    """One source on the dashboard."""
+
+    source: Source
+    records: int
+    open_items: int
+    score: QualityMetric | None
+    trend: Trend | None
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric with its history and the fields that make it up, the worst first."""
+
+    metric: QualityMetric
+    trend: Trend | None
+    fields: list[QualityMetric]
+
+
+@dataclass(frozen=True)
+class DetectorRow:
+    """What a detector found in a source and what people said of it."""
+
+    name: str
+    open_items: int
+    accepted: int
+    decided: int
+    low: float | None
+    high: float | None
+    last_run: Run | None
+
+    @property
+    def acceptance(self) -> float | None:
+        """Accepted / decided."""
+        return self.accepted / self.decided if self.decided else None
+
+
+def source_cards() -> list[SourceCard]:
+    """Every source with its size, backlog, score and trend."""
+    backlog = dict(
+        ReviewItem.objects.open().values_list("source").annotate(count=Count("id")).values_list("source", "count")
+    )
+    return [
+        SourceCard(
+            source,
+            measuring.live_records(source),
+            backlog.get(source.pk, 0),
+            measuring.latest(source).get("quality score"),
+            history(source, "quality score"),
+        )
+        for source in Source.objects.all()
+    ]
+
+
+def history(source: Source, name: str) -> Trend | None:
+    """The trend of a metric of the source as a whole."""
+    rows = QualityMetric.objects.filter(source=source, name=name, field="", value__isnull=False).order_by("-at", "-id")
+    values = list(rows.values_list("value", flat=True)[:POINTS])
+    return trend([float(value) for value in reversed(values) if value is not None])
+
+
+def metric_rows(source: Source) -> list[MetricRow]:
+    """The metrics of a source in their order, with the fields behind each."""
+    newest = measuring.latest(source)
+    at = QualityMetric.objects.filter(source=source).aggregate(at=Max("at"))["at"]
+    by_field = QualityMetric.objects.filter(source=source, at=at).exclude(field="")
+    rows = []
+    for name in ORDER:
+        if name in newest:
+            parts = sorted(
+                (one for one in by_field if one.name == name and one.value is not None), key=lambda one: one.value or 0
+            )
+            rows.append(MetricRow(newest[name], history(source, name), parts))
+    return rows
+
+
+def detector_rows(source: Source, names: Sequence[str]) -> list[DetectorRow]:
+    """Each detector's backlog and acceptance, with its 95 % interval."""
+    backlog = dict(
+        ReviewItem.objects.open()
+        .filter(source=source)
+        .values_list("detector")
+        .annotate(count=Count("id"))
+        .values_list("detector", "count")
+    )
+    said = _verdicts(source)
+    rows = []
+    for name in names:
+        accepted, decided = said.get(name, (0, 0))
+        low, high = wilson(accepted, decided)
+        last = Run.objects.filter(source=source, detector=name).order_by("-id").first()
+        rows.append(DetectorRow(name, backlog.get(name, 0), accepted, decided, low, high, last))
+    return rows
+
+
+def worst_records(source: Source, limit: int = 10) -> list[dict[str, Any]]:
+    """The records with most open claims about them: {"subject", "claims"}."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT s, count(*) FROM crmquality_finding f, unnest(f.subjects) s "
+            "WHERE f.source_id = %s AND f.state = 'open' GROUP BY s ORDER BY 2 DESC, 1 LIMIT %s",
+            [source.pk, limit],
+        )
+        return [{"subject": subject, "claims": claims} for subject, claims in cursor.fetchall()]
+
+
+def findings_by_detector() -> dict[tuple[int, str], int]:
+    """(source id, detector) -> open claims."""
+    rows = Finding.objects.filter(state=Finding.State.OPEN).values_list("source", "detector").annotate(n=Count("id"))
+    return {(source, detector): count for source, detector, count in rows}
+
+
+def _verdicts(source: Source) -> dict[str, tuple[int, int]]:
+    right = Q(verdict__in=[Decision.Verdict.ACCEPT, Decision.Verdict.EDIT, Decision.Verdict.EXPECTED])
+    rows = (
+        Decision.objects.filter(item__source=source, by__isnull=False, undone_at__isnull=True)
+        .exclude(verdict=Decision.Verdict.UNSURE)
+        .values("item__detector")
+        .annotate(accepted=Count("id", filter=right), decided=Count("id"))
+    )
+    return {row["item__detector"]: (row["accepted"], row["decided"]) for row in rows}

@@ -1,0 +1,58 @@
+"""Small words of the templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+register = template.Library()
+
+FORMULAS = {
+    "quality score": "Weighted mean of the metrics that apply (timeliness counts half).",
+    "completeness": "Filled required cells / required cells. Blank, “N/A”, “unknown” and the like are missing.",
+    "validity": "Filled cells that keep their role's rule / filled cells of roles that have a rule.",
+    "consistency": "Cross-field rules kept / rules that apply (all their fields filled).",
+    "uniqueness": "1 - (records in duplicate clusters - clusters) / records.",
+    "timeliness": "Records verified or updated within 365 days / records that carry such a date.",
+    "accuracy": "Values that people found right / values that people verified, with the 95 % Wilson interval. "
+    "People look at what was flagged, so this is a lower bound for the table.",
+    "error rate": "Failed checks / checks (lower is better).",
+    "faultless records": "Records that fail no check and lack no required value / records.",
+}
+
+
+@register.filter
+def percent(value: float | None, digits: int = 1) -> str:
+    """0.9234 -> "92.3 %"; "n/a" where a metric does not apply."""
+    return "n/a" if value is None else f"{100 * value:.{digits}f} %"
+
+
+@register.filter
+def certainty(value: float) -> str:
+    """A score as whole percent, never 100 for less than certain."""
+    return f"{min(int(100 * value), 99) if value < 1 else 100} %"
+
+
+@register.filter
+def signed(value: float) -> str:
+    """A weight with its sign."""
+    return f"{value:+.1f}"
+
+
+@register.filter
+def formula(name: str) -> str:
+    """How a metric is computed."""
+    return FORMULAS.get(name, "")
+
+
+@register.filter
+def get(mapping: Any, key: Any) -> Any:
+    """mapping[key]; None if it is not there."""
+    return mapping.get(key) if hasattr(mapping, "get") else None
+
+
+@register.filter
+def role_label(role: str) -> str:
+    """A role as a person reads it."""
+    return role.replace("_", " ").capitalize()

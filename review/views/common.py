@@ -1,0 +1,34 @@
+"""What the views share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from crmquality.services.access import UserRole, require
+
+View = Callable[..., HttpResponse]
+EVERYONE = (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)
+STAFF = (UserRole.STEWARD, UserRole.AUDITOR)
+
+
+def for_roles(*roles: UserRole) -> Callable[[View], View]:
+    """Only people of these roles (and admins) get in; others are told that their role does not allow it."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            require(request.user, *roles)
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def number(text: str | None) -> int | None:
+    """A whole number from a query, None if it is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None

@@ -1,0 +1,195 @@
+"""The review queue: one card, one key, the next card."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from crmquality.models import Source
+from crmquality.services import access
+from crmquality.services.access import UserRole
+from crmquality.services.errors import Refused
+from detectors import registry
+from review.models import Decision, ReviewItem
+from review.selectors.cards import card
+from review.services import deciding
+from review.services import queue as queueing
+from review.views.common import EVERYONE, for_roles, number
+
+DECIDERS = (UserRole.STEWARD, UserRole.SALES)
+UNDO_BY_KEY = 20
+SAID = {
+    Decision.Verdict.ACCEPT: "Accepted.",
+    Decision.Verdict.REJECT: "Rejected: it will not be asked again.",
+    Decision.Verdict.EDIT: "Corrected with your values.",
+    Decision.Verdict.EXPECTED: "Noted as expected.",
+    Decision.Verdict.UNSURE: "Noted as unsure.",
+}
+
+
+@for_roles(*DECIDERS)
+def page(request: HttpRequest, item_id: int | None = None) -> HttpResponse:
+    """The queue with its filters and the first card; or this very item."""
+    filters = _filters(request)
+    item = (
+        queueing.claim(user=request.user, item_id=item_id)
+        if item_id
+        else queueing.claim_next(user=request.user, filters=filters)
+    )
+    context = _context(request, item, filters) | {
+        "sources": Source.objects.all() if access.sees_everything(request.user) else [],
+        "detectors": list(registry.available()),
+        "missed": item_id is not None and item is None,
+    }
+    return render(request, "queue/page.html", context)
+
+
+@for_roles(*DECIDERS)
+@require_POST
+def next_card(request: HttpRequest) -> HttpResponse:
+    """The next card alone."""
+    return _card(request, "")
+
+
+@for_roles(*DECIDERS)
+@require_POST
+def decide(request: HttpRequest, item_id: int) -> HttpResponse:
+    """Record a verdict; answers with the next card, and says what became of this one."""
+    item = get_object_or_404(queueing.visible_items(request.user), pk=item_id)
+    verdict = request.POST.get("verdict", "")
+    if verdict not in Decision.Verdict.values:
+        return HttpResponseBadRequest("No such verdict.")
+    try:
+        deciding.decide(
+            item=item,
+            verdict=Decision.Verdict(verdict),
+            user=request.user,
+            edited=_edited(request, item) if verdict == Decision.Verdict.EDIT else None,
+            seconds=_seconds(request.POST.get("seconds")),
+            reason=request.POST.get("reason", "")[:2000],
+            idempotency_key=request.POST.get("key", "")[:80],
+        )
+        said = SAID[Decision.Verdict(verdict)]
+    except Refused as refusal:
+        said = str(refusal)
+    return _card(request, said)
+
+
+@for_roles(*DECIDERS)
+@require_POST
+def skip(request: HttpRequest, item_id: int) -> HttpResponse:
+    """Put this one behind the others."""
+    item = get_object_or_404(queueing.visible_items(request.user), pk=item_id)
+    queueing.skip(item=item, user=request.user)
+    return _card(request, "Skipped: it comes back after the others.", after_skip_of=item.pk)
+
+
+@for_roles(*DECIDERS)
+@require_POST
+def release(request: HttpRequest) -> HttpResponse:
+    """Give back the card on the desk (the tab was closed)."""
+    queueing.release(user=request.user)
+    return HttpResponse(status=204)
+
+
+@for_roles(*DECIDERS)
+@require_POST
+def undo_last(request: HttpRequest) -> HttpResponse:
+    """Take back this person's latest standing decision, and show that card again."""
+    recent = Decision.objects.filter(by=request.user).order_by("-id")[:UNDO_BY_KEY]
+    standing = next((decision for decision in recent if decision.undone_at is None), None)
+    if standing is None:
+        return _card(request, "Nothing to undo.")
+    try:
+        undone = deciding.undo_decision(decision=standing, user=request.user)
+    except Refused as refusal:
+        return _card(request, str(refusal))
+    item = queueing.claim(user=request.user, item_id=standing.item_id)
+    left = f" {len(undone.kept)} values were edited since and stay." if undone and undone.kept else ""
+    return _card(request, "Undone." + left, item=item)
+
+
+@for_roles(*EVERYONE)
+def decisions(request: HttpRequest) -> HttpResponse:
+    """What was decided, the latest first; automatic acceptances too."""
+    rows = Decision.objects.select_related("item", "item__source", "by").order_by("-id")
+    if not access.sees_everything(request.user):
+        rows = rows.filter(by=request.user)
+    before = number(request.GET.get("before"))
+    if before:
+        rows = rows.filter(pk__lt=before)
+    return render(request, "queue/decisions.html", {"decisions": rows[:50]})
+
+
+@for_roles(*DECIDERS)
+@require_POST
+def undo(request: HttpRequest, decision_id: int) -> HttpResponse:
+    """Take a decision back: a sales person their own, a steward anyone's."""
+    rows = Decision.objects.all()
+    if not access.has_role(request.user, UserRole.STEWARD):
+        rows = rows.filter(by=request.user)
+    decision = get_object_or_404(rows, pk=decision_id)
+    try:
+        undone = deciding.undo_decision(decision=decision, user=request.user)
+        kept = [f"{change.field}: {value}" for change, value in undone.kept] if undone else []
+        messages.success(request, "Undone." + (f" Edited since, left as it is: {'; '.join(kept)}." if kept else ""))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("decisions")
+
+
+def _card(
+    request: HttpRequest, said: str, *, item: ReviewItem | None = None, after_skip_of: int | None = None
+) -> HttpResponse:
+    filters = _filters(request)
+    item = item or queueing.claim_next(user=request.user, filters=filters, after_skip_of=after_skip_of)
+    return render(request, "queue/desk.html", _context(request, item, filters) | {"said": said})
+
+
+def _context(request: HttpRequest, item: ReviewItem | None, filters: queueing.Filters) -> dict[str, Any]:
+    waiting = filters.apply(queueing.visible_items(request.user).open(), request.user)
+    return {
+        "card": card(item) if item else None,
+        "filters": filters,
+        "waiting": waiting[:1001].count(),
+    }
+
+
+def _filters(request: HttpRequest) -> queueing.Filters:
+    asked = request.POST if request.method == "POST" else request.GET
+    return queueing.Filters(
+        source=number(asked.get("source")),
+        detector=asked.get("detector", "")[:60],
+        action=asked.get("action", "")[:10],
+        rule=asked.get("rule", "")[:120],
+        record=number(asked.get("record")),
+        mine=asked.get("mine") == "1",
+    )
+
+
+def _edited(request: HttpRequest, item: ReviewItem) -> dict[str, Any]:
+    """The person's values: fields named "field:NAME", and for a merge the survivor and the ticked members."""
+    changes = {
+        name.removeprefix("field:"): value.strip() or None
+        for name, value in request.POST.items()
+        if name.startswith("field:") and isinstance(value, str)
+    }
+    edited: dict[str, Any] = {"changes": changes}
+    if item.action == "merge":
+        survivor = number(request.POST.get("survivor"))
+        if survivor:
+            ticked = [number(one) for one in request.POST.getlist("member")]
+            edited |= {"survivor": survivor, "members": [one for one in ticked if one and one != survivor]}
+    return edited
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < 86_400 else None

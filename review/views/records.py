@@ -1,0 +1,93 @@
+"""Records, what is known about each, and every change."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from crmquality.models import Change, ChangeSet, Record, Source
+from crmquality.services import access, correcting
+from crmquality.services.access import UserRole
+from crmquality.services.errors import Refused
+from crmquality.services.merging import children
+from review.models import ReviewItem
+from review.selectors.cards import title
+from review.services import deciding
+from review.views.common import EVERYONE, STAFF, for_roles, number
+
+PAGE = 50
+
+
+@for_roles(*EVERYONE)
+def index(request: HttpRequest, source_id: int) -> HttpResponse:
+    """The records of a source, by id; ?q= finds text in any field or the external id."""
+    source = get_object_or_404(Source, pk=source_id)
+    rows = access.visible_records(request.user, Record.objects.filter(source=source)).order_by("id")
+    asked = request.GET.get("q", "").strip()[:200]
+    if asked:
+        rows = rows.annotate(text=Cast("fields", TextField()))
+        rows = rows.filter(Q(external_id=asked) | Q(text__icontains=asked))
+    after = number(request.GET.get("after"))
+    if after:
+        rows = rows.filter(pk__gt=after)
+    found = list(rows[: PAGE + 1])
+    context = {
+        "source": source,
+        "records": found[:PAGE],
+        "after": found[PAGE - 1].pk if len(found) > PAGE else None,
+        "asked": asked,
+        "columns": source.columns[:8],
+    }
+    return render(request, "records/index.html", context)
+
+
+@for_roles(*EVERYONE)
+def detail(request: HttpRequest, record_id: int) -> HttpResponse:
+    """One record: its values, what is claimed about it, its history, what refers to it."""
+    record = get_object_or_404(access.visible_records(request.user).select_related("source", "golden"), pk=record_id)
+    context = {
+        "record": record,
+        "title": title(record),
+        "values": [(name, record.fields.get(name), record.source.roles.get(name, "")) for name in record.source.columns],
+        "items": ReviewItem.objects.open().filter(finding__subjects__contains=[record.pk]).select_related("finding"),
+        "history": Change.objects.filter(record=record).select_related("change_set", "change_set__by").order_by("-id")[:50],
+        "merged": record.merged.all()[:50],
+        "children": children(record)[:50],
+    }
+    return render(request, "records/detail.html", context)
+
+
+@for_roles(*STAFF)
+def changes(request: HttpRequest) -> HttpResponse:
+    """Every change set, the latest first; ?automatic=1 shows those that no person made."""
+    rows = ChangeSet.objects.select_related("source", "by").prefetch_related("changes__record")
+    automatic = request.GET.get("automatic") == "1"
+    if automatic:
+        rows = rows.filter(by__isnull=True)
+    before = number(request.GET.get("before"))
+    if before:
+        rows = rows.filter(pk__lt=before)
+    return render(request, "records/changes.html", {"change_sets": rows[:PAGE], "automatic": automatic})
+
+
+@for_roles(UserRole.STEWARD)
+@require_POST
+def undo_change_set(request: HttpRequest, change_set_id: int) -> HttpResponse:
+    """Undo a change set; one that a decision made is undone with its decision."""
+    change_set = get_object_or_404(ChangeSet, pk=change_set_id)
+    decision = getattr(change_set, "decision", None)
+    try:
+        undone = (
+            deciding.undo_decision(decision=decision, user=request.user)
+            if decision
+            else correcting.undo(change_set=change_set, by=request.user)
+        )
+        kept = len(undone.kept) if undone else 0
+        messages.success(request, "Undone." + (f" {kept} values were edited since and stay." if kept else ""))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("changes")

@@ -1,0 +1,217 @@
+"""Sources: bringing a file in, saying what its columns mean, looking, taking the corrected records out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from crmquality.models import Import, Kind, QuarantinedRow, Record, Run, Source
+from crmquality.services import importing, running
+from crmquality.services.access import UserRole
+from crmquality.services.errors import Refused
+from crmquality.services.importing_uploads import keep_upload, uploads
+from crmquality.services.mapping_columns import confirm_roles
+from detectors import registry
+from detectors.roles import Role
+from review.selectors import overview
+from review.selectors.cards import title
+from review.views.common import STAFF, for_roles
+
+PENDING = "pending_upload"
+
+
+@for_roles(*STAFF)
+def index(request: HttpRequest) -> HttpResponse:
+    """Every source."""
+    return render(request, "sources/index.html", {"cards": overview.source_cards()})
+
+
+@for_roles(UserRole.STEWARD)
+def upload(request: HttpRequest) -> HttpResponse:
+    """Step one of an import: the file. It is kept, looked at, and shown before anything is stored."""
+    context: dict[str, Any] = {"sources": Source.objects.all()}
+    if request.method == "POST":
+        file = request.FILES.get("file")
+        try:
+            if file is None:
+                raise Refused("Choose a file first.")
+            kept = keep_upload(file)
+            named = request.POST.get("source", "").strip()[:120] or Path(kept.name).stem[:120]
+            request.session[PENDING] = {"path": str(kept.path), "name": kept.name, "source": named}
+            importing.preview(kept.path)
+            return redirect("map-columns")
+        except Refused as refusal:
+            context["error"] = str(refusal)
+    return render(request, "sources/upload.html", context)
+
+
+@for_roles(UserRole.STEWARD)
+def map_columns(request: HttpRequest) -> HttpResponse:
+    """Step two: what was detected, what each column seems to mean; a person confirms, and the import starts."""
+    pending = request.session.get(PENDING)
+    if not pending or not Path(pending["path"]).is_file():
+        messages.error(request, "Choose the file again: it is no longer kept.")
+        return redirect("upload")
+    known = Source.objects.filter(name=pending["source"]).first()
+    error = ""
+    if request.method == "POST":
+        try:
+            job = _import(request, pending)
+            del request.session[PENDING]
+            return redirect("import", import_id=job.pk)
+        except Refused as refusal:
+            error = str(refusal)
+    try:
+        seen = importing.preview(pending["path"], kind=known.kind if known else "")
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("upload")
+    context = {
+        "pending": pending,
+        "preview": seen,
+        "columns": _column_rows(seen, known),
+        "roles": sorted(Role, key=lambda role: role.label),
+        "kinds": Kind.choices,
+        "known": known,
+        "error": error,
+    }
+    return render(request, "sources/map.html", context)
+
+
+@for_roles(*STAFF)
+def detail(request: HttpRequest, source_id: int) -> HttpResponse:
+    """One source: its metrics, what each detector found, its imports and runs, and the ways out."""
+    source = get_object_or_404(Source, pk=source_id)
+    worst = overview.worst_records(source)
+    records = Record.objects.select_related("source").in_bulk([row["subject"] for row in worst])
+    context = {
+        "source": source,
+        "metrics": overview.metric_rows(source),
+        "score": overview.measuring.latest(source).get("quality score"),
+        "trend": overview.history(source, "quality score"),
+        "detectors": overview.detector_rows(source, list(registry.available())),
+        "imports": Import.objects.filter(source=source)[:5],
+        "runs": Run.objects.filter(source=source).select_related("source", "requested_by")[:8],
+        "active": Run.objects.active().filter(source=source).exists(),
+        "quarantined": QuarantinedRow.objects.filter(source=source, resolved_at__isnull=True).count(),
+        "records": overview.measuring.live_records(source),
+        "worst": [
+            {"record": record, "title": title(record), "claims": row["claims"]}
+            for row in worst
+            if (record := records.get(row["subject"]))
+        ],
+    }
+    return render(request, "sources/detail.html", context)
+
+
+@for_roles(UserRole.STEWARD)
+def columns(request: HttpRequest, source_id: int) -> HttpResponse:
+    """What each column of a source means; a person's word counts from now on."""
+    source = get_object_or_404(Source, pk=source_id)
+    if request.method == "POST":
+        try:
+            confirm_roles(source, _roles(request), request.user)
+            messages.success(request, "Saved; the next run uses it.")
+            return redirect("source", source_id=source.pk)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+    rows = [
+        (name, source.roles.get(name, Role.IGNORE.value), source.role_guesses.get(name, {})) for name in source.columns
+    ]
+    context = {"source": source, "columns": rows, "roles": sorted(Role, key=lambda role: role.label)}
+    return render(request, "sources/columns.html", context)
+
+
+@for_roles(UserRole.STEWARD)
+@require_POST
+def run(request: HttpRequest, source_id: int) -> HttpResponse:
+    """Start one detector, or all."""
+    source = get_object_or_404(Source, pk=source_id)
+    named = request.POST.get("detector", "")
+    try:
+        if named:
+            running.request_run(source=source, detector=named, user=request.user)
+        else:
+            running.request_all(source=source, user=request.user)
+        messages.success(request, "Queued. Progress shows below; you can go on working.")
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("runs")
+
+
+@for_roles(UserRole.STEWARD)
+def quarantine_page(request: HttpRequest, source_id: int) -> HttpResponse:
+    """The rows that could not become records; mended ones can be handed in again."""
+    source = get_object_or_404(Source, pk=source_id)
+    if request.method == "POST":
+        try:
+            job = quarantine.reimport_quarantined(source=source, file=request.FILES.get("file"), user=request.user)
+            return redirect("import", import_id=job.pk)
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+    rows = QuarantinedRow.objects.filter(source=source, resolved_at__isnull=True)[:200]
+    shown = [(row, bytes(row.raw).decode("utf-8", "replace")[:300]) for row in rows]
+    return render(request, "sources/quarantine.html", {"source": source, "rows": shown})
+
+
+@for_roles(UserRole.STEWARD)
+def quarantine_file(request: HttpRequest, source_id: int) -> HttpResponse:
+    """The quarantined rows as CSV: line, reason and the row as it stood."""
+    source = get_object_or_404(Source, pk=source_id)
+    answer = StreamingHttpResponse(quarantine.quarantine_csv(source), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="quarantine-{source.pk}.csv"'
+    return answer
+
+
+@for_roles(UserRole.STEWARD)
+def export(request: HttpRequest, source_id: int, form: str) -> HttpResponse | FileResponse:
+    """The corrected records in the columns of the source, or the log of all changes."""
+    source = get_object_or_404(Source, pk=source_id)
+    if form not in exporting.FORMS:
+        raise Http404
+    return exporting.download(source, form)
+
+
+def _import(request: HttpRequest, pending: dict[str, str]) -> Import:
+    source = importing.get_source(
+        name=pending["source"],
+        kind=request.POST.get("kind", ""),
+        system=request.POST.get("system", "").strip()[:120],
+        file=pending["path"],
+        user=request.user,
+    )
+    job = importing.request_import(
+        source=source,
+        file=pending["path"],
+        file_name=pending["name"],
+        user=request.user,
+        roles=_roles(request),
+        dry_run=request.POST.get("dry_run") == "1",
+        complete=request.POST.get("complete") == "1",
+        run_after_import=request.POST.get("run") == "1",
+    )
+    kept = Path(pending["path"])
+    if kept.parent == uploads():
+        kept.unlink(missing_ok=True)  # the job keeps a copy of its own
+    return job
+
+
+def _roles(request: HttpRequest) -> dict[str, str]:
+    names = (name for name in request.POST if name.startswith("role:"))
+    return {name.removeprefix("role:"): str(request.POST[name]) for name in names}
+
+
+def _column_rows(seen: importing.Preview, known: Source | None) -> list[dict[str, Any]]:
+    rows = []
+    for position, name in enumerate(seen.description.columns):
+        guess = seen.guesses[name]
+        confirmed = known.roles.get(name) if known and known.roles_confirmed else None
+        values = [row[position] for row in seen.rows if row[position]][:3]
+        rows.append({"name": name, "guess": guess, "role": confirmed or guess.role.value, "values": values})
+    return rows
+

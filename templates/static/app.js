@@ -1,0 +1,115 @@
+// The only script of ours: keys on the review desk, the theme, and closing a tab. Everything works without it, by form.
+const desk = () => document.getElementById("desk");
+const card = () => document.querySelector("[data-item]");
+let shownAt = performance.now();
+let busy = false;
+
+const keysOn = () => localStorage.getItem("single-keys") !== "off";
+const typing = (target) => target.closest("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
+
+function send(url, values) {
+  if (busy) return; // one decision a card: a second key waits for the next card
+  busy = true;
+  const filters = Object.fromEntries(new FormData(document.getElementById("filters") ?? undefined));
+  delete filters.csrfmiddlewaretoken;
+  htmx.ajax("POST", url, { target: "#desk", swap: "outerHTML", values: { ...filters, ...values } });
+}
+
+function decide(verdict) {
+  const at = card();
+  if (!at) return;
+  send(at.dataset.decide, { verdict, seconds: ((performance.now() - shownAt) / 1000).toFixed(2), key: at.dataset.key });
+}
+
+const actions = {
+  a: () => decide("accept"),
+  x: () => decide("reject"),
+  e: () => openEditor(),
+  n: () => decide("unsure"),
+  k: () => decide("expected"),
+  " ": () => card() && send(card().dataset.skip, {}),
+  u: () => desk() && send(desk().dataset.undo, {}),
+  Backspace: () => desk() && send(desk().dataset.undo, {}),
+  o: () => { const more = document.getElementById("same"); if (more) more.open = !more.open; },
+  "?": () => document.getElementById("keys")?.showModal(),
+};
+
+function openEditor() {
+  const editor = document.getElementById("editor");
+  if (!editor) return;
+  editor.hidden = false;
+  const first = editor.querySelector("input:not([type=hidden])");
+  first?.focus();
+  first?.select?.();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && document.getElementById("editor")?.hidden === false) {
+    document.getElementById("editor").hidden = true;
+    desk()?.focus();
+    return;
+  }
+  if (!desk() || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (document.querySelector("dialog[open]") || typing(event.target) || !keysOn()) return;
+  if (event.key === " " && event.target.closest("button, a, summary, input")) return; // space presses what has the focus
+  const action = actions[event.key];
+  if (!action) return;
+  event.preventDefault();
+  action();
+});
+
+document.addEventListener("click", (event) => {
+  const pressed = event.target.closest("[data-action]");
+  if (!pressed) return;
+  event.preventDefault();
+  actions[pressed.dataset.action]?.();
+});
+
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "editor") return;
+  event.preventDefault();
+  const at = card();
+  if (busy || !at) return;
+  busy = true;
+  const form = new FormData(event.target);
+  const values = { verdict: "edit", seconds: ((performance.now() - shownAt) / 1000).toFixed(2), key: at.dataset.key };
+  for (const name of new Set(form.keys())) values[name] = form.getAll(name).length > 1 ? form.getAll(name) : form.get(name);
+  for (const [name, value] of new FormData(document.getElementById("filters"))) values[name] ??= value;
+  htmx.ajax("POST", at.dataset.decide, { target: "#desk", swap: "outerHTML", values });
+});
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.target.id !== "desk" && !event.target.querySelector?.("#desk")) return;
+  busy = false;
+  shownAt = performance.now();
+  desk()?.focus({ preventScroll: true });
+});
+for (const failed of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(failed, () => {
+    busy = false;
+    const status = document.getElementById("status");
+    if (status) status.textContent = "The server did not answer: nothing was decided. Press the key again.";
+  });
+}
+
+document.getElementById("theme")?.addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme === "dark" || (root.dataset.theme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  root.dataset.theme = dark ? "light" : "dark";
+  document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
+});
+
+const switchKeys = document.getElementById("single-keys");
+if (switchKeys) {
+  switchKeys.checked = keysOn();
+  switchKeys.addEventListener("change", () => localStorage.setItem("single-keys", switchKeys.checked ? "on" : "off"));
+}
+
+addEventListener("pagehide", () => {
+  const at = desk();
+  if (!at?.dataset.release || !card()) return;
+  const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+  const form = new FormData();
+  form.append("csrfmiddlewaretoken", token);
+  navigator.sendBeacon(at.dataset.release, form);
+});
