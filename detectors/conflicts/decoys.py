@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.conflicts.likeness import FAR, likeness, shape
+from detectors.conflicts.likeness import DIGITS, FAR, likeness, shape
 from detectors.conflicts.table import Field
 
 _PAIRS = 600
@@ -80,4 +80,5 @@ def decoy_chances(field: Field, voted: Sequence[int], allowed: Sequence[int]) ->
         if one != other
     ]
     counts = Counter(levels)
-    return {level: (counts[level] + 0.5) / (len(levels) + 2.5) for level in range(5)}
+    chances = {level: (counts[level] + 0.5) / (len(levels) + 3) for level in range(6)}
+    return chances | {DIGITS: max(0.5, chances[DIGITS])}

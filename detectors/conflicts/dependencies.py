@@ -39,6 +39,11 @@ class Dependency:
     chance: float
 
     @property
+    def beyond_chance(self) -> float:
+        """Agreement beyond chance; 1 = always, 0 = no better than the commonest value."""
+        return max(0.0, (self.agreement - self.chance) / max(1e-9, 1 - self.chance))
+
+    @property
     def weight(self) -> float:
         """How much its vote counts: natural log odds of the agreement, at most 5."""
         odds = self.agreement / max(1 - self.agreement, 0.005)
@@ -133,7 +138,6 @@ def _measure(determinant: Field, dependent: Field, rows: Ints) -> Dependency | N
     agreement = float(groups.first[company & groups.settled].sum() / total)
     held = np.bincount(groups.pairs % groups.width, weights=groups.counts, minlength=groups.width)
     chance = float(held.max() / held.sum())
-    beyond = (agreement - chance) / max(1e-9, 1 - chance)
-    if agreement >= _STRONG or (agreement >= _FAIR and beyond >= _BEYOND_CHANCE):
-        return Dependency(determinant.name, dependent.name, agreement, chance)
-    return None
+    found = Dependency(determinant.name, dependent.name, agreement, chance)
+    holds = agreement >= _STRONG or (agreement >= _FAIR and found.beyond_chance >= _BEYOND_CHANCE)
+    return found if holds else None

@@ -2,43 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Self
 
 from detectors.conflicts import repairs
+from detectors.conflicts.lessons import Lesson, lessons_of
 from detectors.conflicts.repairs import Repair
-from detectors.conflicts.table import Table, encode
-from detectors.contract import Batch, Finding, RunContext, SetFields
-from detectors.formats.acceptance import RuleDetector, reason
+from detectors.contract import Batch, Finding, Label, RunContext, SetFields
+from detectors.formats.acceptance import Acceptance, RuleDetector, Tally, reason
 from detectors.roles import Role
 
 _LEAST = 0.1
 """Repairs less likely than this are noise to a steward."""
+
+_SELF_JUDGED = ("as-corrected", "told", "trusted-sources")
+"""Rules made of the corrections themselves: the same corrections cannot also judge them."""
 
 
 class ConflictDetector(RuleDetector):
     """Slips, conflicts and known-elsewhere values, by what the rest of the table says.
 
     It asks for no role: what determines what is found in the data, so columns may have any name and order.
+    Accepted corrections teach it how a column is written, which sources to trust, and how far each rule can be
+    trusted in each column.
     """
 
     name: ClassVar[str] = "conflicts"
     version: ClassVar[str] = "1"
 
+    def __init__(self, acceptance: Acceptance | None = None) -> None:
+        super().__init__(acceptance)
+        self.lessons: list[Lesson] = []
+        self.trust: dict[str, Tally] = {}
+
     def suggest(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
         """One finding a cell that the rest of the table would write otherwise."""
         context.report(0, 1, "conflicts")
-        table = encode_batch(batch)
         records = batch.frame.index.to_numpy()
-        for repair in repairs.find(table, context.report):
-            if repair.score >= _LEAST and "\0" not in (repair.value or ""):
-                yield _finding(int(records[repair.row]), repair)
+        for repair in self._repairs(batch, context):
+            score = self._trusted(repair)
+            if score >= _LEAST and "\0" not in (repair.value or ""):
+                yield _finding(int(records[repair.row]), replace(repair, score=score))
+
+    def fit(self, batch: Batch, labels: Sequence[Label], context: RunContext) -> Self:
+        """Learn from accepted corrections and from answers to earlier findings, from nothing.
+
+        A label whose proposal sets fields to what they hold already says that they are right.
+        """
+        made = super().fit(batch, labels, context)
+        made.lessons = lessons_of(batch, labels)
+        made.trust = {}
+        if made.lessons:
+            made.trust = _graded(made._repairs(batch, context), batch, labels)
+        return made
+
+    def _repairs(self, batch: Batch, context: RunContext) -> list[Repair]:
+        names = [name for name in batch.frame.columns if batch.roles.get(name, Role.IGNORE) is not Role.IGNORE]
+        return repairs.find(batch.frame, names, context.report, self.lessons)
+
+    def _trusted(self, repair: Repair) -> float:
+        tally = self.trust.get(f"{repair.rule}|{repair.field}")
+        return repair.score if tally is None else tally.moved(repair.score)
+
+    def _state(self) -> Any:
+        return {
+            "lessons": [[dict(lesson.before), dict(lesson.after)] for lesson in self.lessons],
+            "trust": {key: [tally.accepted, tally.rejected, tally.claimed] for key, tally in self.trust.items()},
+        }
+
+    def _restore(self, state: Any) -> None:
+        self.lessons = [Lesson(dict(before), dict(after)) for before, after in state["lessons"]]
+        self.trust = {key: Tally(*map(float, counts)) for key, counts in state["trust"].items()}
 
 
-def encode_batch(batch: Batch) -> Table:
-    """The batch's columns as integers; those to be ignored are left out."""
-    names = [name for name in batch.frame.columns if batch.roles.get(name, Role.IGNORE) is not Role.IGNORE]
-    return encode(batch.frame, names)
+def _graded(found: Sequence[Repair], batch: Batch, labels: Sequence[Label]) -> Mapping[str, Tally]:
+    """Rule and column -> how often the rule was right where a person told the truth."""
+    truth: dict[tuple[int, str], str | None] = {}
+    position = {record: at for at, record in enumerate(batch.frame.index)}
+    for label in labels:
+        if label.is_defect and isinstance(label.finding.proposal, SetFields):
+            at = position.get(label.finding.subjects[0], -1)
+            truth |= {(at, name): value for name, value in label.finding.proposal.changes.items()}
+    trust: dict[str, Tally] = {}
+    for repair in found:
+        cell = repair.row, repair.field
+        if cell in truth and not repair.rule.startswith(_SELF_JUDGED):
+            key = f"{repair.rule}|{repair.field}"
+            trust[key] = trust.get(key, Tally()).counted(repair.value == truth[cell], repair.score)
+    return trust
 
 
 def _finding(record: int, repair: Repair) -> Finding:

@@ -11,8 +11,10 @@ from typing import Any
 import pandas as pd
 
 from detectors.conflicts.detector import ConflictDetector
+from detectors.conflicts.labelling import rows_to_label
 from detectors.conflicts.likeness import FAR, likeness, shape
-from detectors.contract import Batch, Finding, RunContext, SetFields
+from detectors.conflicts.table import encode
+from detectors.contract import Batch, Finding, Label, RunContext, SetFields
 from detectors.evaluation import DoesNotFit, read_table
 from detectors.roles import Role
 
@@ -76,7 +78,16 @@ def repaired(
     batch = Batch(dirty, dict.fromkeys(dirty.columns, Role.TEXT))
     context = RunContext(seed=seed, device="cpu")
     detector = ConflictDetector()
+    if labels:
+        chosen = rows_to_label(encode(dirty, list(dirty.columns)), labels, seed)
+        detector = detector.fit(batch, [_corrected(row, clean) for row in chosen], context)
     return _written(detector.detect(batch, context), at)
+
+
+def _corrected(row: int, clean: pd.DataFrame) -> Label:
+    """What a person who corrects the whole row tells: every field as it should be."""
+    fields = {str(name): clean[name].iloc[row] for name in clean.columns}
+    return Label(Finding((row,), SetFields(fields), 1.0, rule="corrected-row"), is_defect=True)
 
 
 def _written(findings: Iterable[Finding], at: float) -> dict[Cell, str | None]:

@@ -7,8 +7,12 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-SAME, SLIP, NEAR, SHAPED, FAR = 4, 3, 2, 1, 0
-"""Levels of likeness: differs in spelling only; one slip in a word; several letters; same length, much changed; no."""
+SAME, SLIP, NEAR, SHAPED, DIGITS, FAR = 5, 4, 3, 2, 1, 0
+"""Levels of likeness: the same but for case; one slip; several letters; same length, much changed; other digits only;
+unlike. Numbers of one kind are near each other by nature, so other digits are hardly a sign of a slip."""
+
+
+_DIGITS = re.compile(r"\d")
 
 
 @lru_cache(maxsize=262_144)
@@ -20,7 +24,9 @@ def likeness(one: str, other: str) -> int:
     if longest > 2000 or abs(len(one) - len(other)) > 0.5 * longest:
         return FAR
     distance = OSA.distance(one, other, score_cutoff=longest // 2 + 1)
-    if distance <= max(1.0, 0.15 * longest) and longest >= 4:
+    if _DIGITS.sub("9", one) == _DIGITS.sub("9", other):
+        return DIGITS if distance <= max(1.0, 0.34 * longest) else FAR
+    if distance <= max(1.0, 0.15 * longest) and longest >= 3:
         return SLIP
     if distance <= 0.34 * longest:
         return NEAR

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from detectors.conflicts import decoys, dependencies
+from detectors.conflicts import decoys, dependencies, sources
 from detectors.conflicts.decoys import Look
+from detectors.conflicts.lessons import Lesson, learn, rewrite
 from detectors.conflicts.likeness import FAR, likeness, shape
-from detectors.conflicts.table import Field, Table
+from detectors.conflicts.moved import moved
+from detectors.conflicts.table import Field, Table, encode
 from detectors.conflicts.vocabulary import misspellings
 from detectors.conflicts.voting import Disagreement, Vote, vote
+from detectors.formats.column import distinct
 
 Report = Callable[..., None]
 
 _SLIPS = {"slip", "misspelling"}
+_WRITING = ("as-corrected", "moved-part")
+_APPLIED = 0.5
+"""Score from which a rewriting is taken as made when the rest of the table is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,8 @@ def _mend(table: Table, field: Field, one: Disagreement, look: Look, precision: 
 
 
 def _fill(table: Table, field: Field, one: Disagreement, settled: float) -> Repair:
-    score = 0.95 * settled * one.share * one.agreement
+    # Where the column says nearly always the same, its commonest value is no knowledge about this row.
+    score = 0.95 * settled * one.share * min(one.agreement, one.beyond + 0.2)
     return Repair(one.row, field.name, field.spelled(one.proposed), "known-elsewhere", score, _why(table, field, one))
 
 
@@ -152,12 +160,93 @@ def _gathered(other: Field, rows: np.ndarray, total: int) -> np.ndarray:
     return np.asarray(np.append(much, False)[keys])
 
 
-def find(table: Table, report: Report) -> list[Repair]:
-    """The best repair of every cell that has one, in order of row and column."""
-    found = [*from_votes(table, report), *from_vocabulary(table, report)]
+def from_lessons(frame: pd.DataFrame, names: Sequence[str], lessons: Sequence[Lesson]) -> Iterator[Repair]:
+    """What people's corrections teach about the way a column is written."""
+    for name in names:
+        learned = learn(lessons, name)
+        if not learned:
+            continue
+        codes, texts = distinct(frame[name])
+        made = [rewrite(text, learned) for text in texts]
+        for row in np.flatnonzero([code >= 0 and made[code] is not None for code in codes.tolist()]):
+            value, by = made[codes[row]] or ("", learned[0])
+            detail = f"{by.program.says}, as {by.right} different corrections were made here."
+            yield Repair(int(row), name, value or None, f"as-corrected-{by.program.kind}", by.score, detail)
+
+
+def from_sources(table: Table, lessons: Sequence[Lesson]) -> Iterator[Repair]:
+    """What the sources say that were right about the things whose truth is known."""
+    if not lessons:
+        return
+    things = sources.panels(table)
+    for field in table.fields:
+        judged = [
+            (*sources.believe(table, field, thing, source, lessons), thing)
+            for thing, source in things
+            if field.name not in {thing.name, source.name}
+        ]
+        if not judged:
+            continue
+        score, beliefs, thing = max(judged, key=lambda one: (one[0], one[2].name))
+        if score <= 0:
+            continue
+        held = {belief.thing: belief for belief in beliefs}
+        for row, name in enumerate(thing.keys.tolist()):
+            belief = held.get(name)
+            if belief is None or field.keys[row] == belief.key:
+                continue
+            yield _believed(field, thing, row, belief)
+
+
+def _believed(field: Field, thing: Field, row: int, belief: sources.Belief) -> Repair:
+    value, about = field.spelled(belief.key), f'{thing.name} "{_short(thing.text(row))}"'
+    if belief.told:
+        return Repair(row, field.name, value, "told", belief.score, f"A person corrected it so for {about}.")
+    detail = f"{belief.share:.0%} of the sources' votes about {about}, weighted by how often each was right."
+    return Repair(row, field.name, value, "trusted-sources", belief.score * (0.7 + 0.3 * belief.share), detail)
+
+
+def from_moved(table: Table) -> Iterator[Repair]:
+    """Parts that stand in the wrong column of their row, with the column they are missing in."""
+    for one in moved(table):
+        detail = f'{one.other} is blank, and "{_short(one.part)}" stands in {one.field}.'
+        yield Repair(one.row, one.field, one.rest, "moved-part", one.score, detail)
+        yield Repair(one.row, one.other, one.part, "moved-part", one.score, detail)
+
+
+def find(frame: pd.DataFrame, names: Sequence[str], report: Report, lessons: Sequence[Lesson] = ()) -> list[Repair]:
+    """The best repair of every cell that has one, in order of row and column.
+
+    What is only a matter of writing is mended first, as people's corrections teach, so that the vote compares
+    like with like; the vote's proposal then stands for both.
+    """
+    written = [*from_moved(encode(frame, names)), *from_lessons(frame, names, lessons)]
+    likely = [repair for repair in written if repair.score >= _APPLIED]
+    table = encode(_rewritten(frame, likely), names)
+    found = [*written, *from_votes(table, report), *from_vocabulary(table, report), *from_sources(table, lessons)]
     best: dict[tuple[int, str], Repair] = {}
+    rewritten = {(repair.row, repair.field) for repair in likely}
     for repair in without_systematic(table, found):
         cell = repair.row, repair.field
-        if cell not in best or (repair.score, repair.rule) > (best[cell].score, best[cell].rule):
+        if cell not in best or _rank(repair, cell in rewritten) > _rank(best[cell], cell in rewritten):
             best[cell] = repair
-    return [best[cell] for cell in sorted(best)]
+    original = {name: frame[name].to_numpy() for name in names}
+    return [best[cell] for cell in sorted(best) if best[cell].value != original[cell[1]][cell[0]]]
+
+
+def _rank(repair: Repair, rewritten: bool) -> tuple[bool, float, str]:
+    """A repair of a rewritten cell builds on the rewriting, so it goes first where it is likely at all."""
+    later = rewritten and not repair.rule.startswith(_WRITING) and repair.score >= _APPLIED
+    return later, repair.score, repair.rule
+
+
+def _rewritten(frame: pd.DataFrame, repairs: Sequence[Repair]) -> pd.DataFrame:
+    by_column: dict[str, list[Repair]] = defaultdict(list)
+    for repair in repairs:
+        by_column[repair.field].append(repair)
+    rewritten = frame.copy(deep=False)
+    for name, found in by_column.items():
+        column = frame[name].to_numpy(dtype=object, copy=True)
+        column[[repair.row for repair in found]] = np.array([repair.value for repair in found], dtype=object)
+        rewritten[name] = column
+    return rewritten

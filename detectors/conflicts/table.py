@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from detectors.formats.placeholders import is_placeholder
+
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -76,14 +78,17 @@ class Table:
 
 
 def encode(frame: pd.DataFrame, names: Sequence[str]) -> Table:
-    """These columns of a frame of text cells, as integers; blank and white-space cells are -1."""
+    """These columns of a frame of text cells, as integers; blank cells and placeholders ("N/A") are -1."""
     return Table(tuple(_field(str(name), frame[name]) for name in names), len(frame))
 
 
 def _field(name: str, column: pd.Series) -> Field:
     raw, values = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=True)
     texts = [str(value) for value in values]
-    order = sorted((position for position, text in enumerate(texts) if text.strip()), key=texts.__getitem__)
+    order = sorted(
+        (position for position, text in enumerate(texts) if text.strip() and not is_placeholder(text)),
+        key=texts.__getitem__,
+    )
     renumber = np.full(len(texts) + 1, -1, dtype=np.int64)
     renumber[order] = np.arange(len(order))
     codes = renumber[raw]
@@ -117,6 +122,11 @@ def reader(texts: Sequence[str], counts: Ints) -> Callable[[str], str]:
 
 def _typed_key(read: Callable[[str], str], text: str) -> str:
     return read(text) or _text_key(text)
+
+
+def is_typed(key: str) -> bool:
+    """Whether a cell's key says that it was read as a time or a number."""
+    return key.startswith(("time ", "number "))
 
 
 def time_of_day(text: str) -> int | None:

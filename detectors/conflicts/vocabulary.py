@@ -17,7 +17,7 @@ from rapidfuzz.distance import OSA, Hamming
 from rapidfuzz.process import cdist
 
 from detectors.conflicts.likeness import FAR, NEAR, SHAPED, SLIP
-from detectors.conflicts.table import LONGEST, Field
+from detectors.conflicts.table import LONGEST, Field, is_typed, reader
 
 _DIGIT = re.compile(r"\d")
 _COMMON = 5
@@ -57,10 +57,13 @@ def misspellings(field: Field) -> Iterator[Misspelling]:
     nearest = _nearest(masks, counts, rare, common)
     precision = _gate(masks, counts, common, nearest)
     known = _by_length(field)
+    read = reader(field.texts, field.counts)
     for position, (other, look) in zip(rare.tolist(), nearest, strict=True):
         if other < 0 or precision.get(look, 0.0) <= 0:
             continue
         for code in members[position]:
+            if is_typed(read(field.texts[code])):
+                continue  # A number or a time that can be read is no misspelling, however rare.
             value = _mended(field.texts[code], masks[other], known)
             if value is not None and value != field.texts[code]:
                 yield Misspelling(code, value, precision[look], masks[other], int(counts[other]))
@@ -122,7 +125,7 @@ def _level(mask: str, other: str, distance: int) -> int:
     longest = max(len(mask), len(other))
     if len(mask) == len(other):
         distance = min(distance, Hamming.distance(mask, other))
-    if distance <= max(1.0, 0.15 * longest) and longest >= 4:
+    if distance <= max(1.0, 0.15 * longest) and longest >= 3:
         return SLIP
     if distance <= 0.34 * longest:
         return NEAR
@@ -155,7 +158,8 @@ def _gate(
     for look, count in seen.items():
         chance = (by_chance[look] + 0.25) / (len(targets) + 0.5)
         expected = (alone + 0.5) * chance / max(0.05, 1 - chance)
-        precision[look] = max(0.0, (count - expected) / (count + 0.2))
+        # A look seen once or twice is weak evidence, the weaker the less alike.
+        precision[look] = max(0.0, (count - expected) / (count + (0.3 if look[1] == SLIP else 1.0)))
     return precision
 
 

@@ -11,6 +11,9 @@ from detectors.conflicts.dependencies import Dependency, Groups, group
 from detectors.conflicts.table import Bools, Field, Table
 
 _MAJORITY = 0.5
+_UNSEEN = 0.4
+"""Share of its vote by which a determinant that knows nothing of the row doubts the others."""
+
 _MOST_ROWS = 300_000
 """Disagreeing cells of one column looked at; more of them say that the dependency does not hold."""
 
@@ -23,7 +26,7 @@ class Disagreement:
     share: weighted share of the votes for it, the cell's own left out, one doubt added to every voter.
     support: most rows that one determinant counts for it.
     voter: the determinant that counts them. against: rows of that group that say otherwise, this one left out.
-    agreement: how well the best voter agrees with the column.
+    agreement: how well the best voter agrees with the column. beyond: the same beyond chance, 1 = always.
     """
 
     row: int
@@ -34,6 +37,7 @@ class Disagreement:
     voter: str
     against: int
     agreement: float
+    beyond: float
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def vote(table: Table, field: Field, determinants: list[Dependency]) -> Vote:
 
 def _count(row: int, current: int, grouped: list[tuple[Dependency, Field, Groups]]) -> Disagreement | None:
     shares: dict[int, float] = defaultdict(float)
-    best: dict[int, tuple[int, float, str, int]] = {}
+    best: dict[int, tuple[int, float, Dependency, int]] = {}
     total = 0.0
     for dependency, other, groups in grouped:
         x = int(other.keys[row])
@@ -81,13 +85,15 @@ def _count(row: int, current: int, grouped: list[tuple[Dependency, Field, Groups
         values, counts = groups.votes(x)
         others = int(counts.sum()) - (current >= 0)
         if others <= 0:
+            # A strong determinant that never saw this row's value: perhaps the row is of another kind.
+            total += _UNSEEN * dependency.weight
             continue
         total += dependency.weight
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             held = count - (value == current)
             shares[value] += dependency.weight * held / (others + 1)
             if (held, dependency.agreement) > best.get(value, (0, 0.0))[:2]:
-                best[value] = (held, dependency.agreement, dependency.determinant, others - held)
+                best[value] = (held, dependency.agreement, dependency, others - held)
     if not total:
         return None
     proposed = max(shares, key=lambda value: (shares[value], -value))
@@ -95,4 +101,6 @@ def _count(row: int, current: int, grouped: list[tuple[Dependency, Field, Groups
     if proposed == current or share < _MAJORITY or proposed not in best:
         return None
     support, agreement, voter, against = best[proposed]
-    return Disagreement(row, current, proposed, share, support, voter, against, agreement)
+    return Disagreement(
+        row, current, proposed, share, support, voter.determinant, against, agreement, voter.beyond_chance
+    )

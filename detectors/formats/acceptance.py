@@ -61,12 +61,21 @@ class Tally:
         """The precision that is exceeded with this probability, by a Beta posterior with a uniform prior."""
         return float(betaincinv(1 + self.accepted, 1 + self.rejected, 1 - confidence))
 
-    def with_answer(self, label: Label) -> Tally:
-        """The tally after one more answer."""
+    @property
+    def shift(self) -> float:
+        """Bits of log2 odds by which the answers move the rule's scores."""
+        return _log_odds(self.precision) - _log_odds(self.prior) if self.answers else 0.0
+
+    def moved(self, score: float) -> float:
+        """A score that the rule claims, as the answers make it."""
+        return _probability(_log_odds(score) + self.shift)
+
+    def counted(self, accepted: bool, claimed: float, weight: float = 1.0) -> Tally:
+        """The tally after one more answer to a proposal that claimed this score."""
         return Tally(
-            self.accepted + label.weight * label.is_defect,
-            self.rejected + label.weight * (not label.is_defect),
-            self.claimed + label.weight * claimed_score(label.finding),
+            self.accepted + weight * accepted,
+            self.rejected + weight * (not accepted),
+            self.claimed + weight * claimed,
         )
 
 
@@ -85,18 +94,15 @@ class Acceptance:
         """With these further answers."""
         tallies = dict(self.tallies)
         for label in labels:
-            tallies[label.finding.rule] = tallies.get(label.finding.rule, Tally()).with_answer(label)
+            tally = tallies.get(label.finding.rule, Tally())
+            claimed = claimed_score(label.finding)
+            tallies[label.finding.rule] = tally.counted(label.is_defect, claimed, label.weight)
         return replace(self, tallies=tallies)
 
     def stopped(self, rule: str) -> bool:
         """Whether the rule has been answered often enough and its precision may lie below the target."""
         tally = self.tallies.get(rule)
         return tally is not None and tally.answers >= self.patience and tally.lower() < self.target
-
-    def shift(self, rule: str) -> float:
-        """Bits of log2 odds by which the answers move the rule's scores."""
-        tally = self.tallies.get(rule)
-        return _log_odds(tally.precision) - _log_odds(tally.prior) if tally else 0.0
 
     def applied(self, finding: Finding) -> Finding:
         """The finding as it scores after what was learned, the learning among its reasons."""
@@ -105,14 +111,13 @@ class Acceptance:
             return finding
         own = tuple(reason for reason in finding.evidence if reason.feature != _LEARNED)
         detail = f"{tally.accepted:g} of {tally.answers:g} such proposals were accepted."
-        learned = Evidence(_LEARNED, self.shift(finding.rule), detail)
+        learned = Evidence(_LEARNED, tally.shift, detail)
         return replace(finding, score=self.score(finding), evidence=(*own, learned))
 
     def score(self, finding: Finding) -> float:
         """Today's score of a finding made at any time."""
-        if finding.rule not in self.tallies:
-            return finding.score
-        return _probability(_log_odds(claimed_score(finding)) + self.shift(finding.rule))
+        tally = self.tallies.get(finding.rule)
+        return finding.score if tally is None else tally.moved(claimed_score(finding))
 
     def metrics(self) -> dict[str, float]:
         """labels, rules_stopped, and by rule: precision, its lower bound, answers, and 1 where it stopped."""
