@@ -17,8 +17,8 @@ from crmquality.sample.scoring import CLEAN_CELL
 
 @pytest.fixture(scope="module", params=MODELS)
 def sample(request, tmp_path_factory):
-    """Three thousand contacts of each model, and all that belongs to them."""
-    return generate(tmp_path_factory.mktemp(request.param), contacts=3_000, seed=5, corruption=request.param)
+    """Two thousand contacts of each model, and all that belongs to them."""
+    return generate(tmp_path_factory.mktemp(request.param), contacts=2_000, seed=5, corruption=request.param)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def test_every_kind_is_written_with_its_own_unique_keys(sample):
         table = read(path)
         assert len(table) == sample.rows[kind] > 0
         assert table.index.is_unique
-    assert sample.rows["contacts"] == 3_000
+    assert sample.rows["contacts"] == 2_000
 
 
 def test_the_truth_holds_for_every_dirty_cell(sample):
@@ -67,7 +67,7 @@ def test_what_the_truth_does_not_name_is_equal_in_all_records_of_an_entity(sampl
     entity = clean.index.map(entities)
     for field in ("First Name", "Last Name", "Email", "Phone", "Birthdate", "Mailing Street", "Mailing City"):
         assert clean.groupby(entity)[field].nunique().max() == 1
-    assert sample.duplicates["contacts"] == len(clean) - entity.nunique() == 240
+    assert sample.duplicates["contacts"] == len(clean) - entity.nunique() == 160
 
 
 def test_keys_point_to_records_that_exist(sample):
@@ -204,5 +204,5 @@ def test_to_empty_a_placeholder_is_right_and_to_empty_anything_else_is_not(sampl
 
 def test_the_truth_can_be_read_of_some_kinds_only(sample):
     contacts = read_truth(sample.truth, kinds=["contacts"])
-    assert len(contacts.entities) == 3_000
+    assert len(contacts.entities) == 2_000
     assert {key[0] for key, _ in contacts.cells} == {"C"}
