@@ -21,6 +21,9 @@ from crmquality.connectors.files_tokens import Dialect, Mask, Positions, Scan, c
 WINDOW = 4 * 2**20
 LONGEST_ROW = 32 * 2**20
 MOST_COLUMNS = 5_000
+_MARKED = r"^'('*[=+\-@\t\r])"
+_BARE = r"^[=+\-@\t\r]"
+_MARKS = (b"'=", b"'+", b"'-", b"'@", b"'\t", b"'\r")
 _FEW = 64
 _ROWS_A_BLOCK = 20_000
 
@@ -38,7 +41,12 @@ class Start:
 
 
 class CsvTable(Table):
-    """Delimited text. Options: encoding, delimiter, quote, header (False: the first row is data)."""
+    """Delimited text.
+
+    Options: encoding, delimiter, quote, header (False: the first row is data), formula_marks (True: an apostrophe
+    before a character that begins a formula is a mark, not part of the value, and is taken away; where not given, it is
+    so if every such cell of the file has one, as in our own exports).
+    """
 
     def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
         self.path = path
@@ -53,24 +61,30 @@ class CsvTable(Table):
             "delimiter": start.dialect.delimiter,
             "quote": start.dialect.quote,
             "header": bool(self.given.get("header", True)),
+            "formula_marks": self._formula_marks,
         }
         return Description(start.columns, start.renamed, options, self.path.stat().st_size)
 
     def blocks(self) -> Iterator[Block]:
         """All rows: each in a block, or rejected with its line, its bytes and the reason."""
+        return self._read(unmark=self._formula_marks)
+
+    def _read(self, *, unmark: bool) -> Iterator[Block]:
         reader = _Reader(self.path, self._start)
         pending: list[_Piece] = []
         for piece in reader.pieces():
             pending.append(piece)
             if sum(len(piece.lines) for piece in pending) >= _ROWS_A_BLOCK or piece.bytes >= WINDOW // 2:
-                yield self._block(pending, reader.position)
+                yield self._block(pending, reader.position, unmark=unmark)
                 pending = []
         if pending:
-            yield self._block(pending, reader.position)
+            yield self._block(pending, reader.position, unmark=unmark)
 
-    def _block(self, pieces: list[_Piece], position: int) -> Block:
+    def _block(self, pieces: list[_Piece], position: int, *, unmark: bool) -> Block:
         columns = self._start.columns
         cells = pl.concat([piece.cells for piece in pieces], rechunk=True)
+        if unmark:
+            cells = cells.str.replace(_MARKED, "$1")
         width = len(columns)
         frame = pl.DataFrame(
             [cells.gather_every(width, place).alias(name) for place, name in enumerate(columns)]
@@ -79,6 +93,21 @@ class CsvTable(Table):
         raw = pl.concat([piece.raw for piece in pieces]).alias("raw")
         rejected = sorted((row for piece in pieces for row in piece.rejected), key=lambda row: row.line)
         return Block(frame, lines, raw, rejected, position)
+
+    @cached_property
+    def _formula_marks(self) -> bool:
+        """Whether apostrophes before formula characters are marks: some cells have one, and none lacks it."""
+        if "formula_marks" in self.given:
+            return bool(self.given["formula_marks"])
+        text = (chunk for chunk, _ in sniff.utf8_chunks(self.path, self._start.encoding, WINDOW))
+        if not any(mark in chunk for chunk in text for mark in _MARKS):
+            return False
+        found = False
+        for block in self._read(unmark=False):
+            if block.frame.select(pl.any_horizontal(pl.all().str.contains(_BARE).any())).item():
+                return False
+            found = found or block.frame.select(pl.any_horizontal(pl.all().str.contains(_MARKED).any())).item()
+        return found
 
     @cached_property
     def _start(self) -> Start:

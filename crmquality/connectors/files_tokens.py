@@ -1,7 +1,7 @@
 """Cutting CSV text into rows and cells, a window of bytes at a time.
 
 The grammar is RFC 4180, read strictly: a quote opens a cell only at its beginning, and after the closing quote comes a
-delimiter or the line's end. One liberty: a quote in the middle of an unquoted cell (`5" pipe`) is an ordinary character.
+delimiter or the line's end. One liberty: a quote in the middle of an unquoted cell (`5" pipe`) is an ordinary one.
 
 `scan` cuts a whole window with a few numpy operations, for as long as all quoting in it is regular; `read_record` reads
 one row with care where it is not. A row whose quoting is broken is given up one line at a time, so that an open quote
@@ -130,7 +130,7 @@ def _enclosing(quotes: Positions) -> Positions:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row read with care. cells: the values, or None if it is broken, with the reason; end and next as in `Scan`."""
+    """One row read with care. cells: its values, or None if it is broken for this reason; end, next: as in `Scan`."""
 
     cells: list[bytes] | None
     end: int

@@ -125,8 +125,8 @@ def check_archive(path: Path) -> None:
             ratio = member.file_size / max(1, member.compress_size)
             if member.file_size > SMALL_MEMBER and ratio > LARGEST_MEMBER_RATIO:
                 raise Unreadable(
-                    f"The workbook's part {member.filename[:80]!r} unpacks to {ratio:,.0f} times its size, as a zip bomb "
-                    "does: if it is genuine, save it as CSV."
+                    f"The workbook's part {member.filename[:80]!r} unpacks to {ratio:,.0f} times its size, as a zip "
+                    "bomb does: if it is genuine, save it as CSV."
                 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from crmquality.connectors.contract import Block, Description, Rejected, Table, Unreadable
 from crmquality.connectors.files import FileConnector
-from crmquality.models import Import, Kind, Run, Source
+from crmquality.models import Import, Kind, QuarantinedRow, Run, Source
 from crmquality.models.jobs import JobState
 from crmquality.services import running
 from crmquality.services.errors import Refused
@@ -107,11 +107,13 @@ def request_import(
     complete: bool = False,
     run_after_import: bool = False,
     file_name: str = "",
+    mends: Sequence[int] = (),
 ) -> Import:
     """Store a file and queue its import.
 
     file: a path, or an uploaded file of Django. options: as `FileConnector.open`; what is detected is stored with them.
     roles: column -> role, which a person has confirmed. complete: records that the file does not hold are marked gone.
+    mends: numbers of quarantined rows that this file mends; they are resolved once it is imported.
 
     Raises Refused if the file cannot be read, a column or role is unknown, or an import of the source is under way.
     """
@@ -125,25 +127,33 @@ def request_import(
         with transaction.atomic():
             if not dry_run or not source.columns:
                 remember(source, found)
-            job = _queue(source, upload, description, found, user, dry_run, complete, run_after_import)
+            options = _options(description, found) | ({"mends": list(mends)} if mends else {})
+            job = _queue(
+                source,
+                upload,
+                user,
+                options=options,
+                progress_total=description.size,
+                dry_run=dry_run,
+                complete=complete,
+                run_after_import=run_after_import and not dry_run,
+            )
     except BaseException:
         upload.path.unlink(missing_ok=True)
         raise
     return job
 
 
-def _queue(
-    source: Source,
-    upload: Upload,
-    description: Description,
-    found: ColumnMap,
-    user: Any,
-    dry_run: bool,
-    complete: bool,
-    run_after_import: bool,
-) -> Import:
-    options = dict(description.options) | {"columns": list(description.columns), "renamed": dict(description.renamed)}
-    options["roles"] = {name: role.value for name, role in found.roles.items()}
+def _options(description: Description, found: ColumnMap) -> dict[str, Any]:
+    """How the file is read, as stored with the import and shown."""
+    return dict(description.options) | {
+        "columns": list(description.columns),
+        "renamed": dict(description.renamed),
+        "roles": {name: role.value for name, role in found.roles.items()},
+    }
+
+
+def _queue(source: Source, upload: Upload, user: Any, **fields: Any) -> Import:
     try:
         with transaction.atomic():
             job = Import.objects.create(
@@ -152,12 +162,8 @@ def _queue(
                 path=str(upload.path),
                 size=upload.size,
                 sha256=upload.sha256,
-                options=options,
-                dry_run=dry_run,
-                complete=complete,
-                run_after_import=run_after_import and not dry_run,
                 requested_by=user,
-                progress_total=description.size,
+                **fields,
             )
     except IntegrityError:
         raise Refused(f"An import into {source.name!r} is under way: wait for it or cancel it.") from None
@@ -204,6 +210,7 @@ def _read_and_store(job: Import, report: Report) -> None:
         )
         if not finished:
             raise Lost
+        QuarantinedRow.objects.filter(pk__in=job.options.get("mends", [])).update(resolved_at=timezone.now())
         if job.run_after_import and source.column_roles:
             running.request_all(source=source, cause=Run.Cause.IMPORT, user=job.requested_by)
 
@@ -240,7 +247,7 @@ def _pandas(frame: pl.DataFrame) -> pd.DataFrame:
     )
 
 
-class _unreadable_is_refused:  # noqa: N801 - read as a verb
+class _unreadable_is_refused:
     """What a connector cannot read is refused, in the connector's words."""
 
     def __enter__(self) -> None: ...

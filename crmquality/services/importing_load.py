@@ -313,8 +313,8 @@ class Loader:
         """Mark the records that the file does not hold; not while rows of it are in quarantine, which may be they."""
         if self.counts.quarantined:
             self.counts.note = (
-                f"No record was marked as gone: {self.counts.quarantined:,} rows are in quarantine, and one of them may "
-                "be a record that seems to be missing. Mend them and import the whole file again."
+                f"No record was marked as gone: {self.counts.quarantined:,} rows are in quarantine, and one of them "
+                "may be a record that seems to be missing. Mend them and import the whole file again."
             )
             return
         self.counts.gone = self._run(_GONE, self.params)

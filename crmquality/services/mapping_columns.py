@@ -136,12 +136,14 @@ def change_key(source: Source, column: str | None) -> None:
                 f"Column {column!r} cannot be the ID: in {bad:,} records it is blank or holds a value that another "
                 "record has. Give it the role 'text', or mend those records first."
             )
-        for key in ("chr(1) || btrim(fields->>%s)", "substr(external_id, 2 + 0 * length(%s))"):
-            # by way of keys that no record has: an UPDATE checks uniqueness row by row
-            cursor.execute(
-                f"UPDATE crmquality_record SET external_id = {key} WHERE source_id = %s",
-                [column, source.pk],  # noqa: S608
-            )
+        # by way of keys that no record has: an UPDATE checks uniqueness row by row
+        cursor.execute(
+            "UPDATE crmquality_record SET external_id = chr(1) || btrim(fields->>%s) WHERE source_id = %s",
+            [column, source.pk],
+        )
+        cursor.execute(
+            "UPDATE crmquality_record SET external_id = substr(external_id, 2) WHERE source_id = %s", [source.pk]
+        )
 
 
 def key_column(roles: Mapping[str, Role]) -> str | None:
