@@ -55,7 +55,7 @@ SHORT = Scale(("different", "alike", "nearly equal", "equal"), (0.10, 0.03, 0.07
 CODE = Scale(("different", "alike", "nearly equal", "equal"), (0.08, 0.03, 0.07, 0.82), (0.9885, 0.01, 0.001, 0.0005))
 FEW = Scale(("different", "alike", "nearly equal", "equal"), (0.06, 0.02, 0.02, 0.90), (0.68, 0.01, 0.01, 0.30))
 DATE = Scale(
-    ("different", "same year only", "two of three parts agree", "one digit off, or day and month exchanged", "equal"),
+    ("different", "same year only", "two of three parts agree, or all are at most one off", "one digit off, or day and month exchanged", "equal"),
     (0.05, 0.02, 0.03, 0.06, 0.84),
     (0.96, 0.02, 0.018, 0.0015, 0.0005),
 )
@@ -183,13 +183,18 @@ def _exact(column: Column) -> Hashes:
 
 _SHARED: Mapping[str, Mapping[str, tuple[float | None, float | None]]] = {
     PEOPLE: {
-        "given": (None, 1.0),
-        "middle": (None, None),
+        "given": (0.01, 1.0),
+        "birth": (0.02, None),
+        "age": (0.05, None),
+        "middle": (0.02, None),
         "family": (0.7, 1.0),
-        "gender": (None, 1.0),
+        "gender": (0.01, 1.0),
+        "national": (0.01, None),
         "email": (0.08, None),
         "phone": (0.5, None),
         "address": (0.85, None),
+        "unit": (0.85, None),
+        "fax": (0.6, None),
         "place": (0.95, None),
         "company": (0.4, None),
         "website": (0.4, None),
@@ -201,6 +206,8 @@ _SHARED: Mapping[str, Mapping[str, tuple[float | None, float | None]]] = {
         "phone": (0.25, 0.3),
         "website": (0.7, 0.15),
         "address": (None, 0.9),
+        "unit": (None, 0.5),
+        "fax": (0.25, 0.3),
         "place": (0.3, 0.95),
         "tax": (0.3, None),
         "industry": (0.8, 0.2),
@@ -216,9 +223,13 @@ class Planner:
         self.batch, self.entity = batch, entity
         self.series_of = series_of
         self.plan = Plan(entity, len(batch))
+        self.names: list[Column | None] = [None, None]
 
     def _shared(self, key: str) -> tuple[float | None, float | None]:
         return _SHARED[self.entity].get(key, (None, None))
+
+    def _empty(self) -> Column:
+        return Column(np.full(self.plan.rows, -1, np.int32), np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.uint64))
 
     def columns(self, *roles: Role) -> list[str]:
         return [name for name in self.batch.columns(*roles) if self.batch.frame[name].notna().any()]
@@ -276,15 +287,16 @@ class Planner:
                 self.plan.sort_by.append(column)
                 self.plan.features[f"{key}^"] = column.by_row(_prefix(column, 3))
                 self.plan.features[f"{key}1"] = column.by_row(_prefix(column, 1))
-        self.family = rows["family"][1].column if "family" in rows else None
+        self.names = [rows[key][1].column if key in rows else None for key in ("given", "family")]
 
-    family: Column | None = None
 
     def organisation(self) -> None:
         names = self.columns(Role.COMPANY, Role.NAME)
         for place, name in enumerate(names[:2]):
-            prepared = self._several("name" if place == 0 else f"name:{name}", name, [name], LEGAL_FORMS)
-            if place == 0:
+            first = place == 0
+            key, trust = ("name", 1.0) if first else (f"other:{name}", 0.4)
+            prepared = self._several(key, name, [name], LEGAL_FORMS, trust)
+            if first:
                 self.plan.sort_by.append(prepared.column)
 
     def _several(
@@ -365,7 +377,7 @@ class Planner:
             exact = _exact(columns[0])
             self.plan.add(
                 self._comparison("email", "e-mail", mails, EMAIL, exact),
-                partial(_fill_email, columns, ats, self.family),
+                partial(_fill_email, columns, ats, [name or self._empty() for name in self.names]),
             )
             for place, column in enumerate(columns):
                 mark = "'" * place
@@ -416,7 +428,10 @@ class Planner:
         rare = _rarest(prepared)
         self.plan.features["street#"] = prepared.column.by_row(rare[0])
         for name in (self.columns(Role.UNIT) + lines[1:])[:2]:
-            self._several(f"unit:{name}", name, [name], trust=1.0)
+            row = len(self.plan.comparisons)
+            second = self._several(f"unit:{name}", name, [name])
+            other = second.column.by_row(second.joined)
+            self.plan.steps.append(partial(_swap_lines, row - 1, row, self.plan.features["street"], other))
 
     def place(self) -> None:
         frame = self.batch.frame
@@ -424,9 +439,7 @@ class Planner:
         regions = (self.columns(Role.REGION) + self.columns(Role.COUNTY) + self.columns(Role.COUNTRY))[:1]
         if not (codes or towns or regions):
             return
-        empty = Column(
-            np.full(self.plan.rows, -1, np.int32), np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.uint64)
-        )
+        empty = self._empty()
         code = encode(frame[codes[0]], ALNUM) if codes else empty
         town = encode(frame[towns[0]], WORDS) if towns else empty
         region = encode(frame[regions[0]], WORDS) if regions else empty
@@ -554,30 +567,12 @@ def _fill_short(columns: list[Column], left: Ints, right: Ints, out: Levels) -> 
             levels.short(left, right, one.codes, two.codes, one.text, one.starts, out, not first)
 
 
-def _fill_email(columns: list[Column], ats: Ints, family: Column | None, left: Ints, right: Ints, out: Levels) -> None:
-    name = family or Column(
-        np.full(len(columns[0].codes), -1, np.int32),
-        np.zeros(1, np.uint8),
-        np.zeros(1, np.int64),
-        np.zeros(0, np.uint64),
-    )
+def _fill_email(columns: list[Column], ats: Ints, names: list[Column], left: Ints, right: Ints, out: Levels) -> None:
+    given, family = ((name.codes, name.text, name.starts) for name in names)
     for one in columns:
         for two in columns:
             first = one is columns[0] and two is columns[0]
-            levels.emails(
-                left,
-                right,
-                one.codes,
-                two.codes,
-                one.text,
-                one.starts,
-                ats,
-                name.codes,
-                name.text,
-                name.starts,
-                out,
-                not first,
-            )
+            levels.emails(left, right, one.codes, two.codes, one.text, one.starts, ats, *given, *family, out, not first)
 
 
 def _fill_line(street: Words, number: Column, left: Ints, right: Ints, out: Levels) -> None:
@@ -595,6 +590,13 @@ def _fill_place(code: Column, town: Column, region: Column, left: Ints, right: I
             levels.short(left, right, column.codes, column.codes, column.text, column.starts, part, False)
         parts.append(part)
     out[:] = _PLACE[tuple(parts)]
+
+
+def _swap_lines(line: int, unit: int, street: Hashes, other: Hashes, left: Ints, right: Ints, found: Levels) -> None:
+    """Where the two lines of an address stand crosswise, both count as nearly equal."""
+    one, two = (street[left] == other[right]) & (street[left] != 0), (other[left] == street[right]) & (other[left] != 0)
+    crossed = (one | two) & (found[line] <= 2) & (found[unit] <= 3)
+    found[line, crossed], found[unit, crossed] = 6, 5
 
 
 def _line_table() -> Levels:

@@ -38,10 +38,10 @@ def _filled(batch: Batch, *roles: Role) -> np.ndarray:
 
 
 def _whole_names(batch: Batch) -> bool:
-    """Whether people are named in one column."""
+    """Whether the batch is about people named in one column, rather than about companies and their contacts."""
     names = batch.column(Role.NAME)
     if names is None:
         return not batch.columns(Role.COMPANY) and bool(batch.columns(*_PERSONAL))
-    return (
-        bool(batch.columns(*_PERSONAL)) or batch.kind in _OF_PEOPLE or preparing.looks_like_people(batch.frame[names])
-    )
+    if batch.kind not in _OF_PEOPLE and _filled(batch, Role.COMPANY).sum() > _filled(batch, Role.NAME).sum():
+        return False
+    return bool(batch.columns(*_PERSONAL)) or batch.kind in _OF_PEOPLE or preparing.looks_like_people(batch.frame[names])

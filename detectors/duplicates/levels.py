@@ -73,6 +73,18 @@ def names(
 
 
 @compiled
+def _near(text: Bytes, starts: Ints, a: int, other: Bytes, bounds: Ints, b: int, peq: Hashes) -> int:
+    """1 if two values are (nearly) equal, 0 if not, -1 if one is missing."""
+    if a < 0 or b < 0:
+        return -1
+    size, wide = starts[a + 1] - starts[a], bounds[b + 1] - bounds[b]
+    most = _allowed(max(size, wide))
+    if abs(size - wide) > most:
+        return 0
+    return 1 if edits(text, starts[a], starts[a + 1], other, bounds[b], bounds[b + 1], peq) <= most else 0
+
+
+@compiled
 def swapped_names(
     left: Ints,
     right: Ints,
@@ -85,23 +97,24 @@ def swapped_names(
     out_given: Levels,
     out_family: Levels,
 ) -> None:
-    """Where given and family name agree crosswise but not straight, both count as nearly equal (5)."""
+    """Where given and family name agree crosswise but not straight, they count as nearly equal (5).
+
+    One of the four names may be missing ("Fox" as given name of one record, as family name of the other).
+    """
     peq = np.zeros(256, np.uint64)
     for pair in range(len(left)):
-        if out_given[pair] == 0 or out_family[pair] == 0 or out_given[pair] + out_family[pair] > 5:
+        if out_given[pair] > 2 or out_family[pair] > 2:
             continue
-        a, b = given[left[pair]], family[right[pair]]
-        c, d = family[left[pair]], given[right[pair]]
-        first, last, start, stop = given_starts[a], given_starts[a + 1], family_starts[b], family_starts[b + 1]
-        if abs((last - first) - (stop - start)) > 2:
+        a, b, c, d = given[left[pair]], family[right[pair]], family[left[pair]], given[right[pair]]
+        one = _near(given_text, given_starts, a, family_text, family_starts, b, peq)
+        if one == 0:
             continue
-        one = edits(given_text, first, last, family_text, start, stop, peq)
-        if one > _allowed(max(last - first, stop - start)):
+        two = _near(given_text, given_starts, d, family_text, family_starts, c, peq)
+        if two == 0 or one + two < 0:
             continue
-        first, last, start, stop = family_starts[c], family_starts[c + 1], given_starts[d], given_starts[d + 1]
-        two = edits(family_text, first, last, given_text, start, stop, peq)
-        if two <= _allowed(max(last - first, stop - start)):
+        if one == 1:
             out_given[pair] = 5
+        if two == 1 or out_family[pair] > 0:
             out_family[pair] = 5
 
 
@@ -142,6 +155,32 @@ def short(
 
 
 @compiled
+def _holds(text: Bytes, first: int, last: int, names: Codes, row: int, name_text: Bytes, name_starts: Ints) -> bool:
+    """Whether a local part holds (the first five letters of) the row's name of three letters or more."""
+    name = names[row]
+    if name < 0 or name_starts[name + 1] - name_starts[name] < 3:
+        return False
+    stop = min(name_starts[name + 1], name_starts[name] + 5)
+    return contains(text, first, last, name_text, name_starts[name], stop)
+
+
+@compiled
+def _same_digits(text: Bytes, first: int, last: int, start: int, stop: int) -> bool:
+    """Whether two strings hold the same digits in the same order."""
+    while True:
+        while first < last and not 48 <= text[first] <= 57:
+            first += 1
+        while start < stop and not 48 <= text[start] <= 57:
+            start += 1
+        if first >= last or start >= stop:
+            return first >= last and start >= stop
+        if text[first] != text[start]:
+            return False
+        first += 1
+        start += 1
+
+
+@compiled
 def emails(
     left: Ints,
     right: Ints,
@@ -150,6 +189,9 @@ def emails(
     text: Bytes,
     starts: Ints,
     ats: Ints,
+    given: Codes,
+    given_text: Bytes,
+    given_starts: Ints,
     family: Codes,
     family_text: Bytes,
     family_starts: Ints,
@@ -158,7 +200,8 @@ def emails(
 ) -> None:
     """An e-mail: 1 different, 2 local parts alike, 3 same local part elsewhere, 4 nearly equal, 5 equal.
 
-    Levels 2 and 3 say nothing (0) where the local part holds the family name: namesakes look like that.
+    Where the local part holds the given or family name, namesakes look alike: levels 2 and 3 then say nothing (0),
+    and so does 4 if digits or the first letter differ ("smith1" and "smith2", "a.lee" and "b.lee").
     """
     peq = np.zeros(256, np.uint64)
     for pair in range(len(left)):
@@ -168,39 +211,33 @@ def emails(
             level = 5 if a == b else 1
         if level == 1:
             first, start = starts[a], starts[b]
+            longest = max(starts[a + 1] - first, starts[b + 1] - start)
+            whole = longest
+            if abs((starts[a + 1] - first) - (starts[b + 1] - start)) * 10 <= longest * 3:
+                whole = edits(text, first, starts[a + 1], text, start, starts[b + 1], peq)
             size, wide = ats[a] - first, ats[b] - start
-            longest = max(size, wide)
-            if abs(size - wide) * 10 <= longest * 3:
+            local = max(size, wide)
+            if abs(size - wide) * 10 <= local * 3:
                 local = edits(text, first, ats[a], text, start, ats[b], peq)
-                same_domain = True
-                if starts[a + 1] - ats[a] != starts[b + 1] - ats[b]:
-                    same_domain = False
-                else:
-                    for step in range(starts[a + 1] - ats[a]):
-                        if text[ats[a] + step] != text[ats[b] + step]:
-                            same_domain = False
-                            break
-                if same_domain:
-                    level = 4 if local <= _allowed(longest) else (2 if local * 10 <= longest * 3 else 1)
-                else:
-                    domain = edits(text, ats[a], starts[a + 1], text, ats[b], starts[b + 1], peq)
-                    if local == 0:
-                        level = 4 if domain <= 2 and longest >= 4 else 3
-                    elif local * 10 <= longest * 3:
-                        level = 2
-            if level == 2 or level == 3:
-                name = family[left[pair]]
-                if name >= 0 and family_starts[name + 1] - family_starts[name] >= 3:
-                    begin, end = family_starts[name], min(family_starts[name + 1], family_starts[name] + 5)
-                    if contains(text, first, ats[a], family_text, begin, end):
-                        level = 0
+            if whole <= _allowed(longest):
+                level = 4
+            elif local == 0:
+                level = 3
+            elif whole * 10 <= longest * 2 or local * 10 <= max(size, wide) * 3:
+                level = 2
+            if level >= 2 and (
+                _holds(text, first, ats[a], family, left[pair], family_text, family_starts)
+                or _holds(text, first, ats[a], given, left[pair], given_text, given_starts)
+            ):
+                slip = text[first] == text[start] and _same_digits(text, first, ats[a], start, ats[b])
+                level = 4 if level == 4 and slip else 0
         if not keep_best or level > out[pair]:
             out[pair] = level
 
 
 @compiled
 def dates(left: Ints, right: Ints, codes: Codes, years: Ints, months: Ints, days: Ints, out: Levels) -> None:
-    """A date: 1 different, 2 same year, 3 two of three parts agree, 4 one digit or day and month exchanged, 5 equal."""
+    """A date: 1 different, 2 same year, 3 two of three parts agree or all are at most one off, 4 one digit or day and month exchanged, 5 equal."""
     for pair in range(len(left)):
         a, b = codes[left[pair]], codes[right[pair]]
         if a < 0 or b < 0:
@@ -231,7 +268,9 @@ def dates(left: Ints, right: Ints, codes: Codes, years: Ints, months: Ints, days
             two //= 10
         if changed <= 1 or (changed == 2 and swapped):
             out[pair] = 4 if changed else 5
-        elif int(year) + int(month) + int(day) >= 2:
+        elif int(year) + int(month) + int(day) >= 2 or (
+            abs(years[a] - years[b]) <= 1 and abs(months[a] - months[b]) <= 1 and abs(days[a] - days[b]) <= 1
+        ):
             out[pair] = 3
         else:
             out[pair] = 2 if year else 1

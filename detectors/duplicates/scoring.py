@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.duplicates.comparisons import CLASSES, PEOPLE, Comparison, Plan
+from detectors.duplicates.comparisons import CLASSES, Comparison, Plan
 from detectors.duplicates.text import Ints, compiled, intern
 
 Floats = npt.NDArray[np.float64]
@@ -30,6 +30,13 @@ ANCHOR = 20.0
 ANCHOR_SHARE = 0.05
 RARITY = 0.5
 RARITY_CLIP = 6.0
+SELDOM = 0.05
+SELDOM_MOST = 5.0
+"""A share up to SELDOM is learned as a share only, at most SELDOM_MOST times its prior."""
+HOUSEHOLDS = {"address", "phone", "unit", "name", "postcode"}
+"""Without one of these comparisons nothing tells a household or a group from its namesakes: the class stays empty."""
+NAMESAKE = 1.0
+"""The share of a class that agrees as copies of one record do."""
 _WIDTH = 8
 
 
@@ -110,6 +117,7 @@ def fit(plan: Plan, levels: Levels, sample: Levels) -> Model:
     chances = anchors.copy()
     trust = np.array([comparison.trust for comparison in plan.comparisons])
     expected = np.full(3, 0.002 * plan.rows + 0.02)
+    expected[1] *= 1.0 if HOUSEHOLDS & {comparison.key.split(":")[0] for comparison in plan.comparisons} else 1e-9
     priors = np.append(np.minimum((expected * 5) / total, 0.2), 0.0)
     priors[3] = 1 - priors[:3].sum()
     step, converged, masses = 0, False, np.zeros(4)
@@ -117,11 +125,12 @@ def fit(plan: Plan, levels: Levels, sample: Levels) -> Model:
         seen, new = expectation(patterns, counts, np.log(chances) * trust[:, None, None], np.log(priors))
         converged = bool(np.abs(new[:3] - masses[:3]).max() < TOLERANCE * max(new[:3].max(), 1.0))
         masses = new
+        masses[1] *= expected[1] > 1e-6
         priors = np.append(np.minimum((masses[:3] + expected) / (total + 4 * expected[0]), 0.3), 0.0)
         priors[3] = 1 - priors[:3].sum()
         if step % 5 == 0 or step == 1:
             anchors, free = _anchors(plan, strangers(plan, sample, masses[0] * 0.9))
-        chances = _maximisation(anchors, free, seen, _namesakes(plan))
+        chances = _maximisation(plan, anchors, free, seen, chances)
         if converged:
             break
     return Model(
@@ -155,21 +164,37 @@ def _anchors(plan: Plan, chance: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]
     return anchors, free
 
 
-def _maximisation(anchors: Floats, free: npt.NDArray[np.bool_], seen: Floats, namesakes: list[int]) -> Floats:
-    """New level probabilities: what was seen, drawn a little towards the prior opinion."""
+def _maximisation(plan: Plan, anchors: Floats, free: npt.NDArray[np.bool_], seen: Floats, before: Floats) -> Floats:
+    """New level probabilities: what was seen, drawn a little towards the prior opinion.
+
+    Where a class agrees on something only now and then (twins' date of birth within a household), only that share is
+    learned, up to a bound: left free, a class without pairs of its own would turn into a second class of matches.
+    """
     chances = anchors.copy()
     observed = seen[:, :, 1:].sum(axis=2)
     strength = ANCHOR + ANCHOR_SHARE * observed
     valued = anchors[:, :, 1:] < 1.0
     learned = (seen[:, :, 1:] + strength[:, :, None] * anchors[:, :, 1:]) / (observed + strength)[:, :, None]
     chances[:, :, 1:] = np.where(free[:, :, None] & valued, learned, anchors[:, :, 1:])
-    chances[namesakes, 2] = chances[namesakes, 0]
+    for row, comparison in enumerate(plan.comparisons):
+        for place, share in enumerate(comparison.shared, start=1):
+            if share == NAMESAKE:
+                chances[row, place] = chances[row, 0]
+            elif share is not None and share <= SELDOM:
+                levels = slice(1, comparison.top + 1)
+                agree, chance = chances[row, 0, levels], anchors[row, -1, levels]
+                weight = _mixed(agree, chance, seen[row, place, levels], before[row, place, levels], share)
+                chances[row, place, levels] = weight * agree + (1 - weight) * chance
     return chances
 
 
-def _namesakes(plan: Plan) -> list[int]:
-    """The comparisons on which namesakes agree as often as copies of one person do."""
-    return [row for row, one in enumerate(plan.comparisons) if plan.entity == PEOPLE and one.shared[1] == 1.0]
+def _mixed(agree: Floats, chance: Floats, seen: Floats, before: Floats, prior: float) -> float:
+    """The share of a class that agrees as copies do, one EM step from `before`; at most `SELDOM_MOST` times its prior."""
+    gap = chance[0] - agree[0]
+    now = float(np.clip((chance[0] - before[0]) / gap, 0.0, 1.0)) if gap > 0.01 else prior
+    part = now * agree / np.maximum(now * agree + (1 - now) * chance, 1e-300)
+    learned = (float((seen * part).sum()) + ANCHOR * prior) / (float(seen.sum()) + ANCHOR)
+    return min(learned, SELDOM_MOST * prior)
 
 
 def _by_chance(plan: Plan) -> Floats:
@@ -177,8 +202,7 @@ def _by_chance(plan: Plan) -> Floats:
     flags[:, 3] = 1.0
     for row, comparison in enumerate(plan.comparisons):
         for place, share in enumerate(comparison.shared, start=1):
-            namesake = plan.entity == PEOPLE and place == 2
-            flags[row, place] = 1.0 if share is None or namesake else 0.0
+            flags[row, place] = 1.0 if share is None or share == NAMESAKE or share <= SELDOM else 0.0
     return flags
 
 
