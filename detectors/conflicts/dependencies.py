@@ -71,10 +71,11 @@ class Groups:
         """Values of X whose commonest y stands even when one of its rows is taken away."""
         return np.asarray(self.first - 1 > self.second)
 
-    def votes(self, x: int) -> tuple[Ints, Ints]:
-        """The y of one x and the rows of each."""
-        low, high = np.searchsorted(self.pairs, [x * self.width, (x + 1) * self.width])
-        return self.pairs[low:high] - x * self.width, self.counts[low:high]
+    def count(self, x: int, y: int) -> int:
+        """Rows that hold both."""
+        pair = x * self.width + y
+        at = int(self.pairs.searchsorted(pair))
+        return int(self.counts[at]) if at < len(self.pairs) and self.pairs[at] == pair else 0
 
 
 def group(xs: Ints, ys: Ints, x_size: int, y_size: int) -> Groups:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -76,7 +76,7 @@ class ConflictDetector(RuleDetector):
         self.trust = {key: Tally(*map(float, counts)) for key, counts in state["trust"].items()}
 
 
-def _graded(found: Sequence[Repair], batch: Batch, labels: Sequence[Label]) -> Mapping[str, Tally]:
+def _graded(found: Sequence[Repair], batch: Batch, labels: Sequence[Label]) -> dict[str, Tally]:
     """Rule and column -> how often the rule was right where a person told the truth."""
     truth: dict[tuple[int, str], str | None] = {}
     position = {record: at for at, record in enumerate(batch.frame.index)}

@@ -35,7 +35,7 @@ class Field:
     texts: distinct spellings, sorted. codes: (n,) spelling of each row, -1 = blank.
     counts: rows of each spelling.
     meaning: (spellings,) code of what a spelling means: "7:10 a.m." and "7:10aDec 1" mean the same.
-    usual: (meanings,) the commonest spelling of each meaning.
+    usual: (meanings,) the commonest spelling of each meaning. keys: (n,) meaning of each row, -1 = blank.
     """
 
     name: str
@@ -44,11 +44,7 @@ class Field:
     counts: Ints
     meaning: Ints
     usual: Ints
-
-    @property
-    def keys(self) -> Ints:
-        """(n,) meaning of each row's cell, -1 = blank."""
-        return np.append(self.meaning, -1)[self.codes]
+    keys: Ints
 
     @property
     def filled(self) -> int:
@@ -58,11 +54,11 @@ class Field:
     def text(self, row: int) -> str | None:
         """The cell as it stands; None if blank."""
         code = self.codes[row]
-        return None if code < 0 else self.texts[code]
+        return None if code < 0 else str(self.texts[code])
 
     def spelled(self, key: int) -> str:
         """The commonest spelling of a meaning."""
-        return self.texts[self.usual[key]]
+        return str(self.texts[self.usual[key]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ def _field(name: str, column: pd.Series) -> Field:
     kept = tuple(texts[position] for position in order)
     counts = np.bincount(codes[codes >= 0], minlength=len(kept)).astype(np.int64)
     meaning, usual = _meanings(kept, counts)
-    return Field(name, kept, codes, counts, meaning, usual)
+    return Field(name, kept, codes, counts, meaning, usual, np.append(meaning, -1)[codes])
 
 
 def _meanings(texts: tuple[str, ...], counts: Ints) -> tuple[Ints, Ints]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
 from detectors.conflicts.dependencies import Dependency, Groups, group
-from detectors.conflicts.table import Bools, Field, Table
+from detectors.conflicts.table import Bools, Field, Ints, Table
 
 _MAJORITY = 0.5
 _UNSEEN = 0.4
@@ -54,53 +53,63 @@ class Vote:
     agreeing: Bools
 
 
+@dataclass(frozen=True, slots=True)
+class _Voter:
+    """One determinant: its dependency, its meaning in every row, the groups it makes, the weight of its vote."""
+
+    dependency: Dependency
+    keys: Ints
+    groups: Groups
+    weight: float
+
+
 def vote(table: Table, field: Field, determinants: list[Dependency]) -> Vote:
     """Every cell of the column that the majority of its determinants would write otherwise."""
     ys, size = field.keys, len(field.usual)
     homes = np.zeros(size + 1, dtype=np.bool_)
     denied, confirmed = np.zeros(table.rows, dtype=np.bool_), np.zeros(table.rows, dtype=np.bool_)
-    grouped: list[tuple[Dependency, Field, Groups]] = []
+    voters = []
     for dependency in determinants:
         other = table.field(dependency.determinant)
         groups = group(other.keys, ys, len(other.usual), size)
         homes[groups.top[groups.settled]] = True
-        xs = other.keys
-        tops, firsts = np.append(groups.top, -1)[xs], np.append(groups.first, 0)[xs]
+        tops, firsts = np.append(groups.top, -1)[other.keys], np.append(groups.first, 0)[other.keys]
         denied |= (tops >= 0) & (tops != ys)
         confirmed |= (tops == ys) & (firsts >= 2)
-        grouped.append((dependency, other, groups))
+        voters.append(_Voter(dependency, other.keys, groups, dependency.weight))
     rows = np.flatnonzero(denied)
-    found = [] if len(rows) > _MOST_ROWS else [_count(int(row), int(ys[row]), grouped) for row in rows]
+    found = [] if len(rows) > _MOST_ROWS else [_count(int(row), int(ys[row]), voters) for row in rows]
     return Vote(field, tuple(one for one in found if one is not None), homes[:size], confirmed & ~denied)
 
 
-def _count(row: int, current: int, grouped: list[tuple[Dependency, Field, Groups]]) -> Disagreement | None:
-    shares: dict[int, float] = defaultdict(float)
-    best: dict[int, tuple[int, float, Dependency, int]] = {}
-    total = 0.0
-    for dependency, other, groups in grouped:
-        x = int(other.keys[row])
+def _count(row: int, current: int, voters: list[_Voter]) -> Disagreement | None:
+    """The vote on one cell, among what is commonest for some voter; nothing else can have the majority."""
+    heard, doubt = [], 0.0
+    for voter in voters:
+        x = int(voter.keys[row])
         if x < 0:
             continue
-        values, counts = groups.votes(x)
-        others = int(counts.sum()) - (current >= 0)
-        if others <= 0:
+        own = current >= 0
+        others = int(voter.groups.sizes[x]) - own
+        if others > 0:
+            heard.append((voter, x, others))
+        else:
             # A strong determinant that never saw this row's value: perhaps the row is of another kind.
-            total += _UNSEEN * dependency.weight
-            continue
-        total += dependency.weight
-        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-            held = count - (value == current)
-            shares[value] += dependency.weight * held / (others + 1)
-            if (held, dependency.agreement) > best.get(value, (0, 0.0))[:2]:
-                best[value] = (held, dependency.agreement, dependency, others - held)
-    if not total:
+            doubt += _UNSEEN * voter.weight
+    total = doubt + sum(voter.weight for voter, _, _ in heard)
+    best: tuple[float, int, int, int, Dependency] | None = None
+    for value in sorted({int(voter.groups.top[x]) for voter, x, _ in heard} - {current}):
+        share, leading = 0.0, (0, 0.0, -1)
+        for at, (voter, x, others) in enumerate(heard):
+            held = voter.groups.count(x, value)
+            share += voter.weight * held / (others + 1)
+            leading = max(leading, (held, voter.dependency.agreement, -at))
+        held, at = leading[0], -leading[2]
+        if held and (best is None or share > best[0]):
+            best = share, value, held, heard[at][2] - held, heard[at][0].dependency
+    if best is None or best[0] < _MAJORITY * total:
         return None
-    proposed = max(shares, key=lambda value: (shares[value], -value))
-    share = shares[proposed] / total
-    if proposed == current or share < _MAJORITY or proposed not in best:
-        return None
-    support, agreement, voter, against = best[proposed]
+    share, proposed, support, against, by = best
     return Disagreement(
-        row, current, proposed, share, support, voter.determinant, against, agreement, voter.beyond_chance
+        row, current, proposed, share / total, support, by.determinant, against, by.agreement, by.beyond_chance
     )
