@@ -176,7 +176,7 @@ def fit_model(
     quality: dict[str, float] = {}
     for place, name in enumerate(members):
         report(place, len(members), f"fitting {name}")
-        model = _fit_one(encoding, rows, starts, name, seed=seed, device=device, report=report)
+        model = fit_alone(encoding, rows, starts, name, seed=seed, device=device, report=report)
         quality[name] = planted_precision(model, rows, starts, seed=seed)
         if best is None or quality[name] > quality[best.member.name] + MARGIN:
             best = model
@@ -185,16 +185,20 @@ def fit_model(
     return replace(best, quality=quality)
 
 
-def _fit_one(
+def fit_alone(
     encoding: Encoding,
     rows: Floats,
     starts: Flags,
     name: str,
     *,
-    seed: int,
-    device: str,
-    report: Callable[..., None],
+    seed: int = 0,
+    device: str = "auto",
+    report: Callable[..., None] = lambda *_: None,
 ) -> SequenceModel:
+    """One member fitted on encoded rows in process order, with its scaling, covariance and distribution.
+
+    rows: (n, features). starts: (n,) first row of each customer. name: of MEMBERS.
+    """
     taught, calibrated = (int(len(rows) * share) for share in (_TAUGHT, _CALIBRATED))
     scaling = Scaling.of(rows[:taught])
     training, held_out = (

