@@ -79,7 +79,7 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = HOME / "static"
+STATIC_ROOT = embedded.folder(HOME, "static")
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 WHITENOISE_USE_FINDERS = True
 
@@ -144,6 +144,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 CRMQUALITY = {
+    "lease_seconds": float(os.environ.get("CRMQUALITY_LEASE_SECONDS", "30")),
     "refit_after_labels": 25,
     "undo_days": 30,
 }

@@ -20,7 +20,7 @@ class Bar:
 
     @property
     def sign(self) -> str:
-        """"for" or "against" the claim: said in words and by the bar's pattern, not by colour alone."""
+        """ "for" or "against" the claim: said in words and by the bar's pattern, not by colour alone."""
         return "for" if self.weight >= 0 else "against"
 
 
@@ -48,7 +48,21 @@ class Trend:
     high: float
 
 
-def waterfall(reasons: Sequence[tuple[str, float, str]], *, width: int = 320, row: int = 22) -> Waterfall:
+def shortened(
+    reasons: Sequence[tuple[str, float, str]], *, most: int = 7
+) -> tuple[list[tuple[str, float, str]], list[tuple[str, float, str]]]:
+    """The weightiest reasons, a prior first, with the rest summed up in one; and that rest."""
+    prior = [reason for reason in reasons if reason[0] == "prior"]
+    others = sorted((reason for reason in reasons if reason[0] != "prior"), key=lambda reason: -abs(reason[1]))
+    kept, rest = others[: most - len(prior)], others[most - len(prior) :]
+    rest = [reason for reason in rest if reason[1]] or rest
+    if not rest:
+        return prior + kept, []
+    total = sum(weight for _, weight, _ in rest)
+    return [*prior, *kept, (f"{len(rest)} smaller", total, "together; listed below")], rest
+
+
+def waterfall(reasons: Sequence[tuple[str, float, str]], *, width: int = 320, row: int = 18) -> Waterfall:
     """Bars of (label, weight, detail), in the order given."""
     sums = [0.0]
     for _, weight, _ in reasons:

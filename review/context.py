@@ -36,7 +36,8 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         {
             "label": label,
             "url": reverse(name),
-            "current": request.path == reverse(name) or (name != "dashboard" and request.path.startswith(reverse(name))),
+            "current": request.path == reverse(name)
+            or (name != "dashboard" and request.path.startswith(reverse(name))),
             "count": (f"{MANY}+" if backlog > MANY else backlog) if name == "queue" else 0,
         }
         for name, label, roles in MENU

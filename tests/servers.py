@@ -17,6 +17,7 @@ import pytest
 
 _HOME = Path(tempfile.mkdtemp(prefix="crmq-tests-"))
 os.environ["CRMQUALITY_HOME"] = str(_HOME)
+os.environ["CRMQUALITY_LEASE_SECONDS"] = "3"  # a killed worker's run is taken up again after this
 for _name in ("DATABASE_URL", "REDIS_URL", "CRMQUALITY_DEBUG"):
     os.environ.pop(_name, None)
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)

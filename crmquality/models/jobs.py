@@ -15,8 +15,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-LEASE = timedelta(seconds=30)
-RENEW_EVERY = timedelta(seconds=10)
+LEASE = timedelta(seconds=settings.CRMQUALITY["lease_seconds"])
+RENEW_EVERY = LEASE / 3
 MAX_ATTEMPTS = 4
 BACK_OFF = timedelta(seconds=5)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from crmquality.models import Change, Finding, Record
 from crmquality.services.merging import children
 from detectors.roles import Role
-from review.charts import Waterfall, waterfall
+from review.charts import Waterfall, shortened, waterfall
 from review.differences import Piece, pieces
 from review.models import ReviewItem
 
@@ -38,6 +38,11 @@ class MergeRow:
     differs: bool
     role: str = ""
 
+    @property
+    def moves(self) -> bool:
+        """Whether the surviving record's own value changes."""
+        return (self.values[0] or "") != (self.after or "")
+
 
 @dataclass(frozen=True)
 class Member:
@@ -58,6 +63,7 @@ class Card:
     title: str
     records: list[Record]
     evidence: Waterfall
+    smaller: list[tuple[str, float, str]] = field(default_factory=list)
     changed: list[FieldRow] = field(default_factory=list)
     same: list[FieldRow] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
@@ -72,17 +78,18 @@ def card(item: ReviewItem) -> Card:
     finding = item.finding
     found = {record.pk: record for record in Record.objects.filter(id__in=finding.subjects).select_related("source")}
     records = [found[subject] for subject in finding.subjects if subject in found]
-    reasons = [(one["feature"], one["weight"], one["detail"]) for one in finding.evidence]
+    reasons, rest = shortened([(one["feature"], one["weight"], one["detail"]) for one in finding.evidence])
     common = {
         "item": item,
         "records": records,
         "title": " · ".join(title(record) for record in records[:1]),
         "evidence": waterfall(reasons),
+        "smaller": rest,
         "history": list(
             Change.objects.filter(record__in=records).select_related("change_set", "change_set__by").order_by("-id")[:5]
         ),
     }
-    match finding.proposal["action"]:
+    match finding.action:
         case "merge":
             return _merge_card(finding, records, common)
         case "set":
@@ -143,9 +150,7 @@ def _merge_card(finding: Finding, records: Sequence[Record], common: Mapping[str
         )
         for name in source.columns
     ]
-    members = [
-        Member(record, title(record), record.pk == survivor, len(children(record))) for record in ordered
-    ]
+    members = [Member(record, title(record), record.pk == survivor, len(children(record))) for record in ordered]
     moved = sum(member.children for member in members if not member.is_survivor)
     writes = [f"{member.record.external_id} will point at {golden.external_id}" for member in members[1:]]
     writes += [

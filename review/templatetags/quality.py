@@ -23,9 +23,9 @@ FORMULAS = {
 
 
 @register.filter
-def percent(value: float | None, digits: int = 1) -> str:
+def percent(value: float | str | None, digits: int = 1) -> str:
     """0.9234 -> "92.3 %"; "n/a" where a metric does not apply."""
-    return "n/a" if value is None else f"{100 * value:.{digits}f} %"
+    return "n/a" if value is None or value == "" else f"{100 * float(value):.{digits}f} %"
 
 
 @register.filter

@@ -52,9 +52,13 @@ def detail(request: HttpRequest, record_id: int) -> HttpResponse:
     context = {
         "record": record,
         "title": title(record),
-        "values": [(name, record.fields.get(name), record.source.roles.get(name, "")) for name in record.source.columns],
+        "values": [
+            (name, record.fields.get(name), record.source.roles.get(name, "")) for name in record.source.columns
+        ],
         "items": ReviewItem.objects.open().filter(finding__subjects__contains=[record.pk]).select_related("finding"),
-        "history": Change.objects.filter(record=record).select_related("change_set", "change_set__by").order_by("-id")[:50],
+        "history": Change.objects.filter(record=record)
+        .select_related("change_set", "change_set__by")
+        .order_by("-id")[:50],
         "merged": record.merged.all()[:50],
         "children": children(record)[:50],
     }

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
-from crmquality.models import Import, Kind, QuarantinedRow, Record, Run, Source
-from crmquality.services import importing, running
+from crmquality.models import Import, Kind, Record, Run, Source
+from crmquality.services import exporting, importing, importing_quarantine, running
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from crmquality.services.importing_uploads import keep_upload, uploads
@@ -98,7 +104,7 @@ def detail(request: HttpRequest, source_id: int) -> HttpResponse:
         "imports": Import.objects.filter(source=source)[:5],
         "runs": Run.objects.filter(source=source).select_related("source", "requested_by")[:8],
         "active": Run.objects.active().filter(source=source).exists(),
-        "quarantined": QuarantinedRow.objects.filter(source=source, resolved_at__isnull=True).count(),
+        "quarantined": importing_quarantine.quarantined(source).count(),
         "records": overview.measuring.live_records(source),
         "worst": [
             {"record": record, "title": title(record), "claims": row["claims"]}
@@ -145,36 +151,63 @@ def run(request: HttpRequest, source_id: int) -> HttpResponse:
 
 
 @for_roles(UserRole.STEWARD)
-def quarantine_page(request: HttpRequest, source_id: int) -> HttpResponse:
+def quarantine(request: HttpRequest, source_id: int) -> HttpResponse:
     """The rows that could not become records; mended ones can be handed in again."""
     source = get_object_or_404(Source, pk=source_id)
+    rows = importing_quarantine.quarantined(source)
     if request.method == "POST":
         try:
-            job = quarantine.reimport_quarantined(source=source, file=request.FILES.get("file"), user=request.user)
-            return redirect("import", import_id=job.pk)
+            return redirect("import", import_id=_reimport(request, source).pk)
         except Refused as refusal:
             messages.error(request, str(refusal))
-    rows = QuarantinedRow.objects.filter(source=source, resolved_at__isnull=True)[:200]
-    shown = [(row, bytes(row.raw).decode("utf-8", "replace")[:300]) for row in rows]
-    return render(request, "sources/quarantine.html", {"source": source, "rows": shown})
+    shown = [(row, importing_quarantine.row_text(row)[:300]) for row in rows[:200]]
+    return render(request, "sources/quarantine.html", {"source": source, "rows": shown, "count": rows.count()})
 
 
 @for_roles(UserRole.STEWARD)
-def quarantine_file(request: HttpRequest, source_id: int) -> HttpResponse:
-    """The quarantined rows as CSV: line, reason and the row as it stood."""
+def quarantine_file(request: HttpRequest, source_id: int) -> HttpResponseBase:
+    """The quarantined rows as CSV: number, line, reason and the row as it stood."""
     source = get_object_or_404(Source, pk=source_id)
-    answer = StreamingHttpResponse(quarantine.quarantine_csv(source), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="quarantine-{source.pk}.csv"'
+    rows = importing_quarantine.quarantined(source)
+    return _attachment(importing_quarantine.quarantine_csv(rows), f"quarantine of {source.name}.csv")
+
+
+@for_roles(UserRole.STEWARD)
+def export(request: HttpRequest, source_id: int, form: str) -> HttpResponseBase:
+    """The corrected records in the columns of the source, or the log of all changes."""
+    source = get_object_or_404(Source, pk=source_id)
+    if form == "changes":
+        return _attachment(exporting.export_changes(source), f"changes of {source.name}.csv")
+    if form == "csv":
+        return _attachment(exporting.export_csv(source), f"{source.name}.csv")
+    if form not in exporting.FORMATS:
+        raise Http404
+    file = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115 - the response closes it
+    with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+        path = Path(folder) / f"records.{form}"
+        exporting.export_file(source, path, kind=form)
+        with path.open("rb") as written:
+            shutil.copyfileobj(written, file)
+    file.seek(0)
+    return FileResponse(file, as_attachment=True, filename=f"{source.name}.{form}")
+
+
+def _attachment(pieces: Iterable[bytes], name: str) -> HttpResponseBase:
+    answer = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
+    header = content_disposition_header(as_attachment=True, filename=name)
+    answer["Content-Disposition"] = header or "attachment"
     return answer
 
 
-@for_roles(UserRole.STEWARD)
-def export(request: HttpRequest, source_id: int, form: str) -> HttpResponse | FileResponse:
-    """The corrected records in the columns of the source, or the log of all changes."""
-    source = get_object_or_404(Source, pk=source_id)
-    if form not in exporting.FORMS:
-        raise Http404
-    return exporting.download(source, form)
+def _reimport(request: HttpRequest, source: Source) -> Import:
+    file = request.FILES.get("file")
+    if file is None:
+        raise Refused("Choose the file of mended rows first.")
+    kept = keep_upload(file)
+    try:
+        return importing_quarantine.reimport_quarantined(source=source, file=kept.path, user=request.user)
+    finally:
+        kept.path.unlink(missing_ok=True)
 
 
 def _import(request: HttpRequest, pending: dict[str, str]) -> Import:
@@ -214,4 +247,3 @@ def _column_rows(seen: importing.Preview, known: Source | None) -> list[dict[str
         values = [row[position] for row in seen.rows if row[position]][:3]
         rows.append({"name": name, "guess": guess, "role": confirmed or guess.role.value, "values": values})
     return rows
-
