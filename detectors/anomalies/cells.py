@@ -26,7 +26,7 @@ def numbers(cells: pd.Series) -> Floats:
     Which of comma and point is the decimal mark is decided once a column, from the cells that show it.
     """
     codes, words = _distinct(cells)
-    plain = pd.to_numeric(pd.Series(words, dtype=object), errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    plain = pd.to_numeric(pd.Series(words, dtype=object), errors="coerce").to_numpy(np.float64, na_value=np.nan).copy()
     left = np.flatnonzero(~np.isfinite(plain))
     mark = _decimal_mark([words[place] for place in left])
     for place in left:

@@ -14,6 +14,8 @@ active search by a model of this kind: Garnett et al., "Bayesian Optimal Active 
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -30,12 +32,38 @@ SPREAD = 0.25
 LENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 NOISES = (0.05, 0.15)
 BASE_RATE = 0.1
+LEAST_TRUST = 1e-3
 SLOPE, SLOPE_VARIANCE = 0.1, 0.05
 """How far the prior rises from the least to the most isolated row, and the variance of that slope."""
 
 
+class _Store:
+    """Room for the answers' part of the posterior, shared by a model and those that went on from it.
+
+    used: rows taken so far. Who holds exactly `used` answers may write the next row; anyone else copies
+    first, so that learning never changes an older model.
+    """
+
+    def __init__(self, room: int, width: int) -> None:
+        self.used = 0
+        self.rows: Rows = np.zeros(room, np.int64)
+        self.solved = np.zeros(room)
+        self.residuals = np.zeros(room)
+        self.factor = np.zeros((room, room))
+        self.spread = np.zeros((room, width), np.float32)
+
+    def copy(self, known: int, room: int) -> _Store:
+        """A store of one's own with the first `known` answers in it."""
+        other = _Store(room, self.spread.shape[1])
+        other.used = known
+        for name in ("rows", "solved", "residuals", "spread"):
+            getattr(other, name)[:known] = getattr(self, name)[:known]
+        other.factor[:known, :known] = self.factor[:known, :known]
+        return other
+
+
 class Similarity:
-    """Expected verdict of every row, given the answers so far.
+    """Expected verdict of every row, given the answers so far; `mean` holds it: (n,).
 
     features: (n, d) standardised so that the mean squared length of a row is 1.
     outlyingness: (n,) the rank of the unlabelled score, in [0, 1].
@@ -46,13 +74,15 @@ class Similarity:
     ) -> None:
         self.features = np.ascontiguousarray(features, np.float32)
         self.slope = (outlyingness - 0.5).astype(np.float32)
-        self.length, self.noise = length, noise
-        self.known = 0
-        self.mean = np.zeros(0, np.float32)
-        self.rows: Rows = np.zeros(0, np.int64)
-        self.factor = self.solved = np.zeros(0)
-        self.spread = np.zeros((0, 0), np.float32)
-        self._start(0)
+        self.length, self.noise, self.known = length, noise, 0
+        self.mean = self._prior()
+        self.store = _Store(0, len(self.features))
+
+    def fork(self) -> Similarity:
+        """A model that goes on from this one and leaves it as it is; costs a copy of `mean`."""
+        other = copy(self)
+        other.mean = self.mean.copy()
+        return other
 
     def learn(self, rows: Rows, confirmed: Verdicts, trust: Floats) -> None:
         """Choose length and noise by marginal likelihood, then start over with these answers.
@@ -61,43 +91,66 @@ class Similarity:
         """
         if len(rows):
             self.length, self.noise = self._likeliest(rows, confirmed, trust)
-        self._start(len(rows))
+        self.replay(rows, confirmed, trust)
+
+    def replay(self, rows: Rows, confirmed: Verdicts, trust: Floats) -> None:
+        """Start over with these answers under today's length and noise."""
+        self.known, self.mean = 0, self._prior()
+        self.store = _Store(len(rows) + 16, len(self.features))
         for row, verdict, weight in zip(rows, confirmed, trust, strict=True):
             self.add(int(row), bool(verdict), float(weight))
 
     def add(self, row: int, confirmed: bool, trust: float = 1.0) -> None:
         """One more answer: the exact posterior mean in O(n * answers), by a further row of the Cholesky factor."""
-        k = self.known
-        if k == len(self.factor):
-            self._grow()
+        known, store = self.known, self._own_store()
         column = self._kernel_column(row)
-        to_known = column[self.rows[:k]].astype(np.float64)
-        link = solve_triangular(self.factor[:k, :k], to_known, lower=True) if k else to_known
-        own = SPREAD + SLOPE_VARIANCE * float(self.slope[row]) ** 2 + self.noise / max(trust, 1e-3)
+        link = column[store.rows[:known]].astype(np.float64)
+        if known:
+            link = solve_triangular(store.factor[:known, :known], link, lower=True, check_finite=False)
+        own = SPREAD + SLOPE_VARIANCE * float(self.slope[row]) ** 2 + self.noise / max(trust, LEAST_TRUST)
         pivot = float(np.sqrt(max(own - float(link @ link), 1e-9)))
         residual = float(confirmed) - BASE_RATE - SLOPE * float(self.slope[row])
-        step = (residual - float(link @ self.solved[:k])) / pivot
-        _append(column, self.spread, link.astype(np.float32), k, np.float32(pivot), np.float32(step), self.mean)
-        self.factor[k, :k], self.factor[k, k] = link, pivot
-        self.rows[k], self.solved[k] = row, step
-        self.known = k + 1
+        step = (residual - float(link @ store.solved[:known])) / pivot
+        _append(column, store.spread, link.astype(np.float32), known, np.float32(pivot), np.float32(step), self.mean)
+        store.factor[known, :known], store.factor[known, known] = link, pivot
+        store.rows[known], store.solved[known], store.residuals[known] = row, step, residual
+        self.known = store.used = known + 1
 
-    def _start(self, answers: int) -> None:
-        room = max(answers + 16, 64)
-        self.known = 0
-        self.mean = (BASE_RATE + SLOPE * self.slope).astype(np.float32)
-        self.rows = np.zeros(room, np.int64)
-        self.factor = np.zeros((room, room))
-        self.solved = np.zeros(room)
-        self.spread = np.zeros((room, len(self.features)), np.float32)
+    def expected(self, features: Matrix, outlyingness: Floats) -> Matrix:
+        """The expected verdict of rows that are not among the model's own: (m, d), (m,) -> (m,)."""
+        slope = (outlyingness - 0.5).astype(np.float32)
+        expected = (BASE_RATE + SLOPE * slope).astype(np.float32)
+        if self.known:
+            known = self.store.rows[: self.known]
+            factor = self.store.factor[: self.known, : self.known]
+            pull = solve_triangular(factor, self.store.solved[: self.known], lower=True, trans="T")
+            scale = np.float32(1 / (self.length * np.sqrt(self.features.shape[1])))
+            _pull(
+                np.ascontiguousarray(features, np.float32), slope, self.features[known], self.slope[known],
+                pull.astype(np.float32), scale, expected,
+            )  # fmt: skip
+        return expected
 
-    def _grow(self) -> None:
-        """Room for twice as many answers."""
-        more = len(self.rows)
-        self.rows = np.concatenate([self.rows, np.zeros(more, np.int64)])
-        self.solved = np.concatenate([self.solved, np.zeros(more)])
-        self.factor = np.pad(self.factor, (0, more))
-        self.spread = np.concatenate([self.spread, np.zeros_like(self.spread)])
+    def left_out(self) -> Floats:
+        """Each answered row's expected verdict by the other answers: (answers,), in the order they were given.
+
+        Source: Rasmussen, Williams 2006, eq. 5.12.
+        """
+        known = self.known
+        factor, residual = self.store.factor[:known, :known], self.store.residuals[:known]
+        inverse = cho_solve((factor, True), np.eye(known))
+        prior = BASE_RATE + SLOPE * self.slope[self.store.rows[:known]]
+        return np.asarray(prior + residual - inverse @ residual / np.diag(inverse))
+
+    def _prior(self) -> Matrix:
+        return np.asarray(BASE_RATE + SLOPE * self.slope, np.float32)
+
+    def _own_store(self) -> _Store:
+        """A store whose next row is free for this model."""
+        full = self.known == len(self.store.rows)
+        if full or self.store.used != self.known:
+            self.store = self.store.copy(self.known, 2 * self.known + 16 if full else len(self.store.rows))
+        return self.store
 
     def _kernel_column(self, row: int) -> Matrix:
         near = np.empty(len(self.features), np.float32)
@@ -114,7 +167,7 @@ class Similarity:
         for length in LENGTHS:
             near = SPREAD * np.exp(-distance / length) + SLOPE_VARIANCE * np.outer(slope, slope)
             for noise in NOISES:
-                likelihood = _log_likelihood(near + np.diag(noise / np.maximum(trust, 1e-3)), residual)
+                likelihood = _log_likelihood(near + np.diag(noise / np.maximum(trust, LEAST_TRUST)), residual)
                 if likelihood > best:
                     best, choice = likelihood, (length, noise)
         return choice
@@ -164,3 +217,15 @@ def _append(column, spread, link, known, pivot, step, mean):  # type: ignore[no-
     for row in range(fresh.shape[0]):
         fresh[row] /= pivot
         mean[row] += step * fresh[row]
+
+
+@njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc,unused-ignore]
+def _pull(features, slope, known, known_slope, pull, scale, expected):  # type: ignore[no-untyped-def]
+    """Add every answer's pull on every row."""
+    for row in range(features.shape[0]):
+        for answer in range(known.shape[0]):
+            distance = np.float32(0)
+            for column in range(features.shape[1]):
+                distance += abs(features[row, column] - known[answer, column])
+            near = np.float32(SPREAD) * np.exp(-distance * scale)
+            expected[row] += pull[answer] * (near + np.float32(SLOPE_VARIANCE) * slope[row] * known_slope[answer])

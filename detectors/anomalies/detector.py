@@ -1,0 +1,191 @@
+"""Records that look unlike the rest, flagged with reasons, re-ranked by every verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from detectors.anomalies import members, saving
+from detectors.anomalies.discovery import Answer, Discovery, Unlabelled, unlabelled
+from detectors.anomalies.explain import Explainer, oddness
+from detectors.anomalies.features import Features, features
+from detectors.anomalies.forest import Floats
+from detectors.contract import Batch, Evidence, Finding, Flag, Label, RunContext, TrainableDetector
+
+RULE = "unusual-record"
+"""One claim a record, whatever the reasons: a verdict is on the record, and stays with it."""
+TOP_SHARE, TOP_LEAST = 0.03, 50
+"""At most max(50, 3 % of the rows) are worth ranking; policy cuts further."""
+FEWEST_ROWS = 8
+"""With fewer records nothing is usual."""
+
+
+class AnomalyDetector(TrainableDetector):
+    """Flags unusual records of any kind: deals, orders, accounts, contacts.
+
+    Without labels: the mean rank of isolation forest, ECOD, quantile HBOS, robust z, IQR fences, regression
+    residual and rare pairs. With labels: the order of `Discovery`. Either way the score is the share of
+    records that are less odd: .9995 is "1 in 2,000". A record is flagged only if a reason can be said.
+    """
+
+    name: ClassVar[str] = "anomalies"
+    version: ClassVar[str] = "1"
+
+    def __init__(self) -> None:
+        self.verdicts: dict[int, tuple[bool, float]] = {}
+        self.ids: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+        self.columns: tuple[str, ...] = ()
+        self.discovery: Discovery | None = None
+        self._places: Floats | None = None
+
+    def detect(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
+        """At most max(50, 3 %) of the records, oddest first, each with its reasons."""
+        context.report(0, 4, "reading features")
+        frame, made, ids = _read(batch)
+        if len(ids) < FEWEST_ROWS or not len(made):
+            return
+        context.report(1, 4, "growing the forest")
+        table = _table(made, context.seed)
+        context.report(2, 4, "ranking")
+        discovery = self._discovery(table, ids, context.seed)
+        order = table.outlyingness if discovery is None else discovery.scores()
+        shares = _shares(order)
+        context.report(3, 4, "explaining")
+        explainer = Explainer(frame, made)
+        best = np.lexsort((ids, -order))[: max(TOP_LEAST, int(TOP_SHARE * len(ids)))]
+        for position, row in enumerate(best):
+            if position % 200 == 0:
+                context.report(3, 4, "explaining")
+            reasons = explainer.reasons(int(row))
+            if reasons:
+                rarity = _rarity(position, len(ids), learned=discovery is not None)
+                yield Finding((int(ids[row]),), Flag(), float(shares[row]), (*reasons, rarity), RULE)
+        context.report(4, 4, "done")
+
+    def fit(self, batch: Batch, labels: Sequence[Label], context: RunContext) -> Self:
+        """Keep the batch's forest, features and members, and train on all labels about its records."""
+        context.report(0, 3, "reading features")
+        fitted = type(self)()
+        _, made, ids = _read(batch)
+        fitted.verdicts = _verdicts(labels)
+        if len(ids) < FEWEST_ROWS or not len(made):
+            return fitted
+        context.report(1, 3, "growing the forest")
+        table = _table(made, context.seed)
+        context.report(2, 3, "learning from labels")
+        fitted.ids = ids
+        fitted.columns = tuple(feature.name for feature in made.columns)
+        fitted.discovery = Discovery(table, _answers(fitted.verdicts, ids), seed=context.seed)
+        context.report(3, 3, "done")
+        return fitted
+
+    def reweight(self, labels: Sequence[Label]) -> Self:
+        """The order after these further labels: exact for similar records, the trees as of the last fit."""
+        other = copy(self)
+        fresh = _verdicts(labels)
+        other.verdicts = self.verdicts | fresh
+        other._places = None
+        if self.discovery is not None:
+            other.discovery = self.discovery.fork()
+            for answer in _answers(fresh, self.ids):
+                if other.discovery.answers.get(answer.row) != answer:
+                    other.discovery.answer(answer)
+        return other
+
+    def rescore(self, findings: Sequence[Finding]) -> list[float]:
+        """Today's share of less odd records for each finding; the old score for records it does not know."""
+        if self.discovery is None:
+            return [finding.score for finding in findings]
+        if self._places is None:
+            self._places = _shares(
+                self.discovery.scores() if self.discovery.answers else self.discovery.table.outlyingness
+            )
+        subjects = np.array([finding.subjects[0] for finding in findings], np.int64)
+        at = np.minimum(np.searchsorted(self.ids, subjects), max(len(self.ids) - 1, 0))
+        known = self.ids[at] == subjects if len(findings) else np.zeros(0, bool)
+        return [
+            float(self._places[place]) if here else finding.score
+            for finding, place, here in zip(findings, at, known, strict=True)
+        ]
+
+    def metrics(self) -> Mapping[str, float]:
+        """labels, confirmed; with both verdicts also auc and log_loss, each label predicted from the others."""
+        counts = {
+            "labels": float(len(self.verdicts)),
+            "confirmed": float(sum(verdict for verdict, _ in self.verdicts.values())),
+        }
+        return counts | ({} if self.discovery is None else _held_out(self.discovery))
+
+    def save(self, directory: Path) -> None:
+        """Write arrays.safetensors and model.json."""
+        saving.save(self.discovery, self.ids, self.columns, self.verdicts, directory)
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read what `save` wrote. Raises ModelFileError."""
+        loaded = cls()
+        loaded.discovery, loaded.ids, loaded.columns, loaded.verdicts = saving.load(directory)
+        return loaded
+
+    def _discovery(self, table: Unlabelled, ids: npt.NDArray[np.int64], seed: int) -> Discovery | None:
+        """The learned order of a table; None while no label is about its records."""
+        answers = _answers(self.verdicts, ids)
+        return Discovery(table, answers, seed=seed) if answers else None
+
+
+def _read(batch: Batch) -> tuple[pd.DataFrame, Features, npt.NDArray[np.int64]]:
+    """The batch in the order of its record ids, its features, and the ids: the rows' order must not matter."""
+    frame = batch.frame.sort_index()
+    return frame, features(frame, batch.roles), frame.index.to_numpy(np.int64)
+
+
+def _table(made: Features, seed: int) -> Unlabelled:
+    return unlabelled(made.values.astype(np.float32), seed, oddness(made))
+
+
+def _verdicts(labels: Iterable[Label]) -> dict[int, tuple[bool, float]]:
+    """Record id -> latest verdict and its trust; labels of no weight teach nothing."""
+    return {label.finding.subjects[0]: (label.is_defect, float(label.weight)) for label in labels if label.weight > 0}
+
+
+def _answers(verdicts: Mapping[int, tuple[bool, float]], ids: npt.NDArray[np.int64]) -> list[Answer]:
+    """The verdicts on records of the table, by row; `ids` is sorted."""
+    answers = []
+    for record, (confirmed, trust) in verdicts.items():
+        row = int(np.searchsorted(ids, record))
+        if row < len(ids) and ids[row] == record:
+            answers.append(Answer(row, confirmed, min(trust, 1.0)))
+    return answers
+
+
+def _shares(order: Floats) -> Floats:
+    """Share of rows that stand below each row: (n,), in [0, 1)."""
+    return np.asarray(np.searchsorted(np.sort(order), order, side="left") / len(order))
+
+
+def _rarity(position: int, rows: int, *, learned: bool) -> Evidence:
+    share = members.one_in(position, rows)
+    told = "by all columns together and by what was confirmed or dismissed" if learned else "by all columns together"
+    return Evidence("all columns", 0.0, f"as odd as {share} records, {told}")
+
+
+def _held_out(discovery: Discovery) -> dict[str, Any]:
+    similarity = discovery.similarity
+    if not similarity.known:
+        return {}
+    rows = discovery.pool[similarity.store.rows[: similarity.known]]
+    truth = np.array([discovery.answers[int(row)].confirmed for row in rows])
+    if truth.all() or not truth.any():
+        return {}
+    expected = np.clip(similarity.left_out(), 0.01, 0.99)
+    ranked = members.ranks(expected) * len(expected) + 0.5
+    yes = int(truth.sum())
+    auc = (ranked[truth].sum() - yes * (yes + 1) / 2) / (yes * (len(truth) - yes))
+    loss = -np.where(truth, np.log(expected), np.log(1 - expected)).mean()
+    return {"auc": float(auc), "log_loss": float(loss)}

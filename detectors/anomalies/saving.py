@@ -1,0 +1,102 @@
+"""A fitted anomaly detector on disk, and back, ready to be reweighted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.anomalies import storage
+from detectors.anomalies.discovery import Answer, Discovery, Unlabelled
+from detectors.anomalies.forest import Forest
+from detectors.contract import ModelFileError
+
+SIGNATURE = "anomalies"
+Verdicts = dict[int, tuple[bool, float]]
+_PLAIN = ("values", "leaves", "isolation", "outlyingness", "inputs", "similar")
+
+
+def save(
+    discovery: Discovery | None,
+    ids: npt.NDArray[np.int64],
+    columns: tuple[str, ...],
+    verdicts: Verdicts,
+    directory: Path,
+) -> None:
+    """Write the state; a detector that never saw a table has verdicts alone."""
+    arrays: dict[str, npt.NDArray[Any]] = {"ids": ids} | _verdict_arrays(verdicts)
+    facts: dict[str, Any] = {"columns": list(columns), "fitted": discovery is not None}
+    if discovery is not None:
+        arrays |= _discovery_arrays(discovery)
+        facts |= {
+            "seed": discovery.seed,
+            "length": discovery.similarity.length,
+            "noise": discovery.similarity.noise,
+            "trees_fitted": discovery.by_trees is not None,
+        }
+    storage.write(directory, signature=SIGNATURE, arrays=arrays, facts=facts)
+
+
+def load(directory: Path) -> tuple[Discovery | None, npt.NDArray[np.int64], tuple[str, ...], Verdicts]:
+    """What `save` was given. Raises ModelFileError."""
+    arrays, facts = storage.read(directory, signature=SIGNATURE)
+    try:
+        verdicts = {
+            int(record): (bool(verdict), float(trust))
+            for record, verdict, trust in zip(
+                arrays["verdict_ids"], arrays["verdict_is_defect"], arrays["verdict_trust"], strict=True
+            )
+        }
+        discovery = _discovery(arrays, facts) if facts["fitted"] else None
+        return discovery, arrays["ids"], tuple(facts["columns"]), verdicts
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"the model in {directory.name} lacks a part: {error}") from error
+
+
+def _verdict_arrays(verdicts: Verdicts) -> dict[str, npt.NDArray[Any]]:
+    return {
+        "verdict_ids": np.array(list(verdicts), np.int64),
+        "verdict_is_defect": np.array([verdict for verdict, _ in verdicts.values()], bool),
+        "verdict_trust": np.array([trust for _, trust in verdicts.values()], np.float64),
+    }
+
+
+def _discovery_arrays(discovery: Discovery) -> dict[str, npt.NDArray[Any]]:
+    table, answers = discovery.table, list(discovery.answers.values())
+    arrays = {f"table.{name}": getattr(table, name) for name in _PLAIN}
+    arrays |= {f"forest.{field.name}": getattr(table.forest, field.name) for field in fields(Forest)}
+    arrays |= {
+        "answers.row": np.array([answer.row for answer in answers], np.int64),
+        "answers.confirmed": np.array([answer.confirmed for answer in answers], bool),
+        "answers.trust": np.array([answer.trust for answer in answers], np.float64),
+        "pool": discovery.pool,
+        "expected": discovery.expected,
+        "by_leaves": discovery.by_leaves,
+    }
+    return arrays if discovery.by_trees is None else arrays | {"by_trees": discovery.by_trees}
+
+
+def _discovery(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Discovery:
+    forest = Forest(**{field.name: arrays[f"forest.{field.name}"] for field in fields(Forest)})
+    table = Unlabelled(forest=forest, **{name: arrays[f"table.{name}"] for name in _PLAIN})
+    answers = [
+        Answer(int(row), bool(confirmed), float(trust))
+        for row, confirmed, trust in zip(
+            arrays["answers.row"], arrays["answers.confirmed"], arrays["answers.trust"], strict=True
+        )
+    ]
+    discovery = Discovery(table, seed=int(facts["seed"]))
+    discovery.resume(
+        answers,
+        pool=arrays["pool"],
+        length=float(facts["length"]),
+        noise=float(facts["noise"]),
+        expected=arrays["expected"],
+        by_leaves=arrays["by_leaves"],
+        by_trees=arrays["by_trees"] if facts["trees_fitted"] else None,
+    )
+    return discovery
