@@ -7,6 +7,7 @@ import numpy as np
 from detectors.contract import Evidence
 from detectors.prediction.engine.encoding import Floats, Ints
 from detectors.prediction.engine.imputation import Filler, Table
+from detectors.prediction.engine.knowledge import KnownLookup
 from detectors.prediction.engine.lookups import Lookup
 
 REASONS = 3
@@ -57,6 +58,8 @@ def _word(table: Table, name: str) -> str:
 
 def _sentence(filler: Filler, table: Table, row: int, lookup: Lookup, held: int, size: int) -> str:
     shown = " and ".join(f"{name} “{_shown(table, name, row)}”" for name in lookup.key.columns)
+    if isinstance(lookup, KnownLookup):
+        return f"The US gazetteer tells this {filler.column.name} by {shown} ({held / size:.0%} of its postcodes)."
     return f"{held} of {size} records with the same {lookup.key.label} as {shown} hold this {filler.column.name}."
 
 

@@ -36,7 +36,7 @@ class Feature:
             codes, distinct = pd.factorize(cells)
             texts = [str(text) for text in distinct]
             readings = days_of(texts) if self.kind is Kind.DATE else np.array([read_number(text) for text in texts])
-            return np.concatenate([readings, [np.nan]])[codes]
+            return np.asarray(np.concatenate([readings, [np.nan]])[codes])
         place = {value: float(code) for code, value in enumerate(self.values)}
         return np.array(
             [np.nan if cell is None else place.get(cell, float(len(self.values))) for cell in cells], dtype=float

@@ -9,12 +9,16 @@ import numpy as np
 
 from detectors.prediction.engine.boosting import Guesses, NumberModel, ValueModel
 from detectors.prediction.engine.encoding import Column, Floats, Ints, Key, Kind, keys_of, pair_of
+from detectors.prediction.engine.knowledge import known_lookups
 from detectors.prediction.engine.lookups import FOLDS, Lookup, Target, choose
 
 SAMPLE = 8_000
 """Rows a column's trees are trained on; look-ups count all rows."""
 
 STEPS = 45
+"""Steps of boosting for a sample of `ENOUGH` rows or more; a smaller one gets fewer, 15 at least."""
+
+ENOUGH = 2_000
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,12 @@ class Filler:
         fold = np.full(len(self.column.codes), -1, dtype=np.int64)
         fold[sample] = rng.permutation(np.arange(len(sample)) % FOLDS)
         self.target = Target(self.column.codes, max(len(self.column.values), 1), sample, fold)
-        self.lookups: list[Lookup] = choose(table.keys(name), self.target, table.pair)
+        self.lookups: list[Lookup] = choose(
+            table.keys(name), self.target, table.pair, known=known_lookups(table.columns, self.column, self.target)
+        )
         self.model = ValueModel(self.target, self.lookups, self._others)
         if column_is_chosen(self.column, self.target, self.lookups):
-            self.model.fit(seed, STEPS)
+            self.model.fit(seed, _steps(sample))
 
     def guess(self, rows: Ints) -> Guesses:
         """The likeliest values of these rows."""
@@ -82,5 +88,9 @@ class Filler:
         if self.column.kind is not Kind.NUMBER or self.column.numbers is None:
             return None
         model = NumberModel(self.column.numbers, self.target.sample, self.lookups, self._others)
-        model.fit(self._seed, STEPS)
+        model.fit(self._seed, _steps(self.target.sample))
         return NumberGuesses(model.predict(rows), model.radius)
+
+
+def _steps(sample: Ints) -> int:
+    return 15 + round((STEPS - 15) * min(1.0, len(sample) / ENOUGH))

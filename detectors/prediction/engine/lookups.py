@@ -64,16 +64,17 @@ class Target:
 class Lookup:
     """The values of a target by one key."""
 
-    def __init__(self, key: Key, target: Target) -> None:
+    def __init__(self, key: Key, target: Target, pairs: Ints | None = None) -> None:
+        """pairs: key code x target.size + target code of everything known, if it comes from elsewhere than the rows."""
         self.key = key
         self.target = target
-        self._prior = target.prior
-        known = (target.codes >= 0) & (key.codes >= 0)
-        pairs = key.codes * target.size + target.codes
+        known = (target.codes >= 0) & (key.codes >= 0) & (pairs is None)
+        of_row = key.codes * target.size + target.codes
         sampled = known & (target.fold >= 0)
-        self._pairs = Counts(pairs[known])
-        self._group = Counts(key.codes[known])
-        self._fold_pairs = Counts(pairs[sampled] * FOLDS + target.fold[sampled])
+        self._known = of_row[known] if pairs is None else pairs
+        self._pairs = Counts(self._known)
+        self._group = Counts(self._known // target.size)
+        self._fold_pairs = Counts(of_row[sampled] * FOLDS + target.fold[sampled])
         self._fold_group = Counts(key.codes[sampled] * FOLDS + target.fold[sampled])
 
     def counts(self, rows: Ints, values: Ints) -> tuple[Floats, Floats]:
@@ -92,7 +93,7 @@ class Lookup:
     def evidence(self, rows: Ints, values: Ints) -> tuple[Floats, Floats, Floats]:
         """Log of how much likelier each value is in the row's group than overall, (n, m); then `counts`."""
         held, size = self.counts(rows, values)
-        prior = self._prior[values]
+        prior = self.target.prior[values]
         return np.log((held + SHRINK * prior) / ((size + SHRINK) * prior)), held, size
 
     def gain(self) -> float:
@@ -103,10 +104,7 @@ class Lookup:
 
     def leading(self, top: int) -> Ints:
         """(key.size, top) the most frequent values of each group; -1 where it has fewer."""
-        known = (self.target.codes >= 0) & (self.key.codes >= 0)
-        pairs, counts = np.unique(
-            self.key.codes[known] * self.target.size + self.target.codes[known], return_counts=True
-        )
+        pairs, counts = np.unique(self._known, return_counts=True)
         groups, values = np.divmod(pairs, self.target.size)
         order = np.lexsort((values, -counts, groups))
         groups, values = groups[order], values[order]
@@ -117,9 +115,19 @@ class Lookup:
         return leaders
 
 
-def choose(keys: Sequence[Key], target: Target, pair: Callable[[Key, Key], Key], *, most: int = 14) -> list[Lookup]:
-    """The look-ups worth having for a target, best first: the `most` best single keys, and pairs that add to them."""
-    singles = [(lookup.gain(), lookup) for lookup in (Lookup(key, target) for key in keys)]
+def choose(
+    keys: Sequence[Key],
+    target: Target,
+    pair: Callable[[Key, Key], Key],
+    *,
+    known: Sequence[Lookup] = (),
+    most: int = 14,
+) -> list[Lookup]:
+    """The look-ups worth having for a target, best first: the `most` best single keys, and pairs that add to them.
+
+    known: further look-ups to choose from.
+    """
+    singles = [(lookup.gain(), lookup) for lookup in [*(Lookup(key, target) for key in keys), *known]]
     ranked = _best(singles, most, a_column=3)
     gains = {id(lookup): gain for gain, lookup in ranked}
     heads = _heads([lookup for _, lookup in ranked], 5)

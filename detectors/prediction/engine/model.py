@@ -24,20 +24,13 @@ FORMAT = 1
 STATE = "predictor.json"
 
 TRUSTED = (
+    "functools.partial",  # of a function that must itself be trusted: only check_array, below, is
     "numpy.dtype",
-    "numpy.random._pickle.__generator_ctor",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.link.IdentityLink",
-    "sklearn._loss.link.MultinomialLogit",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn._loss.loss.HalfMultinomialLoss",
-    "sklearn._loss.loss.HalfSquaredError",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
-    "sklearn._loss._loss.CyHalfMultinomialLoss",
-    "sklearn._loss._loss.CyHalfSquaredError",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
     "scipy.interpolate._bsplines.BSpline",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils.validation.check_array",
 )
 """The types beyond skops' own list that a saved model may hold; a file with any other is refused."""
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 from detectors.prediction.engine.encoding import Floats, Ints
 from detectors.prediction.engine.estimators import Family, Task, families
@@ -135,8 +136,8 @@ def search(
 
 
 def fitted(family: Family, settings: dict[str, Any], features: Floats, answers: Answers, task: Task) -> Any:
-    """A pipeline of this family, fitted."""
-    with warnings.catch_warnings():
+    """A pipeline of this family, fitted. BLAS gets one thread: on matrices this narrow, more wait for each other."""
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
         return family.build(task, settings).fit(features, answers)
