@@ -130,7 +130,8 @@ def _usual_street(rng: random.Random) -> Tagged:
     if rng.random() < 0.95:
         short = rng.choice(_USUAL_TYPES) if rng.random() < 0.85 else rng.choice(list(STREET_TYPES))
         line.append((rng.choice((short, short, short, *STREET_TYPES[short])), "TYPE"))
-    line += [(rng.choice(ways), "DIRECTION")] if rng.random() < 0.12 else []
+    if rng.random() < 0.12:
+        line.append((rng.choice(list(DIRECTIONALS) if rng.random() < 0.8 else ways), "DIRECTION"))
     return line
 
 

@@ -104,12 +104,14 @@ class Corrector:
         self.judge = lru_cache(maxsize=100_000)(self._judge)
 
     def fits(self, triple: Triple) -> bool:
-        """Whether two parts of it agree with the table: it is of this gazetteer's country."""
+        """Whether two parts of it agree with the table, in the city's case nearly: it is of this country."""
         area = self.table.area(triple.postcode[: self.table.postcode_digits])
         region, key = self.table.region_code(triple.region) if triple.region else None, place_key(triple.city)
         if area and (region == area.region or key in area.names):
             return True
-        return bool(region and key and self.table.postcodes(key, region))
+        if not region or not key or len(key) > 40:
+            return False
+        return bool(self.table.postcodes(key, region) or self.table.similar(key, region, _most_edits(len(key))))
 
     def _judge(self, triple: Triple) -> tuple[Correction, ...]:
         seen = _Seen.of(triple, self.table)
@@ -132,10 +134,7 @@ class Corrector:
     def _mistyped_code(self, seen: _Seen) -> Iterator[_Hypothesis]:
         """The postcode holds a typing error; of a place nobody lists there is only the region to say which."""
         nameless = 0
-        for code, weight in self._codes_near(seen.code):
-            area = self.table.area(code)
-            if area is None or area is seen.area:
-                continue
+        for area, weight in self._areas_near(seen.code):
             if seen.speaks_for(area):
                 yield from self._in_area(seen, area, weight)
             elif area.region == seen.region:
@@ -256,8 +255,8 @@ class Corrector:
         return self.channel.other_city
 
     @lru_cache(maxsize=20_000)  # noqa: B019  one corrector lives as long as its detector
-    def _codes_near(self, code: str) -> tuple[tuple[str, float], ...]:
-        """Known postcodes one typing error from this one (or with its lost leading zeros), with log P."""
+    def _areas_near(self, code: str) -> tuple[tuple[PostcodeArea, float], ...]:
+        """The areas whose postcode is one typing error from this one (or has its lost leading zeros), with log P."""
         digits = self.table.postcode_digits
         found: dict[str, float] = {}
         if len(code) < digits:
@@ -274,7 +273,8 @@ class Corrector:
         if len(code) == digits + 1:
             found |= {code[:at] + code[at + 1 :]: self.channel.code_typo for at in range(digits + 1)}
         found.pop(code, None)
-        return tuple((near, weight) for near, weight in found.items() if self.table.area(near))
+        areas = ((self.table.area(near), weight) for near, weight in found.items())
+        return tuple((area, weight) for area, weight in areas if area)
 
 
 _DIGITS = "0123456789"

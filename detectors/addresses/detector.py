@@ -76,11 +76,11 @@ class AddressDetector(Detector):
             corrector = self._correctors.get(country)
             found = corrector.judge(triple) if corrector else judge_abroad(triple, country)
             for correction in found:
-                column = columns[correction.part]
+                column, given = columns[correction.part], getattr(triple, correction.part)
                 p = self._calibration(correction.curve, correction.raw)
                 if column and p >= _LEAST:
                     value = self._written(correction, triple, styles[correction.part], country)
-                    yield from _finding(int(record), column, value, batch, p, correction.rule, correction.reason)
+                    yield from _finding(int(record), column, value, given, p, correction.rule, correction.reason)
 
     def _countries(self, batch: Batch, triples: Sequence[Triple]) -> list[str]:
         """Each row's country; "" where nobody says and the blank rows do not agree with the home table."""
@@ -117,7 +117,7 @@ class AddressDetector(Detector):
                 p = self._calibration("street", mended.raw)
                 reason = f"{mended.given} is no street type; {mended.proper} is one typing error away"
                 if p >= _LEAST:
-                    yield from _finding(int(record), column, mended.value, batch, p, "street-type", reason)
+                    yield from _finding(int(record), column, mended.value, text, p, "street-type", reason)
 
     def _lines(self, batch: Batch, column: str, context: RunContext) -> Iterator[Finding]:
         cells = _cells(batch, column)
@@ -130,13 +130,13 @@ class AddressDetector(Detector):
                 context.report(at, len(batch), "address lines")
             line = correct_line(text, parser, home, self._names, self._calibration) if text.strip() else None
             if line and line.score >= _LEAST:
-                yield from _finding(int(record), column, line.value, batch, line.score, "address-text", line.reason)
+                yield from _finding(int(record), column, line.value, text, line.score, "address-text", line.reason)
 
 
 def _finding(
-    record: int, column: str, value: str, batch: Batch, score: float, rule: str, reason: str
+    record: int, column: str, value: str, given: str, score: float, rule: str, reason: str
 ) -> Iterator[Finding]:
-    if not value or "\0" in value or batch.frame.at[record, column] == value:
+    if not value or "\0" in value or value == given:
         return
     odds = math.log2(max(score, 1e-6) / max(1.0 - score, 1e-6))
     evidence = (Evidence(rule, round(odds, 3), reason, (column,)),)

@@ -71,8 +71,8 @@ class Gazetteer(ABC):
         """A place's name as written, "" if unknown."""
 
     @abstractmethod
-    def similar(self, key: str, region: str | None, edits: int) -> Sequence[tuple[str, int]]:
-        """Known name keys of a region (None: of all) within so many typing errors, with the number; nearest first."""
+    def similar(self, key: str, region: str, edits: int) -> Sequence[tuple[str, int]]:
+        """Known name keys of a region within so many typing errors, with the number; nearest first."""
 
     @abstractmethod
     def region_code(self, text: str) -> str | None:
@@ -109,10 +109,13 @@ class TableGazetteer(Gazetteer):
         self._areas = {area.postcode: area for area in areas}
         self._codes: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._of_name: dict[str, set[str]] = defaultdict(set)
+        self._names: dict[str, set[str]] = defaultdict(set)
+        self._index: dict[str, dict[tuple[str, int], list[str]]] = {}
         for area in areas:
             for key in area.names:
                 self._codes[key, area.region].append(area.postcode)
                 self._of_name[key].add(area.region)
+                self._names[area.region].add(key)
         self._region_words = {_region_key(name): code for code, name in regions.items()}
         self._region_words |= {_region_key(code): code for code in regions}
         self._region_words |= {_region_key(alias): code for alias, code in (region_aliases or {}).items()}
@@ -135,12 +138,11 @@ class TableGazetteer(Gazetteer):
         best = min(areas, key=lambda area: (area.names[key], area.postcode), default=None)
         return best.spelled[key] if best else ""
 
-    def similar(self, key: str, region: str | None, edits: int) -> Sequence[tuple[str, int]]:
-        ends = self._ends
-        near = {*ends.get((region, key[:2], 0), ()), *ends.get((region, key[-2:], 1), ())}
-        found = [
-            (OSA.distance(key, name, score_cutoff=edits), name) for name in near if abs(len(name) - len(key)) <= edits
-        ]
+    def similar(self, key: str, region: str, edits: int) -> Sequence[tuple[str, int]]:
+        ends = self._ends(region)
+        near = {*ends.get((key[:2], 0), ()), *ends.get((key[-2:], 1), ())}
+        close = [name for name in near if abs(len(name) - len(key)) <= edits]
+        found = [(OSA.distance(key, name, score_cutoff=edits), name) for name in close]
         return [(name, distance) for distance, name in sorted(found) if distance <= edits]
 
     def region_code(self, text: str) -> str | None:
@@ -159,19 +161,19 @@ class TableGazetteer(Gazetteer):
     def _prefixes(self) -> frozenset[tuple[str, str]]:
         return frozenset((area.postcode[:3], area.region) for area in self._areas.values())
 
-    @cached_property
-    def _ends(self) -> dict[tuple[str | None, str, int], list[str]]:
-        """(region or None, two letters, 0 first or 1 last) -> name keys.
+    def _ends(self, region: str) -> Mapping[tuple[str, int], list[str]]:
+        """(two letters, 0 first or 1 last) -> name keys of the region; made when first asked for.
 
         A name shares its first or its last two letters with nearly every misspelling of it; comparing with every
         name of a region instead took 50 times as long.
         """
-        index: dict[tuple[str | None, str, int], list[str]] = defaultdict(list)
-        for key, regions in self._of_name.items():
-            for region in (None, *regions):
-                index[region, key[:2], 0].append(key)
-                index[region, key[-2:], 1].append(key)
-        return dict(index)
+        if region not in self._index:
+            index: dict[tuple[str, int], list[str]] = defaultdict(list)
+            for key in self._names.get(region, ()):
+                index[key[:2], 0].append(key)
+                index[key[-2:], 1].append(key)
+            self._index[region] = dict(index)
+        return self._index[region]
 
 
 def _region_key(text: str) -> str:

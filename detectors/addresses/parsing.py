@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from rapidfuzz.distance import OSA
 
-from detectors.addresses.gazetteer import Gazetteer, PostcodeArea, us_gazetteer
+from detectors.addresses.gazetteer import Gazetteer, PostcodeArea, kilometres, us_gazetteer
 from detectors.addresses.standardising import (
     abbreviated,
     directional_words,
@@ -173,7 +173,7 @@ def _chosen(line: _Line, readings: Sequence[_Reading]) -> ParsedAddress:
         street=street,
         place=_slice(line, best.place, best.region),
         region=_slice(line, best.region, best.code),
-        postcode=_slice(line, best.code, best.end),
+        postcode=_slice(line, best.code, best.end).rstrip("."),
         country=line.country,
         confidence={part: round(value, 4) for part, value in confidence.items()},
     )
@@ -184,10 +184,7 @@ _NONE = 12.0
 
 
 def _slice(line: _Line, start: int, end: int) -> str:
-    if start >= end:
-        return ""
-    words = line.words
-    return line.text[words[start].start : words[end - 1].end].rstrip(".") if end else ""
+    return line.text[line.words[start].start : line.words[end - 1].end] if start < end else ""
 
 
 # --- the readings of a line and their costs -------------------------------------------------------------------------
@@ -198,10 +195,14 @@ _LONGEST_PLACE = 6
 
 
 def _readings(words: Sequence[Word], table: Gazetteer) -> Iterator[_Reading]:
+    """All readings worth a thought; only those of one frame where postcode and region confirm each other."""
     for code, end, cost in _codes(words):
         area = table.area(words[code].plain[:5]) if code < end else None
         for region, name, region_cost in _regions(words, code, area, table):
-            yield from _places(words, _Frame(region, code, end, name, area, cost + region_cost), table)
+            frame = _Frame(region, code, end, name, area, cost + region_cost)
+            yield from _places(words, frame, table)
+            if frame.cost == 0.0 and area and words[region].plain == area.region:
+                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +226,10 @@ def _codes(words: Sequence[Word]) -> Iterator[tuple[int, int, float]]:
         if _CODE.fullmatch(word):
             # A five-digit first word is as a rule a house number.
             yield at, at + 1, away + (4.0 if at == 0 else 0.0)
-        elif at == last - 1 and _NEAR_CODE.fullmatch(word):
-            yield at, at + 1, 3.0
         elif at == last - 1 and at > 1 and len(word) == 4 and word.isdigit() and _CODE.fullmatch(words[at - 1].plain):
             yield at - 1, at + 1, 0.5
+        elif at == last - 1 and _NEAR_CODE.fullmatch(word):
+            yield at, at + 1, 3.0
     yield last, last, 3.5
 
 
@@ -281,15 +282,20 @@ def _places(words: Sequence[Word], frame: _Frame, table: Gazetteer) -> Iterator[
     region, end, behind = frame.region, frame.end, len(words)
     separated = any(word.breaks for word in words[: max(region - 1, 0)])
     skipped = 2.0 * (behind - end)
-    for length in range(1, min(_LONGEST_PLACE, region) + 1):
+    longest = min(_LONGEST_PLACE, region)
+    for length in range(1, longest + 1):
+        if length > longest:
+            break
         start = region - length
-        cost = frame.cost + _place_cost([word.plain for word in words[start:region]], frame, table)
-        cost += 6.0 * sum(word.breaks for word in words[start : region - 1])
+        name_cost = _place_cost([word.plain for word in words[start:region]], frame, table)
+        cost = frame.cost + name_cost + 6.0 * sum(word.breaks for word in words[start : region - 1])
+        if name_cost < 0.0:
+            # A listed name: longer ones are misreadings behind a separator, else at most two words longer.
+            longest = min(longest, length if start and words[start - 1].breaks else length + 2)
         if start:
             unmarked = separated and not words[start - 1].breaks
-            yield _Reading(
-                cost + skipped + 2.5 * unmarked + _street_cost(words[:start]), start, region, frame.code, end, end
-            )
+            cost += skipped + 2.5 * unmarked + _street_cost(words[:start])
+            yield _Reading(cost, start, region, frame.code, end, end)
         elif end < behind:
             yield _Reading(cost + 1.0 + _street_cost(words[end:]), start, region, frame.code, end, behind)
         else:
@@ -317,15 +323,27 @@ def _place_cost(name: Sequence[str], frame: _Frame, table: Gazetteer) -> float:
         edits, whole = _edits_to_area(name, key, area)
         if edits <= _allowed(len(key)):
             costs.append(_TYPO * edits - bonus * whole + (0.2 if whole else 0.2 * len(name)))
-    if frame.name and table.postcodes(key, frame.name):
-        costs.append((_OTHER_CODE if area else 0.6) - bonus)
+    if frame.name and (codes := table.postcodes(key, frame.name)):
+        known = (_OTHER_CODE if _nearby(area, codes, table) else _FAR) if area else 0.6
+        costs.append(known - bonus + (0.0 if area is None else _no_place_word(name)))
     elif frame.name and len(key) >= 4:
         near = table.similar(key, frame.name, min(_allowed(len(key)), 2))
         costs += [2.8 + _TYPO * near[0][1]] if near else []
     return min(costs)
 
 
-_LONGER, _STANDING, _TYPO, _OTHER_CODE = 0.8, 0.3, 1.8, 3.2
+_LONGER, _STANDING, _TYPO, _OTHER_CODE, _FAR = 0.8, 0.3, 1.8, 3.2, 5.0
+
+
+def _nearby(area: PostcodeArea, codes: Sequence[str], table: Gazetteer) -> bool:
+    """Whether a place with these postcodes lies near the area, or its postcode is one typing error away."""
+    for code in codes[:40]:
+        if OSA.distance(code, area.postcode, score_cutoff=1) <= 1:
+            return True
+        other = table.area(code)
+        if other and other.point and area.point and kilometres(area.point, other.point) <= 30.0:
+            return True
+    return False
 
 
 def _unknown_place(name: Sequence[str], key: str, table: Gazetteer) -> float:
@@ -333,13 +351,15 @@ def _unknown_place(name: Sequence[str], key: str, table: Gazetteer) -> float:
         return 12.0
     if table.region_code("".join(name)):
         return 10.0
-    return 4.5 if table.regions_of(key) else 5.5 + 0.7 * len(name) + _no_place_word(name)
+    if table.regions_of(key):
+        return 5.0 - _LONGER * len(name) + _no_place_word(name)
+    return 5.5 + 0.7 * len(name) + _no_place_word(name)
 
 
 def _no_place_word(name: Sequence[str]) -> float:
-    """Extra surprise where an unknown place would hold a street's words ("ST SOMEWHERE", "APT 4 SOMEWHERE")."""
-    street = sum(word in street_type_words() or word in unit_words() for word in name)
-    return 1.5 * street
+    """Extra surprise where the place would hold a street's words ("ST SOMEWHERE"), or nothing else ("ST")."""
+    street = [word in street_type_words() or word in unit_words() or word in directional_words() for word in name]
+    return 4.0 if all(street) else 1.5 * sum(street) if street[0] else 0.0
 
 
 def _allowed(length: int) -> int:
@@ -370,5 +390,11 @@ def _street_cost(words: Sequence[Word]) -> float:
     last = words[-1].plain
     ends = last in street_type_words() or last in directional_words() or any(mark.isdigit() for mark in last)
     after_unit = len(words) > 2 and (words[-2].plain in unit_words() or len(last) == 1)
+    # "12 OAK AVE NORTH | AURORA": after a shortened type a directional is as a rule short too.
+    spelled_out = ends and len(last) > 2 and last in directional_words() and len(words) > 2 and len(words[-2].plain) < 5
     starts = any(mark.isdigit() for word in words[:2] for mark in word.plain)
-    return (0.0 if ends or after_unit else 1.2) + (0.0 if starts else 0.6) + (1.5 if len(words) == 1 else 0.0)
+    return (
+        (0.6 * spelled_out if ends or after_unit else 1.2)
+        + (0.0 if starts else 0.6)
+        + (1.5 if len(words) == 1 else 0.0)
+    )

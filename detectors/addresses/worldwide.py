@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from detectors.addresses.standardising import place_key, plain
@@ -86,6 +86,7 @@ def _countries() -> dict[str, str]:
     return names
 
 
+@lru_cache(maxsize=10_000)
 def country_code(text: str) -> str | None:
     """The two-letter code of a country given by code or name ("Germany", "DEU", "de" -> "DE"); None if unknown."""
     letters = _letters(text)
@@ -153,7 +154,6 @@ def countries_with(key: str) -> list[str]:
 _TELLING = (
     ("CA", r"[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d"),
     ("GB", r"[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}"),
-    ("NL", r"[1-9]\d{3} ?[A-Z]{2}"),
     ("JP", r"\d{3}-\d{4}"),
     ("BR", r"\d{5}-\d{3}"),
     ("PL", r"\d{2}-\d{3}"),
@@ -161,8 +161,10 @@ _TELLING = (
 )
 """Postcodes whose shape alone tells the country; tried in this order."""
 _AUSTRALIAN = re.compile(r"\b(?:NSW|VIC|QLD|TAS|ACT|SA|WA|NT)[ ,]+(\d{4})\b", re.IGNORECASE)
-_CODE_THEN_CITY = re.compile(r"(?:^|[,;\n] *|\s)(?:[A-Z]{1,2}-)?(\d{4,5}) +([^\W\d][^\d,;\n]*)", re.IGNORECASE)
-_MARKS = " \t\r\n,;|"
+_CODE_THEN_CITY = re.compile(
+    r"(?:[,;\n] *|\s)(?:[A-Z]{1,2}-)?(\d{4} ?[A-Z]{2}(?= )|\d{4,5}) +([^\W\d][^\d,;\n]{3,})$", re.I
+)
+_MARKS = " \t\r\n,;|-"
 
 
 def read_abroad(text: str, words: Sequence[Word], country: str) -> dict[str, Any] | None:
@@ -183,12 +185,11 @@ def read_abroad(text: str, words: Sequence[Word], country: str) -> dict[str, Any
     if _AUSTRALIAN.search(line):
         rules = rules_of("AU")
         return _by_rules(line, rules, 0.6) if rules else None
-    for match in _CODE_THEN_CITY.finditer(line):
-        homes = countries_with(place_key(match.group(2)))
-        for home in homes:
-            rules = rules_of(home)
-            if rules and rules.code_first and rules.postcode and rules.postcode.fullmatch(match.group(1)):
-                return _by_rules(line, rules, 0.5)
+    match = _CODE_THEN_CITY.search(line)
+    for home in countries_with(place_key(match.group(2))) if match else []:
+        rules = rules_of(home)
+        if match and rules and rules.code_first and rules.postcode and rules.postcode.fullmatch(match.group(1)):
+            return _by_rules(line, rules, 0.5)
     return None
 
 
