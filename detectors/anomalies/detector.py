@@ -13,9 +13,10 @@ import pandas as pd
 
 from detectors.anomalies import members, saving
 from detectors.anomalies.discovery import Answer, Discovery, Unlabelled, unlabelled
-from detectors.anomalies.explain import Explainer, oddness
+from detectors.anomalies.explain import Explainer, learned_reasons
 from detectors.anomalies.features import Features, features
 from detectors.anomalies.forest import Floats
+from detectors.anomalies.rules import Rule, describe
 from detectors.contract import Batch, Evidence, Finding, Flag, Label, RunContext, TrainableDetector
 
 RULE = "unusual-record"
@@ -51,7 +52,7 @@ class AnomalyDetector(TrainableDetector):
         if len(ids) < FEWEST_ROWS or not len(made):
             return
         context.report(1, 4, "growing the forest")
-        table = _table(made, context.seed)
+        table = unlabelled(made, context.seed)
         context.report(2, 4, "ranking")
         discovery = self._discovery(table, ids, context.seed)
         order = table.outlyingness if discovery is None else discovery.scores()
@@ -62,8 +63,8 @@ class AnomalyDetector(TrainableDetector):
         for position, row in enumerate(best):
             if position % 200 == 0:
                 context.report(3, 4, "explaining")
-            reasons = explainer.reasons(int(row))
-            if reasons:
+            reasons = explainer.reasons(int(row)) + learned_reasons(discovery, int(row), ids)
+            if any(reason.weight > 0 for reason in reasons):
                 rarity = _rarity(position, len(ids), learned=discovery is not None)
                 yield Finding((int(ids[row]),), Flag(), float(shares[row]), (*reasons, rarity), RULE)
         context.report(4, 4, "done")
@@ -77,7 +78,7 @@ class AnomalyDetector(TrainableDetector):
         if len(ids) < FEWEST_ROWS or not len(made):
             return fitted
         context.report(1, 3, "growing the forest")
-        table = _table(made, context.seed)
+        table = unlabelled(made, context.seed)
         context.report(2, 3, "learning from labels")
         fitted.ids = ids
         fitted.columns = tuple(feature.name for feature in made.columns)
@@ -122,6 +123,16 @@ class AnomalyDetector(TrainableDetector):
         }
         return counts | ({} if self.discovery is None else _held_out(self.discovery))
 
+    def rules(self) -> list[Rule]:
+        """The confirmed anomalies of the fitted table as rules, which an admin may keep as standing checks."""
+        if self.discovery is None:
+            return []
+        answers = list(self.discovery.answers.values())
+        rows = np.array([answer.row for answer in answers], np.int64)
+        confirmed = np.array([answer.confirmed for answer in answers], bool)
+        table = self.discovery.table
+        return describe(table.forest, table.leaves, table.values, self.columns, rows, confirmed)
+
     def save(self, directory: Path) -> None:
         """Write arrays.safetensors and model.json."""
         saving.save(self.discovery, self.ids, self.columns, self.verdicts, directory)
@@ -143,10 +154,6 @@ def _read(batch: Batch) -> tuple[pd.DataFrame, Features, npt.NDArray[np.int64]]:
     """The batch in the order of its record ids, its features, and the ids: the rows' order must not matter."""
     frame = batch.frame.sort_index()
     return frame, features(frame, batch.roles), frame.index.to_numpy(np.int64)
-
-
-def _table(made: Features, seed: int) -> Unlabelled:
-    return unlabelled(made.values.astype(np.float32), seed, oddness(made))
 
 
 def _verdicts(labels: Iterable[Label]) -> dict[int, tuple[bool, float]]:

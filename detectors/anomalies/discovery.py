@@ -13,7 +13,7 @@ verdicts: a rank forgets that only a handful of rows near the top are likely ano
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from detectors.anomalies import members
 from detectors.anomalies.active import LeafWeights
+from detectors.anomalies.features import MEASURED, Features
 from detectors.anomalies.forest import Floats, Forest, Leaves, Matrix, grow
 from detectors.anomalies.hybrid import retrained
 from detectors.anomalies.similarity import Rows, Similarity, Verdicts, standardised
@@ -49,7 +50,7 @@ class Unlabelled:
     """What is known of a table before the first answer.
 
     values: (n, d) features without gaps; forest and leaves (n, trees) of them.
-    isolation: (n,) rank of the forest's score; outlyingness: (n,) mean rank of all members.
+    isolation: (n,) rank of the forest's score; outlyingness: (n,) rank of the mean tail share over all members.
     inputs: (n, d + members) the features extended by the members' ranks, for the retrained trees.
     similar: (n, d) the features as the similarity measures them.
     """
@@ -66,18 +67,15 @@ class Unlabelled:
         return len(self.values)
 
 
-def unlabelled(values: Matrix, seed: int, more: Iterable[Floats] = ()) -> Unlabelled:
-    """Grow the forest and rank the rows by it, ECOD, HBOS and `more` members' scores (each (n,)).
-
-    Raises ValueError for a table without rows or columns.
-    """
-    values = np.ascontiguousarray(values, np.float32)
+def unlabelled(made: Features, seed: int) -> Unlabelled:
+    """Grow the forest and rank the rows by every member. Raises ValueError for a table without rows or columns."""
+    values = np.ascontiguousarray(made.values, np.float32)
     forest = grow(values, seed)
     leaves = forest.leaves(values)
     exact = values.astype(np.float64)
-    scores = [forest.score(leaves), members.ecod(exact), members.quantile_hbos(exact), *more]
+    scores = [forest.score(leaves), members.ecod(exact), members.quantile_hbos(exact), *_by_column(made)]
     ranked = [members.ranks(score) for score in scores]
-    together = members.rank_average(ranked)
+    together = members.tail_average(ranked)
     inputs = np.column_stack([values, *ranked, together]).astype(np.float32)
     return Unlabelled(values, forest, leaves, ranked[0], together, inputs, standardised(values))
 
@@ -214,3 +212,18 @@ def _latest(confirmed: Verdicts) -> Rows:
     half = MOST_ANSWERS // 2
     yes = yes[-max(half, MOST_ANSWERS - len(no)) :]
     return np.sort(np.concatenate([yes, no[-(MOST_ANSWERS - len(yes)) :]]))
+
+
+def _by_column(made: Features) -> list[Floats]:
+    """The members that look at columns by name rather than at the matrix as a whole, each (n,)."""
+    measured = [place for place, feature in enumerate(made.columns) if feature.kind in MEASURED]
+    pairs = [place for place, feature in enumerate(made.columns) if feature.kind in {"pair"}]
+    scores = []
+    if measured:
+        values = made.values[:, measured]
+        scores += [members.robust_z(values).max(axis=1), members.iqr_fences(values).sum(axis=1)]
+    if len(measured) > 1:
+        scores.append(members.regression_residual(made.values[:, measured]).max(axis=1))
+    if pairs:
+        scores.append(made.values[:, pairs].max(axis=1))
+    return scores

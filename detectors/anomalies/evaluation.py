@@ -20,8 +20,8 @@ import pandas as pd
 
 from detectors.anomalies.cells import dates, numbers
 from detectors.anomalies.discovery import REFIT_EVERY, Answer, Discovery, Unlabelled, unlabelled
-from detectors.anomalies.features import features
-from detectors.anomalies.forest import Floats, Matrix
+from detectors.anomalies.features import Features, features
+from detectors.anomalies.forest import Floats
 from detectors.evaluation import DoesNotFit, read_table, require
 from detectors.roles import Role
 
@@ -48,12 +48,12 @@ def evaluate(options: Namespace) -> dict[str, Any]:
 
     Raises DoesNotFit if the file, the truth column or an option cannot be used.
     """
-    values, truth = read(options.file, options.truth)
+    made, truth = read(options.file, options.truth)
     _check(options)
     budget = min(options.budget, len(truth))
     curves, baselines, spent = [], [], 0.0
     for seed in range(options.seeds):
-        table = unlabelled(values, seed)
+        table = unlabelled(made, seed)
         curve, seconds = simulate(table, truth, budget, seed=seed, noise=options.noise, page=options.page)
         curves.append(curve)
         spent += seconds
@@ -67,12 +67,12 @@ def evaluate(options: Namespace) -> dict[str, Any]:
         "ms_per_answer": round(1000 * spent / (options.seeds * budget), 3),
         "rows": len(truth),
         "anomalies": int(truth.sum()),
-        "features": values.shape[1],
+        "features": len(made),
     }
 
 
-def read(path: str, truth: str) -> tuple[Matrix, Truth]:
-    """The features (n, d) and the labels (n,) of a file. Raises DoesNotFit."""
+def read(path: str, truth: str) -> tuple[Features, Truth]:
+    """The features and the labels (n,) of a file. Raises DoesNotFit."""
     frame = read_table(path)
     require(frame, [truth], path)
     labels = _labels(frame[truth], path)
@@ -80,7 +80,7 @@ def read(path: str, truth: str) -> tuple[Matrix, Truth]:
     made = features(rest, {name: guessed_role(rest[name]) for name in rest.columns})
     if not len(made):
         raise DoesNotFit(f"{path}: no column beside {truth!r} differs between rows")
-    return made.values.astype(np.float32), labels
+    return made, labels
 
 
 def guessed_role(cells: pd.Series) -> Role:

@@ -10,8 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from detectors.anomalies import members
-from detectors.anomalies.features import Feature, Features
+from detectors.anomalies.discovery import Discovery
+from detectors.anomalies.features import MEASURED, Feature, Features
 from detectors.anomalies.forest import Floats
+from detectors.anomalies.similarity import BASE_RATE
 from detectors.contract import Evidence
 
 MOST_REASONS = 4
@@ -19,7 +21,6 @@ LONGEST_VALUE = 60
 _RARE = 0.01
 _FAR = 3.5
 """Robust standard deviations from which a number is said to stand out (Iglewicz, Hoaglin 1993)."""
-_MEASURED = {"number", "date", "days", "ratio", "group"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Bound:
     far: float
 
 
-_BOUNDS = {kind: Bound(_RARE, _FAR) for kind in _MEASURED} | {
+_BOUNDS = {kind: Bound(_RARE, _FAR) for kind in MEASURED} | {
     # Shapes of text have long tails in clean data, and a reason among many columns comes up by chance.
     "shape": Bound(0.002, 8.0),
     "frequency": Bound(_RARE, 0.0),
@@ -40,6 +41,8 @@ _BOUNDS = {kind: Bound(_RARE, _FAR) for kind in _MEASURED} | {
 _LEAST_SURPRISE = 3.0
 """Bits: a pair of categories seen an eighth as often as chance has it."""
 _LEAST_RESIDUAL = 6.0
+LEAST_NEARNESS = 0.3
+"""Share of the kernel's height from which a judged record is said to be similar."""
 
 
 class Explainer:
@@ -138,6 +141,25 @@ class Explainer:
         return f"{value:,.3g}"
 
 
+def learned_reasons(discovery: Discovery | None, row: int, ids: npt.NDArray[np.int64]) -> list[Evidence]:
+    """What the verdicts say about a row: the nearest judged record, weighed in bits of odds against the base rate."""
+    if discovery is None or not discovery.answers:
+        return []
+    answers = list(discovery.answers.values())
+    near = discovery.similarity.nearness(
+        discovery.table.similar[row], discovery.table.similar[[answer.row for answer in answers]]
+    )
+    closest = int(near.argmax())
+    if near[closest] < LEAST_NEARNESS:
+        return []
+    answer = answers[closest]
+    expected = float(np.clip(discovery.expected[row], 0.01, 0.99))
+    bits = float(np.log2(expected / (1 - expected)) - np.log2(BASE_RATE / (1 - BASE_RATE)))
+    verdict = "confirmed as an anomaly" if answer.confirmed else "dismissed"
+    what = "itself" if answer.row == row else f"record {int(ids[answer.row])}"
+    return [Evidence("verdicts so far", round(bits, 3), f"the most similar judged record, {what}, was {verdict}")]
+
+
 def _tails(values: Floats) -> tuple[Floats, Floats]:
     """Share of rows with at most, and with at least, each value: two (n, d)."""
     rows = max(len(values), 1)
@@ -150,10 +172,10 @@ def _tails(values: Floats) -> tuple[Floats, Floats]:
 
 
 def _one_a_field(reasons: list[Evidence]) -> list[Evidence]:
-    """The heaviest reason about each set of fields: an amount that is odd three ways is one reason."""
-    kept: dict[tuple[str, ...], Evidence] = {}
+    """The heaviest reason about each field: an amount that is odd three ways is one reason."""
+    kept: dict[str, Evidence] = {}
     for reason in reasons:
-        kept.setdefault(reason.fields, reason)
+        kept.setdefault(reason.fields[0], reason)
     return list(kept.values())
 
 
@@ -167,18 +189,3 @@ def _as_date(days: float) -> str:
         return str(np.datetime64(int(np.clip(days, -700_000, 2_900_000)), "D"))
     except (ValueError, OverflowError):
         return f"{days:,.0f} days since 1970"
-
-
-def oddness(made: Features) -> list[npt.NDArray[np.float64]]:
-    """The members that look at columns by name rather than at the matrix as a whole, each (n,)."""
-    measured = [place for place, feature in enumerate(made.columns) if feature.kind in _MEASURED]
-    pairs = [place for place, feature in enumerate(made.columns) if feature.kind in {"pair"}]
-    scores = []
-    if measured:
-        values = made.values[:, measured]
-        scores += [members.robust_z(values).max(axis=1), members.iqr_fences(values).sum(axis=1)]
-    if len(measured) > 1:
-        scores.append(members.regression_residual(made.values[:, measured]).max(axis=1))
-    if pairs:
-        scores.append(made.values[:, pairs].max(axis=1))
-    return scores

@@ -24,6 +24,8 @@ MOST_LEVELS = 12
 """A category of at most so many values gets a column a value; a richer one counts by frequency alone."""
 MOST_CROSSED = 12
 """At most so many features of a kind that crosses two columns."""
+MEASURED = {"number", "date", "days", "ratio", "group"}
+"""Kinds of feature whose size has a meaning of its own."""
 GROUPING = (Role.CURRENCY, Role.STAGE, Role.STATUS, Role.COUNTRY, Role.INDUSTRY, Role.CATEGORY, Role.GENDER)
 
 

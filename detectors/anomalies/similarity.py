@@ -131,6 +131,17 @@ class Similarity:
             )  # fmt: skip
         return expected
 
+    def nearness(self, row: Matrix, others: Matrix) -> Floats:
+        """The kernel between a row (d,) and others (m, d), as a share of its height: (m,)."""
+        distance = np.abs(others - row).sum(axis=1) / np.sqrt(len(row))
+        return np.asarray(np.exp(-distance / self.length), np.float64)
+
+    def variance(self) -> Floats:
+        """How uncertain each row's expected verdict still is: (n,)."""
+        prior = SPREAD + SLOPE_VARIANCE * self.slope.astype(np.float64) ** 2
+        told = self.store.spread[: self.known]
+        return np.asarray(np.maximum(prior - np.einsum("kn,kn->n", told, told), 0))
+
     def left_out(self) -> Floats:
         """Each answered row's expected verdict by the other answers: (answers,), in the order they were given.
 

@@ -1,0 +1,352 @@
+"""Features, members, forest, similarity, feedback, rules and drift of record-level anomalies."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detectors.anomalies import drift, encoding, evaluation, members, strategies
+from detectors.anomalies.cells import dates, numbers
+from detectors.anomalies.detector import AnomalyDetector
+from detectors.anomalies.discovery import Answer, Discovery, unlabelled
+from detectors.anomalies.features import Feature, Features, features
+from detectors.anomalies.forest import grow
+from detectors.anomalies.rules import describe
+from detectors.anomalies.similarity import Similarity, standardised
+from detectors.contract import Batch, Label, ModelFileError, RunContext
+from detectors.evaluation import DoesNotFit
+from detectors.roles import Role
+
+RNG = np.random.default_rng(5)
+
+
+def _features(values):
+    columns = tuple(Feature(f"x{place}", "number", (f"x{place}",)) for place in range(values.shape[1]))
+    return Features(columns, values, np.ones(values.shape, bool))
+
+
+@pytest.fixture(scope="module")
+def blob():
+    """600 usual rows; 30 anomalies in a corner that is not the farthest out; 20 far rows that nobody minds."""
+    usual = RNG.normal(size=(600, 4))
+    wanted = RNG.normal(size=(30, 4)) * 0.2 + [2.5, -2.5, 0, 0]
+    far = RNG.normal(size=(20, 4)) * 3 + [0, 0, 9, 9]
+    truth = np.repeat([False, True, False], [600, 30, 20])
+    return _features(np.vstack([usual, wanted, far])), truth
+
+
+@pytest.fixture(scope="module")
+def table(blob):
+    return unlabelled(blob[0], seed=1)
+
+
+@pytest.fixture(scope="module")
+def deals():
+    rows = 400
+    amount = RNG.lognormal(8, 0.4, rows)
+    amount[7] = 9e7
+    created = pd.Timestamp("2024-01-01") + pd.to_timedelta(RNG.integers(0, 300, rows), unit="D")
+    closed = created + pd.to_timedelta(RNG.integers(5, 60, rows), unit="D")
+    frame = pd.DataFrame(
+        {
+            "Deal": [f"Deal {row}" for row in range(rows)],
+            "Amount": [f"{value:,.2f}" for value in amount],
+            "Created": created.strftime("%d/%m/%Y"),
+            "Closed": closed.strftime("%Y-%m-%d"),
+            "Stage": RNG.choice(["won", "lost", "open"], rows),
+        },
+        dtype=object,
+    )
+    frame.loc[11, "Closed"] = "2031-01-01"
+    roles = {
+        "Deal": Role.NAME,
+        "Amount": Role.AMOUNT,
+        "Created": Role.CREATED_AT,
+        "Closed": Role.CLOSED_AT,
+        "Stage": Role.STAGE,
+    }
+    return Batch(frame, roles, kind="opportunities")
+
+
+def test_numbers_are_read_in_common_formats():
+    assert numbers(pd.Series(["1,234.50", "$ 5", "(12)", "12 %", "1e3", "n/a", None])).tolist()[:5] == [
+        1234.5,
+        5,
+        -12,
+        12,
+        1000,
+    ]
+    assert numbers(pd.Series(["1.234,50 €", "7,25", "1.000"])).tolist()[:2] == [1234.5, 7.25]
+
+
+def test_what_is_no_number_stays_unknown():
+    assert np.isnan(numbers(pd.Series(["call me", "", None, "-", "x" * 500, "\u0661\u0662x"])[:5])).all()
+
+
+def test_day_or_month_first_is_decided_by_the_column():
+    day_first = dates(pd.Series(["03/04/2024", "25/04/2024"]))
+    month_first = dates(pd.Series(["03/04/2024", "04/25/2024"]))
+    assert pd.Timestamp(0) + pd.Timedelta(days=day_first[0]) == pd.Timestamp("2024-04-03")
+    assert pd.Timestamp(0) + pd.Timedelta(days=month_first[0]) == pd.Timestamp("2024-03-04")
+
+
+def test_every_feature_has_a_name_a_steward_understands(deals):
+    names = [feature.name for feature in features(deals.frame, deals.roles).columns]
+    assert {"Amount", "days from Created to Closed", "Amount for its Stage", "Stage is won", "length of Deal"} <= set(
+        names
+    )
+
+
+def test_names_enter_by_their_shape_alone(deals):
+    made = features(deals.frame, deals.roles)
+    assert {feature.kind for feature in made.columns if feature.fields == ("Deal",)} <= {"shape", "blank"}
+
+
+def test_a_wild_amount_and_a_long_deal_are_flagged_with_the_value_and_what_is_usual(deals):
+    found = {finding.subjects[0]: finding for finding in AnomalyDetector().detect(deals, RunContext(seed=1))}
+    assert {7, 11} <= set(found)
+    reason = found[7].evidence[0]
+    assert reason.feature == "Amount"
+    assert reason.fields == ("Amount",)
+    assert "90,000,000" in reason.detail
+    assert "usual" in reason.detail
+    assert found[7].score > 0.98
+    assert any("days from Created to Closed" in reason.detail for reason in found[11].evidence)
+    assert len(found) < 40
+
+
+def test_a_table_of_clean_contacts_gives_few_flags():
+    rows = 500
+    names = RNG.choice(["Anna", "Bob", "Carla", "Dieter", "Eve"], rows)
+    frame = pd.DataFrame(
+        {"Name": names, "Mail": [f"{name}{place}@x.org" for place, name in enumerate(names)]}, dtype=object
+    )
+    found = list(AnomalyDetector().detect(Batch(frame, {"Name": Role.NAME, "Mail": Role.EMAIL}), RunContext()))
+    assert len(found) <= 5
+
+
+def test_a_verdict_moves_the_queue_at_once_and_leaves_the_old_model_alone(deals):
+    detector, context = AnomalyDetector(), RunContext(seed=1)
+    found = list(detector.detect(deals, context))
+    first, *rest = found
+    fitted = detector.fit(deals, [Label(finding, False) for finding in rest[:5]], context)
+    before = fitted.rescore(found)
+    sunk, lifted = fitted.reweight([Label(first, False)]), fitted.reweight([Label(first, True)])
+    assert sunk.rescore([first]) < fitted.rescore([first]) <= lifted.rescore([first])
+    assert fitted.rescore(found) == before
+
+
+def test_a_distrusted_verdict_moves_less(table):
+    def lift(trust):
+        discovery = Discovery(table)
+        before = discovery.scores()[5]
+        discovery.answer(Answer(5, True, trust))
+        return discovery.scores()[5] - before
+
+    assert lift(1.0) > lift(0.3) > 0
+
+
+def test_a_saved_model_goes_on_where_it_was(deals, tmp_path):
+    context = RunContext(seed=1)
+    found = list(AnomalyDetector().detect(deals, context))
+    fitted = AnomalyDetector().fit(deals, [Label(f, i % 2 == 0) for i, f in enumerate(found[:6])], context)
+    fitted.save(tmp_path)
+    loaded = AnomalyDetector.load(tmp_path)
+    assert np.allclose(loaded.rescore(found), fitted.rescore(found))
+    further = [Label(found[-1], True)]
+    assert np.allclose(loaded.reweight(further).rescore(found), fitted.reweight(further).rescore(found))
+    assert loaded.metrics().keys() == fitted.metrics().keys() >= {"labels", "auc", "log_loss"}
+
+
+def test_a_flipped_bit_or_a_foreign_format_is_refused(deals, tmp_path):
+    AnomalyDetector().fit(deals, [], RunContext()).save(tmp_path)
+    arrays, described = tmp_path / "arrays.safetensors", tmp_path / "model.json"
+    data = bytearray(arrays.read_bytes())
+    data[len(data) // 2] ^= 1
+    arrays.write_bytes(bytes(data))
+    with pytest.raises(ModelFileError, match="digest"):
+        AnomalyDetector.load(tmp_path)
+    body = json.loads(described.read_text())
+    body["body"]["format"] = 99
+    described.write_text(json.dumps(body))
+    with pytest.raises(ModelFileError):
+        AnomalyDetector.load(tmp_path)
+
+
+def test_leaves_of_a_forest_hold_the_rows_they_were_grown_on():
+    values = RNG.normal(size=(256, 3)).astype(np.float32)
+    forest = grow(values, 0)
+    leaves = forest.leaves(values)
+    assert leaves.dtype == np.uint16
+    assert leaves.max() < len(forest.depth)
+    assert len(np.unique(leaves[:, 0])) == 256, "each row alone in its leaf"
+    assert (forest.tree_of_leaf()[leaves] == np.arange(forest.trees)).all()
+
+
+def test_the_similarity_equals_the_textbook_posterior():
+    values = standardised(RNG.normal(size=(80, 3)))
+    model = Similarity(values, np.full(80, 0.5), length=0.7, noise=0.1)
+    rows, verdicts = np.array([3, 10, 44, 60]), np.array([True, False, False, True])
+    for row, verdict in zip(rows, verdicts, strict=True):
+        model.add(int(row), bool(verdict))
+    distance = np.abs(values[:, None] - values[rows][None]).sum(axis=2) / np.sqrt(3)
+    kernel = 0.25 * np.exp(-distance / 0.7)
+    expected = 0.1 + kernel @ np.linalg.solve(kernel[rows] + 0.1 * np.eye(4), verdicts - 0.1)
+    assert np.allclose(model.mean, expected, atol=1e-4)
+    assert np.allclose(model.expected(values, np.full(80, 0.5)), expected, atol=1e-4)
+    assert (model.variance()[rows] < 0.25).all()
+    left = np.delete(rows, 0)
+    without = 0.1 + kernel[3, 1:] @ np.linalg.solve(kernel[left][:, 1:] + 0.1 * np.eye(3), verdicts[1:] - 0.1)
+    assert model.left_out()[0] == pytest.approx(without, abs=1e-4)
+
+
+def test_two_models_that_go_on_from_one_do_not_disturb_each_other():
+    values = standardised(RNG.normal(size=(50, 2)))
+    first = Similarity(values, np.full(50, 0.5))
+    first.add(1, True)
+    left, right = first.fork(), first.fork()
+    left.add(2, True)
+    right.add(3, False)
+    alone = Similarity(values, np.full(50, 0.5))
+    alone.add(1, True)
+    alone.add(3, False)
+    assert np.allclose(right.mean, alone.mean)
+    assert first.known == 1
+
+
+def test_feedback_finds_what_the_forest_alone_does_not(blob, table):
+    truth = blob[1]
+    curve, _ = evaluation.simulate(table, truth, 60, seed=1)
+    plain = evaluation.discovery_curve(np.argsort(-table.isolation)[:60], truth)
+    assert curve[-1] >= 25
+    assert curve[-1] > plain[-1] + 10
+
+
+def test_a_large_table_moves_its_pool_and_waits_with_the_rest(blob, table, monkeypatch):
+    monkeypatch.setattr("detectors.anomalies.discovery.POOL", 200)
+    truth = blob[1]
+    curve, _ = evaluation.simulate(table, truth, 60, seed=1)
+    assert curve[-1] >= 25
+
+
+def test_a_second_verdict_on_a_row_replaces_the_first(table):
+    once, twice = Discovery(table), Discovery(table)
+    once.answer(Answer(4, False))
+    twice.answer(Answer(4, True))
+    twice.answer(Answer(4, False))
+    assert np.allclose(once.scores(), twice.scores())
+
+
+@pytest.mark.parametrize("strategy", list(strategies.Strategy))
+def test_every_strategy_asks_each_row_once(table, strategy):
+    discovery = Discovery(table, [Answer(0, False), Answer(605, True)])
+    picked = strategies.pick(discovery, 10, strategy)
+    assert len(set(picked)) == 10
+    assert not {0, 605} & set(picked)
+
+
+def test_a_diverse_page_shares_fewer_leaves_than_the_top_one(table):
+    discovery = Discovery(table, [Answer(605, True), Answer(606, True), Answer(1, False)])
+
+    def shared(rows):
+        leaves = table.leaves[rows]
+        return np.mean([(leaves[a] == leaves[b]).mean() for a in range(len(rows)) for b in range(a)])
+
+    assert shared(strategies.pick(discovery, 8, strategies.Strategy.DIVERSE)) < shared(discovery.next(8))
+
+
+def test_confirmed_anomalies_become_a_rule_that_leaves_dismissed_ones_out(blob, table):
+    rows = np.r_[600:612, 630:640, 0:20]
+    confirmed = blob[1][rows]
+    names = [feature.name for feature in blob[0].columns]
+    rules = describe(table.forest, table.leaves, table.values, names, rows, confirmed)
+    inside = np.any([rule.holds(table.values, names) for rule in rules], axis=0)
+    assert inside[rows[confirmed]].mean() > 0.8
+    assert not inside[rows[~confirmed]].any()
+    assert all(1 <= len(rule.conditions) <= 4 for rule in rules)
+    assert "x0 > " in str(rules[0]) or "x1 <= " in str(rules[0])
+
+
+def test_a_stream_like_the_reference_keeps_its_trees_and_a_changed_one_loses_some():
+    together = RNG.multivariate_normal([0, 0], [[1, 0.95], [0.95, 1]], 2000).astype(np.float32)
+    apart = RNG.normal(size=(1000, 2)).astype(np.float32)
+    forest = grow(together[:1000], 3)
+    reference = forest.leaves(together[:1000])
+    same, calm = drift.adapt(forest, reference, together[1000:])
+    changed, drifted = drift.adapt(forest, reference, apart)
+    assert not calm.drifted
+    assert same is forest
+    assert drifted.drifted
+    assert changed.trees == forest.trees
+    kept = np.setdiff1d(np.arange(forest.trees), drifted.trees)
+    if len(kept):
+        alike = forest.path[forest.leaves(apart[:9])[:, kept]] == changed.path[changed.leaves(apart[:9])[:, kept]]
+        assert alike.mean() > 0.9
+
+
+def test_members_put_the_far_row_first():
+    values = RNG.normal(size=(300, 3))
+    values[17] = 40
+    for scores in (members.ecod(values), members.quantile_hbos(values), members.robust_z(values).max(axis=1)):
+        assert scores.argmax() == 17
+    assert members.iqr_fences(values)[17].min() > 5
+    assert members.tail_average([members.ecod(values), members.quantile_hbos(values)]).argmax() == 17
+
+
+def test_a_value_that_does_not_fit_its_row_has_the_largest_residual():
+    quantity = RNG.normal(size=400)
+    values = np.column_stack([quantity, quantity * 2 + RNG.normal(size=400) * 0.05])
+    values[9] = [1.5, -3.0]
+    assert members.regression_residual(values).max(axis=1).argmax() == 9
+
+
+def test_a_rare_pair_of_common_words_stands_out():
+    codes = np.column_stack([np.repeat([0, 1], 200), np.repeat([0, 1], 200)])
+    codes[5, 1] = 1
+    assert members.rare_pairs(codes).argmax() == 5
+
+
+def test_encodings_name_their_columns():
+    cells = pd.Series(["won", "lost", None, "won"], dtype=object)
+    assert encoding.one_hot("Stage", cells).names == ("Stage is lost", "Stage is won")
+    assert encoding.ordinal("Stage", cells, ("lost", "won")).values[:2, 0].tolist() == [1, 0]
+    assert encoding.binary("Stage", cells).values.shape == (4, 2)
+    assert encoding.frequency("Stage", cells).values[:, 0].tolist() == [0.5, 0.25, 0, 0.5]
+    wide = encoding.Encoded(("a", "b"), RNG.normal(size=(50, 2)) * [10, 1])
+    assert encoding.principal_components(wide, 1).names[0].lstrip("+-").startswith("a")
+    parted = encoding.discriminants(encoding.robust_scaled(wide), (wide.values[:, 1] > 0).astype(int))
+    assert parted.names[0].lstrip("+-").startswith("b")
+
+
+def _options(path, **more):
+    return argparse.Namespace(
+        **{"file": str(path), "truth": "label", "budget": 30, "seeds": 1, "noise": 0.0, "page": 1} | more
+    )
+
+
+def test_an_evaluation_reads_words_blanks_and_categories(tmp_path):
+    rows = 120
+    frame = pd.DataFrame(
+        {"colour": RNG.choice(["red", "blue"], rows), "size": RNG.normal(size=rows), "label": "nominal"}, dtype=object
+    )
+    frame.loc[:5, ["size", "label"]] = [8.5, "anomaly"]
+    frame.loc[40:50, "size"] = None
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    result = evaluation.evaluate(_options(tmp_path / "t.csv"))
+    assert result["area"] > 0.8
+    assert len(result["curve"]) == 30
+    assert {"baseline_area", "ms_per_answer", "rows", "anomalies"} <= set(result)
+
+
+def test_a_budget_above_the_rows_is_cut_and_a_bad_label_is_named(tmp_path):
+    path = Path(tmp_path / "t.csv")
+    path.write_text("a,label\n" + "".join(f"{place},{int(place > 8)}\n" for place in range(10)))
+    assert len(evaluation.evaluate(_options(path, budget=500))["curve"]) == 10
+    path.write_text("a,label\n1,maybe\n2,0\n")
+    with pytest.raises(DoesNotFit, match="maybe"):
+        evaluation.evaluate(_options(path))
+    with pytest.raises(DoesNotFit, match="columns there: a, label"):
+        evaluation.evaluate(_options(path, truth="nothing"))
