@@ -303,7 +303,7 @@ def _cut_regular(text: bytes, found: Scan, rows: int, start: Start, line: int) -
     lengths = (ends - starts)[good]
     borders = np.empty((int(good.sum()), width), dtype=np.int64)
     borders[:, 0] = starts[good]
-    borders[:, 1:] = delimiters[of_good].reshape(-1, width - 1)
+    borders[:, 1:] = delimiters[of_good].reshape(len(borders), width - 1)
     gone = np.flatnonzero(~keep)
     cells = data[keep]
     offsets = np.append(borders.ravel(), stop)

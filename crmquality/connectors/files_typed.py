@@ -44,7 +44,7 @@ class ExcelTable(Table):
 
     def describe(self) -> Description:
         """Columns, the sheet, and the workbook's other sheets."""
-        with self._sheet() as (sheet, names):
+        with self._sheet() as (sheet, names, rows):
             header, _ = self._header(sheet)
             options = {
                 "format": "excel",
@@ -53,11 +53,11 @@ class ExcelTable(Table):
                 "header": bool(self.given.get("header", True)),
             }
             columns, renamed = header
-            return Description(columns, renamed, options, max(0, (sheet.max_row or 1) - 1))
+            return Description(columns, renamed, options, rows)
 
     def blocks(self) -> Iterator[Block]:
         """All rows that hold a value."""
-        with self._sheet() as (sheet, _):
+        with self._sheet() as (sheet, _, _):
             (columns, _), first = self._header(sheet)
             rows: list[tuple[str | None, ...]] = []
             lines: list[int] = []
@@ -79,18 +79,19 @@ class ExcelTable(Table):
             yield _text_block(pl.DataFrame(rows, _schema(columns), orient="row"), lines, rejected, line)
 
     @contextmanager
-    def _sheet(self) -> Iterator[tuple[Any, list[str]]]:
-        with _as_unreadable("The workbook is damaged or no .xlsx file: open it in Excel and save it anew."):
-            book = openpyxl.load_workbook(self.path, read_only=True, data_only=True, keep_links=False)
+    def _sheet(self) -> Iterator[tuple[Any, list[str], int]]:
+        damaged = _as_unreadable("The workbook is damaged or no .xlsx file: open it in Excel and save it anew.")
+        with damaged, self.path.open("rb") as file:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
             try:
                 names = [sheet.title for sheet in book.worksheets]
                 wanted = self.given.get("sheet") or (names[0] if names else None)
                 if wanted not in names:
                     raise Unreadable(f"The workbook has no sheet {wanted!r}: it has {', '.join(names) or 'none'}.")
                 sheet = book[wanted]
-                if not sheet.max_row or not sheet.max_column:
-                    sheet.reset_dimensions()
-                yield sheet, names
+                rows = sheet.max_row or 1
+                sheet.reset_dimensions()  # or every row is filled up to the last column that the sheet claims to have
+                yield sheet, names, rows
             finally:
                 book.close()
 

@@ -97,7 +97,8 @@ def _csv(frame: pl.DataFrame, *, header: bool, neutralise: bool) -> bytes:
     if neutralise:
         frame = frame.select(neutralised(pl.all()))
         frame = frame.rename({name: _safe_name(name) for name in frame.columns})
-    return frame.write_csv(include_header=header, quote_style="non_numeric").encode()
+    text: str = frame.write_csv(include_header=header, quote_style="non_numeric")
+    return text.encode()
 
 
 def _safe_name(name: str) -> str:
@@ -115,7 +116,7 @@ def _write_csv(frames: Iterator[pl.DataFrame], path: Path, neutralise: bool) -> 
 
 def _write_parquet(frames: Iterator[pl.DataFrame], path: Path, neutralise: bool) -> int:
     first = next(frames)
-    count = first.height
+    count: int = first.height
     schema = pa.schema([(name, pa.string()) for name in first.columns])
     with pq.ParquetWriter(path, schema) as writer:
         writer.write_table(first.to_arrow().cast(schema))
@@ -183,7 +184,7 @@ def _frame(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> pl.DataFr
     )
 
 
-def _fetch(statement: str, params: Sequence[object]) -> Iterator[list[tuple[Any, ...]]]:
+def _fetch(statement: str, params: Sequence[Any]) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of a query in chunks, from one snapshot; at least one chunk, which may be empty."""
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(statement, params)

@@ -30,7 +30,9 @@ _CHUNK = 2_000
 
 def quarantined(source: Source, *, resolved: bool = False) -> QuerySet[QuarantinedRow]:
     """The source's rows in quarantine, without those of dry runs; with those already settled if `resolved`."""
-    rows = QuarantinedRow.objects.filter(source=source, job__dry_run=False).select_related("job")
+    rows: QuerySet[QuarantinedRow] = QuarantinedRow.objects.filter(source=source, job__dry_run=False).select_related(
+        "job"
+    )
     return rows if resolved else rows.filter(resolved_at=None)
 
 
@@ -55,7 +57,8 @@ def quarantine_csv(rows: QuerySet[QuarantinedRow]) -> Iterator[bytes]:
 
 def mark_resolved(rows: Iterable[int]) -> int:
     """Put rows aside, by number; returns how many were still open. They stay listed as resolved."""
-    return QuarantinedRow.objects.filter(pk__in=list(rows), resolved_at=None).update(resolved_at=Now())
+    count: int = QuarantinedRow.objects.filter(pk__in=list(rows), resolved_at=None).update(resolved_at=Now())
+    return count
 
 
 def reimport_quarantined(*, source: Source, file: Path | str, user: Any = None) -> Import:
@@ -82,8 +85,9 @@ def reimport_quarantined(*, source: Source, file: Path | str, user: Any = None) 
 
 
 def _lines(rows: list[tuple[str, str, str, str]]) -> bytes:
-    frame = pl.DataFrame(rows, dict.fromkeys(COLUMNS, pl.String), orient="row")
-    return frame.select(neutralised(pl.all())).write_csv(include_header=False, quote_style="non_numeric").encode()
+    frame = pl.DataFrame(rows, dict.fromkeys(COLUMNS, pl.String), orient="row").select(neutralised(pl.all()))
+    text: str = frame.write_csv(include_header=False, quote_style="non_numeric")
+    return text.encode()
 
 
 def _mended(path: Path) -> dict[int, str]:

@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
 
 from crmquality.connectors.contract import Block, Rejected
-from crmquality.services.importing_keys import SeenKeys
+from crmquality.services.importing_keys import Hashes, SeenKeys
 
 LONGEST_KEY = 1_000
 """Bytes; PostgreSQL indexes no more than 2,700."""
@@ -63,7 +62,7 @@ class Preparer:
             [keys.alias("external_id"), rows["\0line"].alias("line"), rows["\0raw"].alias("raw"), fields, digests]
         )
         lines = lines.select(pl.lit(self.source).alias("source_id"), pl.all(), refs=_references(rows, self.references))
-        repeated = pl.Series(self.seen.add(keys.hash().to_numpy()), dtype=pl.Boolean)
+        repeated = pl.Series(self.seen.add(hashes(keys)), dtype=pl.Boolean)
         if self.compare_all:
             repeated = pl.repeat(True, len(lines), eager=True)
         new, compared = lines.filter(~repeated), lines.filter(repeated)
@@ -99,9 +98,10 @@ def copy_lines(rows: pl.DataFrame) -> bytes:
     if not rows.height:
         return b""
     escaped = rows.with_columns(_escaped(rows[name]) for name, kind in rows.schema.items() if kind == pl.String)
-    return escaped.write_csv(
+    text: str = escaped.write_csv(
         include_header=False, separator="\t", quote_style="never", null_value="\\N", line_terminator="\n"
-    ).encode()
+    )
+    return text.encode()
 
 
 def _escaped(column: pl.Series) -> pl.Series:
@@ -136,6 +136,7 @@ def _references(rows: pl.DataFrame, references: Mapping[str, str]) -> pl.Expr | 
     return rows.select(text.alias("refs")).to_series()
 
 
-def hashes(keys: pl.Series) -> np.ndarray:
+def hashes(keys: pl.Series) -> Hashes:
     """The hashes that `SeenKeys` holds."""
-    return keys.hash().to_numpy()
+    found: Hashes = keys.hash().to_numpy()
+    return found

@@ -151,10 +151,10 @@ def key_column(roles: Mapping[str, Role]) -> str | None:
     return next((name for name, role in roles.items() if role is Role.ID), None)
 
 
-def references_sql(source: Source, fields: str) -> tuple[str, list[object]]:
+def references_sql(source: Source, fields: str) -> tuple[str, list[Any]]:
     """An SQL expression for `Record.refs` from a jsonb expression, and its parameters: as correcting.references."""
     parts: list[str] = []
-    params: list[object] = []
+    params: list[Any] = []
     for column, role in source.column_roles.items():
         if role in REFERENCES:
             parts.append(f"%s || nullif({fields}->>%s, '')")
