@@ -49,6 +49,16 @@ class ServiceUnavailable:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
+    def process_view(self, request: HttpRequest, view: Handler, *_: object) -> HttpResponse | None:
+        """Look up who is asking here: a failure in a later middleware would become an error page."""
+        if not getattr(view, "login_required", True):
+            return None
+        try:
+            request.user.is_authenticated  # noqa: B018 - the look-up is lazy
+        except (OperationalError, InterfaceError) as error:
+            return self.process_exception(request, error)
+        return None
+
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer 503 where the database could not be reached."""
         if not isinstance(exception, (OperationalError, InterfaceError)):
@@ -56,7 +66,9 @@ class ServiceUnavailable:
         logger.error("The database did not answer: %s", type(exception).__name__)
         response: HttpResponse
         if request.path.startswith("/api/"):
-            response = JsonResponse({"title": "The database is away; try again soon.", "status": 503}, status=503)
+            detail = "The database is away; try again soon."
+            problem = {"type": "about:blank", "title": "Service Unavailable", "status": 503, "detail": detail}
+            response = JsonResponse(problem, status=503, content_type="application/problem+json")
         else:
             response = HttpResponse(render_to_string("errors/503.html"), status=503)
         response["Retry-After"] = "5"

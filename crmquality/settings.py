@@ -40,8 +40,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "crmquality.middleware.ContentSecurityPolicy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "crmquality.middleware.ServiceUnavailable",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -83,6 +83,7 @@ STATIC_ROOT = embedded.folder(HOME, "static")
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 WHITENOISE_USE_FINDERS = True
 
+AUTHENTICATION_BACKENDS = ["crmquality.services.logins.ThrottledBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
@@ -99,12 +100,19 @@ FILE_UPLOAD_TEMP_DIR = str(embedded.folder(HOME, "uploads"))
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
+        "crmquality.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
-        "rest_framework.authentication.TokenAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.AnonRateThrottle",
+        "rest_framework.throttling.UserRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {"anon": "120/min", "user": "3000/min"},  # counted a web process
     "DEFAULT_PAGINATION_CLASS": "crmquality.api.pagination.ByIdPagination",
     "PAGE_SIZE": 50,
     "EXCEPTION_HANDLER": "crmquality.api.errors.problem",
@@ -114,6 +122,18 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Sources, imports, records, runs, findings, review items, decisions and metrics.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "crmquality.api.schema.add_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "crmquality.models.JobState",
+        "FindingState": "crmquality.models.Finding.State",
+        "ModelState": "crmquality.models.ModelVersion.State",
+        "ItemState": "review.models.ReviewItem.State",
+        "ChangeSetAction": "crmquality.models.ChangeSet.Action",
+        "RunCause": "crmquality.models.Run.Cause",
+    },
 }
 
 # Nothing is lost when a worker dies: the job row is the truth, and Celery hands a task over again.
@@ -147,6 +167,7 @@ CRMQUALITY = {
     "lease_seconds": float(os.environ.get("CRMQUALITY_LEASE_SECONDS", "30")),
     "refit_after_labels": 25,
     "undo_days": 30,
+    "token_days": 90,
 }
 
 LOGGING = {

@@ -1,1 +1,27 @@
-urlpatterns = []
+"""The addresses of the API that concern what is true; those of what people said are in `review.api.urls`."""
+
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.routers import SimpleRouter
+
+from crmquality.api.jobs import ImportEndpoint, RunEndpoint, TrainingEndpoint
+from crmquality.api.quality import MetricEndpoint, ModelVersionEndpoint
+from crmquality.api.records import FindingEndpoint, RecordEndpoint
+from crmquality.api.sources import SourceEndpoint
+from crmquality.api.tokens import TokenEndpoint
+
+router = SimpleRouter(use_regex_path=False)
+router.register("sources", SourceEndpoint, "api-source")
+router.register("imports", ImportEndpoint, "api-import")
+router.register("records", RecordEndpoint, "api-record")
+router.register("runs", RunEndpoint, "api-run")
+router.register("findings", FindingEndpoint, "api-finding")
+router.register("metrics", MetricEndpoint, "api-metric")
+router.register("models", ModelVersionEndpoint, "api-model")
+router.register("trainings", TrainingEndpoint, "api-training")
+
+urlpatterns = [
+    *router.urls,
+    path("token/", TokenEndpoint.as_view(), name="api-token"),
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+]

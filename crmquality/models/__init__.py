@@ -1,6 +1,7 @@
 """Everything CRM Quality holds to be true."""
 
 from crmquality.models.jobs import Job, JobState
+from crmquality.models.logins import FailedLogin
 from crmquality.models.metrics import QualityMetric
 from crmquality.models.records import (
     Change,
@@ -17,6 +18,7 @@ __all__ = [
     "Change",
     "ChangeSet",
     "DetectorConfig",
+    "FailedLogin",
     "Finding",
     "Import",
     "Job",

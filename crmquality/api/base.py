@@ -1,0 +1,77 @@
+"""What the endpoints share: roles an action, filters from the query, the words of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+from django.db.models import Model, QuerySet
+from rest_framework import serializers
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.viewsets import GenericViewSet
+
+from crmquality.services.access import UserRole, has_role
+
+EVERYONE = (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)
+STAFF = (UserRole.STEWARD, UserRole.AUDITOR)
+DECIDERS = (UserRole.STEWARD, UserRole.SALES)
+STEWARDS = (UserRole.STEWARD,)
+ADMINS = (UserRole.ADMIN,)
+LARGEST_ID = 2**63 - 1
+
+M = TypeVar("M", bound=Model)
+
+
+class RolePermission(BasePermission):
+    """Lets in whom the endpoint's `roles` name for the action; an action that it does not name, nobody."""
+
+    message = "Your role does not allow this."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether the person has a role for this action; the objects are narrowed by each endpoint's queryset."""
+        if view.action is None:  # no such method here: let it be answered with 405
+            return bool(request.user.is_authenticated)
+        return has_role(request.user, *view.roles[view.action]) if view.action in view.roles else False
+
+
+class Endpoint(GenericViewSet[M]):
+    """One resource. roles: action -> who may do it, besides admins."""
+
+    permission_classes = [RolePermission]
+    lookup_value_converter = "int"
+    roles: ClassVar[Mapping[str, tuple[UserRole, ...]]] = {}
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        """The rows as DRF asks for them: a list is narrowed by the query, an object is found by its id alone."""
+        return self.narrowed(queryset) if self.action == "list" else queryset
+
+    def narrowed(self, queryset: QuerySet[M]) -> QuerySet[M]:
+        """The rows that fit the query's filters."""
+        return queryset
+
+
+class IdField(serializers.IntegerField):
+    """An id in a filter."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=1, max_value=LARGEST_ID, **{"required": False} | options)
+
+
+def asked(kind: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    """The query's filters, checked; those not given are absent. Raises ValidationError."""
+    found = kind(data=request.query_params.dict())
+    found.is_valid(raise_exception=True)
+    return dict(found.validated_data)
+
+
+def sent(kind: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    """The request's body, checked. Raises ValidationError."""
+    found = kind(data=request.data)
+    found.is_valid(raise_exception=True)
+    return dict(found.validated_data)
+
+
+def person(source: str) -> serializers.CharField:
+    """A user's name, null for nobody."""
+    return serializers.CharField(source=f"{source}.username", read_only=True, allow_null=True)

@@ -1,0 +1,91 @@
+"""Sources: listed, made, their columns confirmed, their corrected records taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crmquality.api.base import STAFF, STEWARDS, Endpoint, asked, sent
+from crmquality.api.serializers import ColumnRoles, ExportQuery, NewSource, SourceSerializer
+from crmquality.models import Source
+from crmquality.services import exporting, importing, mapping_columns
+from crmquality.services.errors import Conflict, Refused
+
+CSV = {(200, "text/csv"): OpenApiTypes.STR}
+
+
+class WhateverIsAccepted(BaseContentNegotiation):
+    """A download is CSV whatever the Accept header says, and its errors are JSON."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        """The first."""
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        """The first."""
+        return renderers[0], renderers[0].media_type
+
+
+class SourceEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Source]):
+    """One table of one system."""
+
+    queryset = Source.objects.all()
+    serializer_class = SourceSerializer
+    roles = {
+        "list": STAFF,
+        "retrieve": STAFF,
+        "create": STEWARDS,
+        "columns": STEWARDS,
+        "export": STEWARDS,
+        "changes": STEWARDS,
+    }
+
+    @extend_schema(request=NewSource, responses={201: SourceSerializer})
+    def create(self, request: Request) -> Response:
+        """Make a source; 409 if one has the name."""
+        given = sent(NewSource, request)
+        if Source.objects.filter(name=given["name"]).exists():
+            raise Conflict("A source of this name exists: choose another name, or import into that one.")
+        source = importing.get_source(**given, user=request.user)
+        return Response(SourceSerializer(source).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=ColumnRoles, responses=SourceSerializer)
+    @action(detail=True, methods=["put"])
+    def columns(self, request: Request, pk: int) -> Response:
+        """Settle what columns mean; a person's word counts from now on."""
+        source = mapping_columns.confirm_roles(self.get_object(), sent(ColumnRoles, request)["roles"], request.user)
+        return Response(SourceSerializer(source).data)
+
+    @extend_schema(parameters=[ExportQuery], responses=CSV)
+    @action(detail=True, content_negotiation_class=WhateverIsAccepted)
+    def export(self, request: Request, pk: int) -> StreamingHttpResponse:
+        """The corrected records as CSV, in the columns of the source; formulas are neutralised."""
+        source = self.get_object()
+        if not source.columns:
+            raise Refused(f"Source {source.name!r} has no columns: import a file first.")
+        pieces = exporting.export_csv(source, include_inactive=asked(ExportQuery, request)["include_inactive"])
+        return _download(pieces, f"{source.name}.csv")
+
+    @extend_schema(responses=CSV)
+    @action(detail=True, content_negotiation_class=WhateverIsAccepted)
+    def changes(self, request: Request, pk: int) -> StreamingHttpResponse:
+        """Every change ever made to the source's records, as CSV, oldest first."""
+        source = self.get_object()
+        return _download(exporting.export_changes(source), f"changes of {source.name}.csv")
+
+
+def _download(pieces: Iterable[bytes], name: str) -> StreamingHttpResponse:
+    answer = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or "attachment"
+    return answer

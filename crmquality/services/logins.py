@@ -1,0 +1,70 @@
+"""Logging in, slowed down for whoever guesses: for the page and the API alike, since both ask this backend.
+
+Counted in the database, so that all web processes count together and a restart forgets nothing. (Tried and rejected:
+Django's caches. The one in memory counts a process alone, the others pickle.)
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import ValidationError
+from django.db.models import Count, Q
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from crmquality.models import FailedLogin
+
+WINDOW = timedelta(minutes=15)
+OF_NAME_AND_ADDRESS = 5
+OF_NAME = 20
+"""More than from one address, so that a stranger cannot easily lock somebody out."""
+
+OF_ADDRESS = 100
+"""Many people may share an address, behind a proxy all of them."""
+
+
+class TooManyFailures(ValidationError):
+    """Too many wrong passwords. wait: seconds until the next try counts; forms show the message."""
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(f"Too many failed logins. Try again in {-(-wait // 60)} minutes, or ask an admin.")
+        self.wait = wait
+
+
+class ThrottledBackend(ModelBackend):
+    """Passwords as Django keeps them, with failures counted."""
+
+    def authenticate(
+        self, request: Any, username: str | None = None, password: str | None = None, **credentials: Any
+    ) -> Any:
+        """The person, or None for a wrong name or password. Raises TooManyFailures before looking at the password."""
+        if username is None or password is None:
+            return None
+        name = _digest("name", username.lower())
+        address = _digest("address", request.META.get("REMOTE_ADDR", "") if request else "")
+        if _is_locked(name, address):
+            raise TooManyFailures(int(WINDOW.total_seconds()))
+        user = super().authenticate(request, username=username, password=password, **credentials)
+        if user is None:
+            FailedLogin.objects.filter(at__lt=timezone.now() - WINDOW).delete()
+            FailedLogin.objects.create(name=name, address=address)
+        else:
+            FailedLogin.objects.filter(name=name, address=address).delete()
+        return user
+
+
+def _is_locked(name: str, address: str) -> bool:
+    recent = FailedLogin.objects.filter(Q(name=name) | Q(address=address), at__gte=timezone.now() - WINDOW)
+    counts = recent.aggregate(
+        both=Count("id", filter=Q(name=name, address=address)),
+        name=Count("id", filter=Q(name=name)),
+        address=Count("id", filter=Q(address=address)),
+    )
+    return counts["both"] >= OF_NAME_AND_ADDRESS or counts["name"] >= OF_NAME or counts["address"] >= OF_ADDRESS
+
+
+def _digest(what: str, value: str) -> str:
+    return salted_hmac(f"crmquality.failed-login.{what}", value, algorithm="sha256").hexdigest()

@@ -1,0 +1,108 @@
+"""The queue: items listed, handed out one at a time, given back, put behind the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crmquality.api.base import DECIDERS, EVERYONE, Endpoint, asked, sent
+from crmquality.models import Record
+from crmquality.services.errors import Conflict
+from review.api.serializers import ItemDetail, ItemQuery, ItemSerializer, QueueFilters
+from review.models import ReviewItem
+from review.selectors import cards
+from review.services import queue
+
+
+class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
+    """A claim that a person should decide."""
+
+    queryset = ReviewItem.objects.all()
+    serializer_class = ItemSerializer
+    roles = {
+        "list": EVERYONE,
+        "retrieve": EVERYONE,
+        "next": DECIDERS,
+        "claim": DECIDERS,
+        "release": DECIDERS,
+        "skip": DECIDERS,
+    }
+
+    def get_queryset(self) -> QuerySet[ReviewItem]:
+        """All items, or those about a sales person's own records."""
+        return queue.visible_items(self.request.user).select_related("finding", "assigned_to", "leased_by")
+
+    def narrowed(self, queryset: QuerySet[ReviewItem]) -> QuerySet[ReviewItem]:
+        """By the query."""
+        query = asked(ItemQuery, self.request)
+        state = query.pop("state", None)
+        fitting = queue.Filters(**query).apply(queryset, self.request.user)
+        return fitting.filter(state=state) if state else fitting
+
+    @extend_schema(parameters=[ItemQuery])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The items, newest first; `next` hands them out in the order of the queue."""
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(responses=ItemDetail)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        """One item with its card. Reading it reserves nothing."""
+        return _answer(self.get_object())
+
+    @extend_schema(request=QueueFilters, responses={200: ItemDetail, 204: None})
+    @action(detail=False, methods=["post"])
+    def next(self, request: Request) -> Response:
+        """The next item, reserved for you for five minutes; 204 if nothing is left."""
+        item = queue.claim_next(user=request.user, filters=queue.Filters(**sent(QueueFilters, request)))
+        return _answer(self.get_queryset().get(pk=item.pk)) if item else Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses=ItemDetail)
+    @action(detail=True, methods=["post"])
+    def claim(self, request: Request, pk: int) -> Response:
+        """Reserve this very item; 409 if it is closed, stale, or on another desk."""
+        item = queue.claim(user=request.user, item_id=self.get_object().pk)
+        if item is None:
+            raise Conflict("This item is closed, or another steward has it on their desk.")
+        return _answer(self.get_queryset().get(pk=item.pk))
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=False, methods=["post"])
+    def release(self, request: Request) -> Response:
+        """Give back what you have reserved."""
+        queue.release(user=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def skip(self, request: Request, pk: int) -> Response:
+        """Put it behind the others; it stays open."""
+        queue.skip(item=self.get_object(), user=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _answer(item: ReviewItem) -> Response:
+    item.card = _card(item)  # type: ignore[attr-defined]
+    return Response(ItemDetail(item).data)
+
+
+def _card(item: ReviewItem) -> dict[str, Any] | None:
+    subjects = set(item.finding.subjects)
+    if Record.objects.filter(pk__in=subjects).count() < len(subjects):
+        return None
+    card = cards.card(item)
+    return {
+        "question": card.question,
+        "title": card.title,
+        "writes": card.writes,
+        "proposal": item.finding.proposal,
+        "evidence": [{"fields": [], **reason} for reason in item.finding.evidence],
+        "records": card.records,
+        "history": card.history,
+    }

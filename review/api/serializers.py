@@ -1,0 +1,209 @@
+"""How review items, cards, decisions, policies and change sets look in the API, and what may be sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from crmquality.api.base import LARGEST_ID, IdField, person
+from crmquality.api.serializers import ChangeSerializer, RecordSerializer
+from crmquality.models import ChangeSet, Source
+from review.models import Decision, PolicyVersion, ReviewItem
+
+
+class ItemSerializer(serializers.ModelSerializer[ReviewItem]):
+    """A claim that a person should decide."""
+
+    rule = serializers.CharField(source="finding.rule", read_only=True)
+    subjects = serializers.ListField(source="finding.subjects", child=serializers.IntegerField(), read_only=True)
+    assigned_to = person("assigned_to")
+    leased_by = person("leased_by")
+
+    class Meta:
+        model = ReviewItem
+        fields = [
+            "id", "finding", "source", "detector", "action", "rule", "subjects", "state", "score", "rank", "policy",
+            "assigned_to", "leased_by", "lease_until", "skips", "created_at", "closed_at",
+        ]  # fmt: skip
+
+
+class EvidenceSerializer(serializers.Serializer[Any]):
+    """One reason: its weight in the score, and the words a steward reads."""
+
+    feature = serializers.CharField()
+    weight = serializers.FloatField()
+    detail = serializers.CharField()
+    fields = serializers.ListField(child=serializers.CharField())  # type: ignore[assignment] # the record's fields
+
+
+class CardSerializer(serializers.Serializer[Any]):
+    """What a person decides on: the question, the records, why, and exactly what accepting writes."""
+
+    question = serializers.CharField()
+    title = serializers.CharField()
+    writes = serializers.ListField(child=serializers.CharField())
+    proposal = serializers.JSONField()
+    evidence = EvidenceSerializer(many=True)
+    records = RecordSerializer(many=True)
+    history = ChangeSerializer(many=True)
+
+
+class ItemDetail(ItemSerializer):
+    """An item with its card; null once the records of the claim are gone."""
+
+    card = CardSerializer(read_only=True, allow_null=True)
+
+    class Meta(ItemSerializer.Meta):
+        fields = [*ItemSerializer.Meta.fields, "card"]
+
+
+class QueueFilters(serializers.Serializer[Any]):
+    """What a steward wants to see; nothing given means everything."""
+
+    source = IdField()
+    detector = serializers.CharField(required=False, max_length=60)
+    action = serializers.ChoiceField(choices=["set", "merge", "flag"], required=False)
+    rule = serializers.CharField(required=False, max_length=120)
+    min_score = serializers.FloatField(required=False, min_value=0, max_value=1)
+    record = IdField()
+    mine = serializers.BooleanField(default=False, help_text="Only items assigned to you.")
+
+
+class ItemQuery(QueueFilters):
+    """Which items to list."""
+
+    state = serializers.ChoiceField(choices=ReviewItem.State.choices, required=False)
+
+
+class DecisionSerializer(serializers.ModelSerializer[Decision]):
+    """A verdict, with what the person saw."""
+
+    by = person("by")
+
+    class Meta:
+        model = Decision
+        fields = [
+            "id", "item", "verdict", "by", "at", "seconds", "seen", "changes", "reason", "model_version", "policy",
+            "change_set", "undone_at",
+        ]  # fmt: skip
+
+
+class NewDecision(serializers.Serializer[Any]):
+    """A verdict on an item. changes, survivor and members say what to write instead, for the verdict "edit"."""
+
+    item = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
+    verdict = serializers.ChoiceField(choices=Decision.Verdict.choices)
+    changes = serializers.DictField(
+        child=serializers.CharField(allow_null=True, allow_blank=True, trim_whitespace=False), required=False
+    )
+    survivor = IdField()
+    members = serializers.ListField(child=IdField(), required=False, max_length=1_000)
+    reason = serializers.CharField(default="", allow_blank=True, max_length=2_000)
+    seconds = serializers.FloatField(required=False, min_value=0, max_value=86_400)
+
+
+class KeyedDecision(NewDecision):
+    """A verdict in a bulk; its key makes a repetition harmless."""
+
+    key = serializers.CharField(default="", allow_blank=True, max_length=80)
+
+
+class ManyDecisions(serializers.Serializer[Any]):
+    """Up to 100 verdicts, each recorded by itself."""
+
+    decisions = KeyedDecision(many=True, allow_empty=False, max_length=100)
+
+
+class DecisionResult(serializers.Serializer[Any]):
+    """What became of one verdict: the decision (201, or 200 where its key was known), or the problem."""
+
+    item = serializers.IntegerField()
+    status = serializers.IntegerField()
+    decision = DecisionSerializer(required=False)
+    problem = serializers.JSONField(required=False)
+
+
+class DecisionResults(serializers.Serializer[Any]):
+    """One result a verdict, in the order they were sent."""
+
+    results = DecisionResult(many=True)
+
+
+class DecisionQuery(serializers.Serializer[Any]):
+    """Which decisions to list. automatic: those that policy made, no person."""
+
+    source = IdField()
+    item = IdField()
+    detector = serializers.CharField(required=False, max_length=60)
+    verdict = serializers.ChoiceField(choices=Decision.Verdict.choices, required=False)
+    automatic = serializers.BooleanField(required=False)
+
+
+class KeptValue(serializers.Serializer[Any]):
+    """A value that somebody edited later: it stays."""
+
+    record = serializers.IntegerField()
+    field = serializers.CharField()
+    value = serializers.CharField(allow_null=True)
+
+
+class UndoneSerializer(serializers.Serializer[Any]):
+    """What an undo did. change_set: the one that put the values back, null where nothing had been written."""
+
+    change_set = serializers.IntegerField(allow_null=True)
+    restored = serializers.IntegerField()
+    kept = KeptValue(many=True)
+
+
+class ChangeSetSerializer(serializers.ModelSerializer[ChangeSet]):
+    """Changes made together; undone together."""
+
+    by = person("by")
+    changes = ChangeSerializer(many=True, read_only=True)
+    undone_by = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = ChangeSet
+        fields = ["id", "action", "source", "cause", "by", "at", "undoes", "undone_by", "changes"]
+
+
+class ChangeSetQuery(serializers.Serializer[Any]):
+    """Which change sets to list. automatic: those that no person made."""
+
+    source = IdField()
+    record = IdField()
+    automatic = serializers.BooleanField(required=False)
+
+
+class PolicySerializer(serializers.ModelSerializer[PolicyVersion]):
+    """Score bounds of one detector for a source, as they stood at a time."""
+
+    by = person("by")
+
+    class Meta:
+        model = PolicyVersion
+        fields = ["id", "source", "detector", "number", "review_at", "accept_at", "reason", "at", "by"]
+
+
+class PolicyQuery(serializers.Serializer[Any]):
+    """Which versions to list; the newest of a source and detector is in force."""
+
+    source = IdField()
+    detector = serializers.CharField(required=False, max_length=60)
+
+
+class NewPolicy(serializers.Serializer[Any]):
+    """New bounds: below review_at nothing is asked, from accept_at on corrections are applied by themselves."""
+
+    source = serializers.PrimaryKeyRelatedField(queryset=Source.objects.all())
+    detector = serializers.CharField(max_length=60)
+    review_at = serializers.FloatField(min_value=0, max_value=1)
+    accept_at = serializers.FloatField(min_value=0, max_value=1, allow_null=True, default=None)
+    reason = serializers.CharField(default="", allow_blank=True, max_length=300)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The bounds stand in order."""
+        if attrs["accept_at"] is not None and attrs["accept_at"] < attrs["review_at"]:
+            raise serializers.ValidationError({"accept_at": "This must not be below review_at."})
+        return attrs
