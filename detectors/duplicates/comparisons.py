@@ -55,7 +55,13 @@ SHORT = Scale(("different", "alike", "nearly equal", "equal"), (0.10, 0.03, 0.07
 CODE = Scale(("different", "alike", "nearly equal", "equal"), (0.08, 0.03, 0.07, 0.82), (0.9885, 0.01, 0.001, 0.0005))
 FEW = Scale(("different", "alike", "nearly equal", "equal"), (0.06, 0.02, 0.02, 0.90), (0.68, 0.01, 0.01, 0.30))
 DATE = Scale(
-    ("different", "same year only", "two of three parts agree, or all are at most one off", "one digit off, or day and month exchanged", "equal"),
+    (
+        "different",
+        "same year only",
+        "two of three parts agree, or all are at most one off",
+        "one digit off, or day and month exchanged",
+        "equal",
+    ),
     (0.05, 0.02, 0.03, 0.06, 0.84),
     (0.96, 0.02, 0.018, 0.0015, 0.0005),
 )
@@ -229,7 +235,9 @@ class Planner:
         return _SHARED[self.entity].get(key, (None, None))
 
     def _empty(self) -> Column:
-        return Column(np.full(self.plan.rows, -1, np.int32), np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.uint64))
+        return Column(
+            np.full(self.plan.rows, -1, np.int32), np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.uint64)
+        )
 
     def columns(self, *roles: Role) -> list[str]:
         return [name for name in self.batch.columns(*roles) if self.batch.frame[name].notna().any()]
@@ -288,7 +296,6 @@ class Planner:
                 self.plan.features[f"{key}^"] = column.by_row(_prefix(column, 3))
                 self.plan.features[f"{key}1"] = column.by_row(_prefix(column, 1))
         self.names = [rows[key][1].column if key in rows else None for key in ("given", "family")]
-
 
     def organisation(self) -> None:
         names = self.columns(Role.COMPANY, Role.NAME)

@@ -14,7 +14,10 @@ from detectors.duplicates import modelfile
 from detectors.duplicates.entities import entities
 from detectors.duplicates.findings import findings
 from detectors.duplicates.golden import Merger
-from detectors.duplicates.linking import Linkage, Links, link
+from detectors.duplicates.learning import Learned
+from detectors.duplicates.linking import Linkage, link
+from detectors.duplicates.links import Links
+from detectors.duplicates.teaching import Answers, learn_from
 from detectors.duplicates.scoring import Model
 from detectors.duplicates.survivorship import Rule
 
@@ -26,6 +29,7 @@ class DuplicateDetector(TrainableDetector):
     Works unlabelled with one configuration for every batch. Decisions become links that later runs respect.
 
     models: kind of entity -> a fitted model; where there is none, one is fitted to each batch.
+    learned: kind of entity -> what decisions taught, where that proved better than the unsupervised score.
     links: pairs of record ids that are, or are not, one entity.
     rules: column -> an admin's survivorship rule.
     """
@@ -34,6 +38,7 @@ class DuplicateDetector(TrainableDetector):
     version: ClassVar[str] = "1"
 
     models: Mapping[str, Model] = field(default_factory=dict)
+    learned: Mapping[str, Learned] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
     rules: Mapping[str, Rule] = field(default_factory=dict)
 
@@ -57,17 +62,26 @@ class DuplicateDetector(TrainableDetector):
             part = batch if len(rows) == len(batch) else replace(batch, frame=batch.frame.iloc[rows])
             if len(part) < 2:
                 continue
-            linkage = link(part, entity, context, model=self.models.get(entity), links=self.links)
+            linkage = link(
+                part, entity, context, model=self.models.get(entity), links=self.links, learned=self.learned.get(entity)
+            )
             if linkage.plan.comparisons:
                 yield linkage, part
 
     def fit(self, batch: Batch, labels: Sequence[Label], context: RunContext) -> Self:
-        """A detector whose model is fitted to this batch and whose links come from the labels."""
-        with_links = self.reweight(labels)
-        models = {}
-        for linkage, _ in replace(with_links, models={}).link(ordered(batch), context):
-            models[linkage.plan.entity] = linkage.model
-        return replace(with_links, models={**self.models, **models})
+        """A detector whose model is fitted to this batch, whose links come from all labels, and that learned from them."""
+        bare = replace(self, models={}, learned={}, links=Links())
+        models, learned = dict(self.models), dict(self.learned)
+        answers = Answers.of(labels)
+        for linkage, part in bare.link(ordered(batch), context):
+            entity = linkage.plan.entity
+            models[entity] = linkage.model
+            taught = learn_from(linkage, part, answers, context.seed)
+            if taught is not None:
+                learned[entity] = taught
+            else:
+                learned.pop(entity, None)
+        return replace(self.reweight(labels), models=models, learned=learned)
 
     def reweight(self, labels: Sequence[Label]) -> Self:
         """The same models with further links, at once."""
@@ -90,15 +104,19 @@ class DuplicateDetector(TrainableDetector):
             found[f"{entity}_expected_matches"] = model.matches
             found[f"{entity}_steps"] = float(model.steps)
             found[f"{entity}_converged"] = float(model.converged)
+        for entity, taught in self.learned.items():
+            found[f"{entity}_log_loss"] = taught.loss
+            found[f"{entity}_log_loss_before"] = taught.loss_before
+            found[f"{entity}_answers"] = float(taught.answers)
         return found
 
     def save(self, directory: Path) -> None:
-        modelfile.save(directory, self.models, self.links, self.rules)
+        modelfile.save(directory, modelfile.State(self.models, self.learned, self.links, self.rules))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        models, links, rules = modelfile.load(directory)
-        return cls(models=models, links=links, rules=rules)
+        state = modelfile.load(directory)
+        return cls(models=state.models, learned=state.learned, links=state.links, rules=state.rules)
 
 
 def ordered(batch: Batch) -> Batch:

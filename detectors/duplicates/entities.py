@@ -44,4 +44,6 @@ def _whole_names(batch: Batch) -> bool:
         return not batch.columns(Role.COMPANY) and bool(batch.columns(*_PERSONAL))
     if batch.kind not in _OF_PEOPLE and _filled(batch, Role.COMPANY).sum() > _filled(batch, Role.NAME).sum():
         return False
-    return bool(batch.columns(*_PERSONAL)) or batch.kind in _OF_PEOPLE or preparing.looks_like_people(batch.frame[names])
+    return (
+        bool(batch.columns(*_PERSONAL)) or batch.kind in _OF_PEOPLE or preparing.looks_like_people(batch.frame[names])
+    )

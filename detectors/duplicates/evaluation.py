@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from detectors.contract import Batch, RunContext
+from detectors.contract import Batch, Label, RunContext
+from detectors.duplicates.active import as_question, worth_asking
 from detectors.duplicates.detector import DuplicateDetector, ordered
 from detectors.duplicates.linking import Linkage
 from detectors.duplicates.text import Ints
@@ -21,6 +22,10 @@ from detectors.roles import Role
 
 THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999)
 """Probabilities at which clusters are made again to find the best threshold."""
+
+
+ROUNDS = 4
+"""Rounds in which simulated answers are asked for; the detector is fitted after each."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +79,35 @@ def evaluate(options: Namespace) -> dict[str, Any]:
     batch = ordered(Batch(frame, roles))
     context = RunContext(seed=options.seed, device="cpu")
     detector = DuplicateDetector()
+    if options.labels:
+        detector = taught(detector, batch, truth, options.labels, context)
     found = list(detector.link(batch, context))
     return measure(found, batch, truth) | {
         "rows": len(frame),
         "roles": {name: str(role) for name, role in roles.items()},
     }
+
+
+def taught(
+    detector: DuplicateDetector, batch: Batch, truth: Ints, count: int, context: RunContext
+) -> DuplicateDetector:
+    """The detector after a steward answered `count` chosen pairs truthfully, in rounds with a fit after each."""
+    labels: list[Label] = []
+    for turn in range(ROUNDS):
+        wanted = count * (turn + 1) // ROUNDS - count * turn // ROUNDS
+        found = list(detector.link(batch, context))
+        for linkage, part in found:
+            rows = batch.frame.index.get_indexer(part.frame.index)
+            ids = [int(record) for record in part.frame.index]
+            place = {record: row for row, record in enumerate(ids)}
+            asked = (label.finding.subjects for label in labels)
+            known = frozenset((place[one], place[two]) for one, two in asked if one in place and two in place)
+            share = max(round(wanted * len(part) / len(batch)), 1)
+            for pair in worth_asking(linkage, share, known=known, seed=context.seed + turn).tolist():
+                one, two = rows[linkage.left[pair]], rows[linkage.right[pair]]
+                labels.append(Label(as_question(linkage, ids, pair), bool(truth[one] == truth[two])))
+        detector = detector.fit(batch, labels[:count], context)
+    return detector
 
 
 def roles_of(frame: pd.DataFrame, pairs: list[str]) -> dict[str, Role]:

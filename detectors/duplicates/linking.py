@@ -14,6 +14,7 @@ from detectors.contract import Batch, RunContext
 from detectors.duplicates import blocking, clustering, comparisons, scoring
 from detectors.duplicates.blocking import Key
 from detectors.duplicates.comparisons import Plan
+from detectors.duplicates.learning import REPLACED, Learned, vectors
 from detectors.duplicates.links import DIFFERENT, SAME, Links, rows_of
 from detectors.duplicates.scoring import Bits, Model
 from detectors.duplicates.text import Ints
@@ -50,12 +51,18 @@ class Linkage:
 
 
 def link(
-    batch: Batch, entity: str, context: RunContext, model: Model | None = None, links: Links | None = None
+    batch: Batch,
+    entity: str,
+    context: RunContext,
+    *,
+    model: Model | None = None,
+    links: Links | None = None,
+    learned: Learned | None = None,
 ) -> Linkage:
     """Link the records of a batch. Rows must be in a canonical order (by id).
 
     model: a fitted model to use instead of fitting one here; ignored if it is of another list of comparisons.
-    links: decided pairs, which outweigh any evidence.
+    links: decided pairs, which outweigh any evidence. learned: what decisions taught, if it is better.
     """
     report = context.report
     report(0, 100, "reading columns")
@@ -76,6 +83,8 @@ def link(
     report(85, 100, "scoring")
     bits = score(model, plan, left, right, levels, rare)
     left, right, levels, bits = _completed(model, plan, rare, left, right, levels, bits)
+    if learned is not None:
+        bits = relearned(learned, model, plan, rare, left, right, levels, bits)
     if links:
         left, right, levels, bits = _decided(links, batch, plan, left, right, levels, bits)
     report(92, 100, "clustering")
@@ -116,6 +125,23 @@ def score(model: Model, plan: Plan, left: Ints, right: Ints, levels: Levels, rar
 
     _each_chunk(one, len(left), lambda share: None)
     return bits
+
+
+def relearned(
+    learned: Learned, model: Model, plan: Plan, rare: Bits, left: Ints, right: Ints, levels: Levels, bits: Bits
+) -> Bits:
+    """(pairs,) log2 odds after what decisions taught."""
+    out = bits.copy()
+
+    def one(start: int) -> None:
+        part = np.arange(start, min(start + CHUNK, len(left)))
+        part = part[(bits[part] > REPLACED[0]) & (bits[part] < REPLACED[1])]
+        if len(part):
+            features = vectors(model, plan, left[part], right[part], levels[:, part], rare, bits[part])
+            out[part] = learned.bits(features, bits[part])
+
+    _each_chunk(one, len(left), lambda share: None)
+    return out
 
 
 def _each_chunk(one: Callable[[int], None], size: int, done: Callable[[float], None]) -> None:

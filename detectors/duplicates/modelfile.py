@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from detectors.contract import ModelFileError
+from detectors.duplicates.learning import Learned
 from detectors.duplicates.links import Links
 from detectors.duplicates.scoring import Model
 from detectors.duplicates.survivorship import Rule
@@ -20,21 +22,32 @@ FORMAT = 1
 _ARRAYS = ("chances", "priors", "trust", "by_chance")
 
 
-def save(directory: Path, models: Mapping[str, Model], links: Links, rules: Mapping[str, Rule]) -> None:
-    """Write models, links and rules to one file in the directory."""
-    state = {
-        "models": {entity: _model_to_plain(model) for entity, model in models.items()},
-        "same": sorted(links.same),
-        "different": sorted(links.different),
-        "rejected": sorted(links.rejected),
-        "rules": {name: rule.value for name, rule in rules.items()},
+@dataclass(frozen=True)
+class State:
+    """All that a detector keeps."""
+
+    models: Mapping[str, Model]
+    learned: Mapping[str, Learned]
+    links: Links
+    rules: Mapping[str, Rule]
+
+
+def save(directory: Path, state: State) -> None:
+    """Write the state to one file in the directory."""
+    plain = {
+        "models": {entity: _model_to_plain(model) for entity, model in state.models.items()},
+        "learned": {entity: learned.to_plain() for entity, learned in state.learned.items()},
+        "same": sorted(state.links.same),
+        "different": sorted(state.links.different),
+        "rejected": sorted(state.links.rejected),
+        "rules": {name: rule.value for name, rule in state.rules.items()},
     }
-    text = json.dumps(state, sort_keys=True)
+    text = json.dumps(plain, sort_keys=True)
     whole = {"format": FORMAT, "digest": hashlib.sha256(text.encode()).hexdigest(), "state": text}
     (directory / FILE).write_text(json.dumps(whole), encoding="utf-8")
 
 
-def load(directory: Path) -> tuple[dict[str, Model], Links, dict[str, Rule]]:
+def load(directory: Path) -> State:
     """Read what `save` wrote. Raises ModelFileError if the file is absent, damaged, foreign or of another format."""
     try:
         whole = json.loads((directory / FILE).read_text(encoding="utf-8"))
@@ -46,12 +59,18 @@ def load(directory: Path) -> tuple[dict[str, Model], Links, dict[str, Rule]]:
     if hashlib.sha256(str(text).encode()).hexdigest() != digest:
         raise ModelFileError(f"{FILE} is damaged: its digest does not fit")
     try:
-        state = json.loads(text)
-        models = {entity: _model_from_plain(entity, plain) for entity, plain in state["models"].items()}
-        links = Links(*(frozenset(map(tuple, state[name])) for name in ("same", "different", "rejected")))
-        return models, links, {name: Rule(rule) for name, rule in state["rules"].items()}
+        return _state_from_plain(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"{FILE} holds something else than a model: {error}") from error
+
+
+def _state_from_plain(plain: dict[str, Any]) -> State:
+    return State(
+        {entity: _model_from_plain(entity, model) for entity, model in plain["models"].items()},
+        {entity: Learned.from_plain(learned) for entity, learned in plain["learned"].items()},
+        Links(*(frozenset(map(tuple, plain[name])) for name in ("same", "different", "rejected"))),
+        {name: Rule(rule) for name, rule in plain["rules"].items()},
+    )
 
 
 def _model_to_plain(model: Model) -> dict[str, Any]:
