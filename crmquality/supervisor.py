@@ -10,12 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+from urllib.request import urlopen
 
 from crmquality.embedded import EmbeddedError, Servers, end, folder, spawn
 
 BACK_OFF = (0.5, 1, 2, 5, 10, 30)
+SERVED_WITHIN = 90.0
 STEADY = 60.0
 """A process that lived this many seconds starts its back-off anew."""
 
@@ -71,6 +75,7 @@ class Supervisor:
             self._migrate()
             for child in self._children:
                 self._start(child)
+            self._wait_for_page()
         except BaseException:
             self.stop()
             raise
@@ -108,6 +113,19 @@ class Supervisor:
             child.process = None
         self.servers.stop()
 
+    def _wait_for_page(self) -> None:
+        """Until the page answers. Raises EmbeddedError with the end of its log if it does not."""
+        deadline = time.monotonic() + SERVED_WITHIN
+        while time.monotonic() < deadline:
+            self.tend()
+            with suppress(OSError), urlopen(self.address + "healthz", timeout=5) as answer:  # noqa: S310 - our own page
+                if answer.status == HTTPStatus.OK:
+                    return
+            time.sleep(0.1)
+        log = self.home / "logs" / "web.log"
+        tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+        raise EmbeddedError(f"The page did not answer; the end of {log}: {tail}")
+
     def _migrate(self) -> None:
         from django.core.management import call_command
 
@@ -132,6 +150,8 @@ def free_port(wanted: int) -> int:
         try:
             probe.bind(("127.0.0.1", wanted))
         except OSError as error:
-            raise EmbeddedError(f"Port {wanted} is taken: name another one, for instance --port {wanted + 1}.") from error
+            raise EmbeddedError(
+                f"Port {wanted} is taken: name another one, for instance --port {wanted + 1}."
+            ) from error
         port: int = probe.getsockname()[1]
         return port

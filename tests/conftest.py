@@ -22,7 +22,7 @@ def make_user(db: None) -> Callable[..., Any]:
 
     def make(role: str, name: str = "", **fields: Any) -> User:
         user = User.objects.create_user(name or role, f"{name or role}@example.com", "secret-word", **fields)
-        user.groups.add(Group.objects.get(name=role))
+        user.groups.add(Group.objects.get_or_create(name=role)[0])
         return user
 
     return make

@@ -1,0 +1,18 @@
+# One image for web, worker and beat; runs as a user without rights.
+FROM python:3.11-slim
+ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
+WORKDIR /app
+COPY .ci/constraints.txt .ci/constraints.txt
+COPY pyproject.toml README.md manage.py ./
+COPY crmquality crmquality
+COPY review review
+COPY detectors detectors
+COPY templates templates
+RUN apt-get update && apt-get install -y --no-install-recommends build-essential && \
+    pip install --extra-index-url https://download.pytorch.org/whl/cpu -c .ci/constraints.txt -e . && \
+    apt-get purge -y build-essential && apt-get autoremove -y && rm -rf /var/lib/apt/lists/* && \
+    useradd --create-home --uid 10001 crmquality && mkdir /data && chown crmquality /data
+USER crmquality
+ENV CRMQUALITY_HOME=/data
+VOLUME /data
+CMD ["gunicorn", "crmquality.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "4"]

@@ -1,0 +1,210 @@
+"""The loop as a person walks it, in Debian's chromium: import, map, run, decide by keyboard, undo, download."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from crmquality import sample
+from tests.workers import wait_for
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[2]
+SHOTS = os.environ.get("CRMQUALITY_SCREENSHOTS")
+
+
+class Installation:
+    """A whole installation of its own: servers, worker, scheduler and page."""
+
+    def __init__(self, home: Path) -> None:
+        self.environment = os.environ | {"CRMQUALITY_HOME": str(home), "PYTHONWARNINGS": "ignore"}
+        self.log = home / "serve.log"
+        home.mkdir(parents=True, exist_ok=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve", "--port", "0"],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=self.log.open("w"),
+            stderr=subprocess.STDOUT,
+        )
+        found = wait_for(lambda: re.search(r"Open (http://[\d.:]+)/", self.log.read_text()), seconds=120)
+        self.address: str = found[1]
+
+    def add_user(self, name: str, role: str) -> str:
+        """Add a person; returns the password."""
+        words = [sys.executable, "manage.py", "adduser", name, "--role", role]
+        done = subprocess.run(words, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=True)
+        return done.stdout.split()[-1]
+
+    def stop(self) -> None:
+        """End it, and all it started."""
+        self.process.terminate()
+        self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Installation]:
+    with tempfile.TemporaryDirectory(prefix="crmq-e2e-") as folder:
+        running = Installation(Path(folder) / "home")
+        yield running
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, installation: Installation) -> Iterator[Page]:
+    """A steward, signed in; every message of the console and every request to another host is a failure."""
+    wrong: list[str] = []
+    context = browser.new_context(viewport={"width": 1366, "height": 768}, accept_downloads=True)
+    tab = context.new_page()
+    tab.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("request", lambda asked: None if asked.url.startswith(installation.address) else wrong.append(asked.url))
+    tab.goto(installation.address + "/login/")
+    tab.fill("[name=username]", "stella")
+    tab.fill("[name=password]", installation.add_user("stella", "steward"))
+    tab.click("button.primary")
+    tab.wait_for_url(installation.address + "/")
+    yield tab
+    context.close()
+    assert not wrong
+
+
+def shot(page: Page, name: str) -> None:
+    """Keep a picture where $CRMQUALITY_SCREENSHOTS says."""
+    if SHOTS:
+        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"))
+
+
+def test_a_steward_walks_the_whole_loop_by_keyboard(page: Page, installation: Installation, tmp_path: Path) -> None:
+    expect(page.get_by_text("No data yet")).to_be_visible()
+    shot(page, "empty")
+    written = sample.generate(tmp_path, contacts=600, seed=11)
+
+    page.goto(installation.address + "/sources/new/")
+    page.set_input_files("input[type=file]", str(written.files["contacts"]))
+    page.fill("[name=source]", "people")
+    page.click("button.primary")
+    expect(page.get_by_role("heading", name="What do the columns mean?")).to_be_visible()
+    expect(page.locator('[name="role:Email"]')).to_have_value("email")
+    shot(page, "map")
+    page.click("button.primary")
+    expect(page.locator("#progress .tag.succeeded")).to_be_visible(timeout=60_000)
+    page.goto(installation.address + "/runs/")
+    shot(page, "runs")
+    expect(page.locator(".tag.succeeded")).to_have_count(7, timeout=240_000)
+
+    page.goto(installation.address + "/sources/1/")
+    expect(page.locator("#quality-score")).to_be_visible()
+    before = page.locator("#quality-score").inner_text()
+    shot(page, "source")
+
+    page.goto(installation.address + "/queue/?action=set")
+    for _ in range(10):
+        shown = page.locator("[data-item]").get_attribute("data-item")
+        page.keyboard.press("a")
+        page.wait_for_function("id => document.querySelector('[data-item]')?.dataset.item !== id", arg=shown)
+        expect(page.locator("#status")).to_have_text("Accepted.")
+    shot(page, "card")
+    page.keyboard.press("u")
+    expect(page.locator("#status")).to_have_text("Undone.")
+
+    page.goto(installation.address + "/decisions/")
+    expect(page.locator("tbody tr")).to_have_count(10)
+    expect(page.get_by_text("undone", exact=True)).to_have_count(1)
+
+    page.goto(installation.address + "/queue/?action=merge")
+    shot(page, "merge")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("the same?")
+
+    def moved() -> bool:
+        page.goto(installation.address + "/sources/1/")
+        return page.locator("#quality-score").inner_text() != before or page.get_by_text("of 9").count() > 0
+
+    wait_for(moved, seconds=60, every=2)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV", exact=True).click()
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    assert len(text.splitlines()) > written.rows["contacts"] * 0.9
+
+
+def test_keys_do_nothing_in_a_text_field(page: Page, installation: Installation) -> None:
+    page.goto(installation.address + "/queue/?action=set")
+    item = page.locator("[data-item]").get_attribute("data-item")
+    page.keyboard.press("e")
+    field = page.locator("#editor input").first
+    expect(field).to_be_focused()
+    field.fill("")
+    page.keyboard.type("axu ")
+    assert field.input_value() == "axu "
+    page.keyboard.press("Escape")
+    expect(page.locator("#editor")).to_be_hidden()
+    assert page.locator("[data-item]").get_attribute("data-item") == item
+
+
+def test_an_edit_by_keyboard_writes_the_persons_value(page: Page, installation: Installation) -> None:
+    page.goto(installation.address + "/queue/?action=set")
+    page.keyboard.press("e")
+    page.locator("#editor input").first.fill("Typed by Stella")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_have_text("Corrected with your values.")
+    page.goto(installation.address + "/changes/")
+    expect(page.get_by_text("Typed by Stella").first).to_be_visible()
+
+
+def test_thirty_keys_in_three_seconds_land_on_thirty_items(page: Page, installation: Installation) -> None:
+    page.goto(installation.address + "/decisions/")
+    page.goto(installation.address + "/queue/")
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.url) if "/skip/" in sent.url else None)
+    for _ in range(30):
+        page.keyboard.press(" ")
+        page.wait_for_timeout(100)
+    page.wait_for_load_state("networkidle")
+    assert len(asked) == len(set(asked)), "a key landed on an item that was decided already"
+    assert len(asked) >= 10
+
+
+def test_hostile_cells_are_shown_as_text(page: Page, installation: Installation, tmp_path: Path) -> None:
+    attack = tmp_path / "attack.csv"
+    attack.write_text('Contact ID,Name,Email\n1,"<script>alert(1)</script>",a@example.com\n2,<img src=x onerror=alert(2)>,\n')
+    page.goto(installation.address + "/sources/new/")
+    page.set_input_files("input[type=file]", str(attack))
+    page.click("button.primary")
+    page.uncheck("[name=run]")
+    page.click("button.primary")
+    expect(page.locator("#progress .tag.succeeded")).to_be_visible(timeout=60_000)
+    page.goto(installation.address + "/sources/2/records/")
+    expect(page.get_by_text("<script>alert(1)</script>")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1366])
+def test_no_page_scrolls_sideways(browser: Browser, page: Page, installation: Installation, theme: str, width: int) -> None:
+    state = page.context.storage_state()
+    context = browser.new_context(viewport={"width": width, "height": 768}, color_scheme=theme, storage_state=state)
+    tab = context.new_page()
+    for path in ("/", "/sources/", "/sources/1/", "/queue/", "/runs/", "/decisions/", "/changes/", "/sources/1/records/"):
+        tab.goto(installation.address + path)
+        tab.wait_for_load_state("networkidle")
+        over = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert over <= 0, f"{path} is {over} px too wide at {width}"
+        shot(tab, f"{theme}-{width}-{path.strip('/').replace('/', '-') or 'dashboard'}")
+    context.close()
