@@ -117,13 +117,13 @@ def take_apart(text: str, *, past: bool = False) -> Parts | None:
     if len(text) > _LONGEST:
         return None
     text = text.strip()
-    match = _ISO.fullmatch(text) or _COMPACT.fullmatch(text)
-    if match:
-        return _parts(match, match["y"], int(match["d"]), int(match["m"]), "", past=past)
     match = _NUMERIC.fullmatch(text)
     if match:
         group = f"{match['s']}{len(match['y'].strip(chr(39)))}"
         return _parts(match, match["y"], int(match["a"]), int(match["b"]), group, past=past)
+    match = _ISO.fullmatch(text) or _COMPACT.fullmatch(text)
+    if match:
+        return _parts(match, match["y"], int(match["d"]), int(match["m"]), "", past=past)
     for pattern in _WORDED:
         match = pattern.fullmatch(text)
         month = _MONTHS.get(match["m"].lower()) if match else None
@@ -133,8 +133,8 @@ def take_apart(text: str, *, past: bool = False) -> Parts | None:
 
 
 def _parts(match: re.Match[str], year: str, a: int, b: int, group: str, *, past: bool) -> Parts:
-    time = match.groupdict().get("time") or ""
-    return Parts(_whole_year(year.strip("'"), past=past), a, b, group, _time(time))
+    time = match["time"] if "time" in match.re.groupindex else None
+    return Parts(_whole_year(year.strip("'"), past=past), a, b, group, _time(time) if time else "")
 
 
 def _whole_year(digits: str, *, past: bool) -> int:
@@ -179,7 +179,8 @@ def decide_orders(parts: list[Parts | None], counts: np.ndarray, *, beyond: Orde
     """
     first: Counter[str] = Counter()
     second: Counter[str] = Counter()
-    for part, count in zip(parts, counts, strict=True):
+    for position in np.flatnonzero(counts).tolist():
+        part, count = parts[position], counts[position]
         if part is None or not part.group:
             continue
         if part.a > 12 >= part.b:

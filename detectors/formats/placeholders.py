@@ -7,12 +7,15 @@ import re
 from detectors.formats.column import Remark
 from detectors.roles import Role, ValueType
 
-_SURE = re.compile(
+PLACEHOLDERS = (
     r"(?i:n\s*/\s*a\.?|#n/a|n\.a\.|null|\(null\)|nil|nan|none given"
     r"|not (?:available|applicable|known|provided|given)"
     r"|unknown|unbekannt|inconnu|desconocid[oa]|sconosciut[oa]|tbd|tbc|to be (?:determined|confirmed)"
     r"|k\.?\s?a\.?|<\s*(?:null|none|empty|blank)\s*>|missing|blank)|[-–—_.?*/\\]+|#(?:ref|value|name|div/0)[!?]"
 )
+"""What says that nothing is known, as a regular expression."""
+
+_SURE = re.compile(PLACEHOLDERS)
 _NOT_A_PERSON = re.compile(r"(?i:x{2,}|test(?:er|ing)?|asdf\w*|qwerty\w*|dummy|foo|bar|abc|none|na|n a|no name|noname)")
 _PEOPLE = {
     Role.NAME,

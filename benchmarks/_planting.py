@@ -1,0 +1,51 @@
+"""Plants errors into clean tables, so that no score rests on one table's habit."""
+
+from __future__ import annotations
+
+import string
+
+import numpy as np
+import pandas as pd
+
+KINDS = ("one letter", "any letter", "letter pair", "lost letter", "doubled letter", "digits too")
+
+
+def planted(clean: pd.DataFrame, kind: str, *, share: float = 0.027, skip: int = 1, seed: int = 0) -> pd.DataFrame:
+    """The table with this share of each column's filled cells misspelled.
+
+    skip: leading columns (a row number) left as they are.
+
+    one letter: every occurrence of a letter becomes "q", as an unlucky replacement does. any letter: one or two
+    letters become any others. letter pair: neighbours change places. lost letter, doubled letter: as they say.
+    digits too: one or two signs become any letter or digit.
+    """
+    rng = np.random.default_rng(seed)
+    dirty = clean.copy()
+    for name in list(clean.columns)[skip:]:
+        if clean[name].nunique() < 2:
+            continue
+        filled = np.flatnonzero(clean[name].notna())
+        rows = rng.choice(filled, size=max(1, round(share * len(filled))), replace=False)
+        at = dirty.columns.get_loc(name)
+        for row in rows:
+            dirty.iloc[row, at] = _misspelled(str(clean.iloc[row, at]), kind, rng)
+    return dirty
+
+
+def _misspelled(text: str, kind: str, rng: np.random.Generator) -> str:
+    letters = list(text)
+    at = int(rng.integers(len(letters)))
+    if kind == "one letter":
+        return text.replace(letters[at], "q")
+    if kind == "letter pair" and len(letters) > 1:
+        at = min(at, len(letters) - 2)
+        letters[at], letters[at + 1] = letters[at + 1], letters[at]
+    elif kind == "lost letter" and len(letters) > 1:
+        del letters[at]
+    elif kind == "doubled letter":
+        letters.insert(at, letters[at])
+    else:
+        signs = string.ascii_lowercase + (string.digits if kind == "digits too" else "")
+        for _ in range(int(rng.integers(1, 3))):
+            letters[int(rng.integers(len(letters)))] = signs[int(rng.integers(len(signs)))]
+    return "".join(letters)
