@@ -1,5 +1,7 @@
 # One image for web, worker and beat; runs as a user without rights.
+# For a torch without CUDA: docker build --build-arg PIP_EXTRA_INDEX_URL=<an index of CPU wheels> .
 FROM python:3.11-slim
+ARG PIP_EXTRA_INDEX_URL
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 COPY .ci/constraints.txt .ci/constraints.txt
@@ -9,7 +11,7 @@ COPY review review
 COPY detectors detectors
 COPY templates templates
 RUN apt-get update && apt-get install -y --no-install-recommends build-essential && \
-    pip install --extra-index-url https://download.pytorch.org/whl/cpu -c .ci/constraints.txt -e . && \
+    pip install -c .ci/constraints.txt -e . && \
     apt-get purge -y build-essential && apt-get autoremove -y && rm -rf /var/lib/apt/lists/* && \
     useradd --create-home --uid 10001 crmquality && mkdir /data && chown crmquality /data
 USER crmquality
