@@ -39,6 +39,7 @@ class Correction:
 
     part: "city", "region" or "postcode". value: as the table writes it. raw: the uncalibrated posterior.
     rule: what kind of error it mends. reason: a sentence with the compared values. fills: the part is blank.
+    alone: the record has no postcode to go by.
     """
 
     part: str
@@ -47,11 +48,12 @@ class Correction:
     rule: str
     reason: str
     fills: bool = False
+    alone: bool = False
 
     @property
     def curve(self) -> str:
-        """The calibration curve it belongs to: its part's, apart for blanks."""
-        return f"{self.part}-blank" if self.fills else self.part
+        """The calibration curve it belongs to: its part's, apart for blanks and for records without postcode."""
+        return f"{self.part}-blank" if self.fills else f"{self.part}-alone" if self.alone else self.part
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,7 +435,7 @@ def _city_correction(seen: _Seen, top: _Hypothesis, raw: float) -> Correction:
     near = OSA.distance(seen.key, place_key(city)) <= 3 or place_key(city).startswith(seen.key)
     source = f"{top.postcode} belongs to {home}" if top.postcode else f"{home} is a place"
     rule = "city-spelling" if near else "city-from-postcode"
-    return Correction("city", city, raw, rule, f"{source}; the record says {given}")
+    return Correction("city", city, raw, rule, f"{source}; the record says {given}", alone=not seen.code)
 
 
 def _region_correction(seen: _Seen, top: _Hypothesis, raw: float, table: Gazetteer) -> Correction:
@@ -442,7 +444,7 @@ def _region_correction(seen: _Seen, top: _Hypothesis, raw: float, table: Gazette
     source = f"{top.postcode} is in {name}" if top.postcode else f"{seen.triple.city.strip()} is in {name}"
     says = f"the record says {given}" if given else "the region is blank"
     rule = "region-from-postcode" if top.postcode else "region-from-city"
-    return Correction("region", top.region, raw, rule, f"{source}; {says}", not given)
+    return Correction("region", top.region, raw, rule, f"{source}; {says}", not given, not seen.code)
 
 
 def _postcode_correction(seen: _Seen, top: _Hypothesis, raw: float) -> Correction:

@@ -98,8 +98,8 @@ class AddressDetector(Detector):
         """The correction in the letter case, and the region in the form, that the record or its column uses."""
         given = getattr(triple, correction.part).strip()
         if correction.part == "postcode":
-            suffix = given[5:] if len(given) == 10 and given[5] == "-" else ""
-            return correction.value + suffix
+            _, dash, further = given.partition("-")
+            return correction.value + dash + further if country in self._correctors else correction.value
         if correction.part == "region" and country in self._correctors and len(given or style) > 3:
             names = self._correctors[country].table.region_names()
             return like(names.get(correction.value, correction.value), given or style)

@@ -155,7 +155,11 @@ class TableGazetteer(Gazetteer):
         return (prefix, region) in self._prefixes
 
     def name_words(self) -> Iterable[str]:
-        return {word for area in self._areas.values() for word in plain(area.preferred).split()}
+        return self._name_words
+
+    @cached_property
+    def _name_words(self) -> frozenset[str]:
+        return frozenset(word for area in self._areas.values() for word in plain(area.preferred).split())
 
     @cached_property
     def _prefixes(self) -> frozenset[tuple[str, str]]:

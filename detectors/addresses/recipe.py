@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,11 @@ def learn_calibration() -> dict[str, list[tuple[float, float]]]:
     corrector = Corrector(table)
     seen: dict[str, list[tuple[float, bool]]] = defaultdict(list)
     for record in broken_records(table, RECORDS, rng):
-        for one in corrector.judge(record.typed):
+        found = corrector.judge(record.typed)
+        if record.typed.postcode and not record.error.startswith("postcode"):
+            alone = corrector.judge(replace(record.typed, postcode=""))
+            found += tuple(one for one in alone if one.alone)
+        for one in found:
             seen[one.curve].append((logit(one.raw), same_part(one.part, one.value, record.meant)))
     names = frozenset(table.name_words())
     for _ in range(RECORDS):

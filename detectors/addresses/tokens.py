@@ -38,7 +38,8 @@ def split_words(text: str) -> list[Word]:
             continue
         fused = _FUSED.fullmatch(match.group())
         if fused:
-            spans += [(match.start(), match.start(2)), (match.start(2), match.end())]
+            cut = match.start() + fused.start(2)
+            spans += [(match.start(), cut), (cut, match.end())]
         else:
             spans.append(match.span())
     words = []
