@@ -179,11 +179,12 @@ def _steadied(scale: Floats, readings: Ints, typical: float) -> Floats:
 
 def _by_bucket(values: Floats, place: Ints, buckets: int, otherwise: float) -> Floats:
     """Median of the values in each bucket, (buckets,); `otherwise` in an empty one."""
+    ordered = values[np.lexsort((values, place))]
+    counts = np.bincount(place, minlength=buckets)
+    some = counts > 0
+    starts, counts = (np.cumsum(counts) - counts)[some], counts[some]
     out = np.full(buckets, otherwise)
-    order = np.argsort(place, kind="stable")
-    there, starts = np.unique(place[order], return_index=True)
-    for number, part in zip(there, np.split(values[order], starts[1:]), strict=True):
-        out[number] = np.median(part)
+    out[some] = (ordered[starts + (counts - 1) // 2] + ordered[starts + counts // 2]) / 2
     return out
 
 
