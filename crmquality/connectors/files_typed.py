@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ LARGEST_MEMBER_RATIO = 150
 SMALL_MEMBER = 16 * 2**20
 _SHEET_ROWS = 5_000
 _PARQUET_ROWS = 20_000
+_ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")  # how XML files of Office write characters that XML cannot hold
 _NUL = "it holds a NUL character, which no text has"
 
 
@@ -229,7 +231,7 @@ def _text(value: object) -> str | None:
         case None | "":
             return None
         case str():
-            return value
+            return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value) if "_x" in value else value
         case bool():
             return "TRUE" if value else "FALSE"
         case float():

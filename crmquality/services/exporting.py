@@ -26,11 +26,11 @@ from crmquality.services.errors import Refused
 
 FORMATS = ("csv", "xlsx", "parquet")
 MERGED_INTO, GONE_AT = "Merged into", "Gone at"
-_FORMULA = r"^'*[=+\-@\t\r\x00]"
+_FORMULA = r"^('*[=+\-@\t\r\x00])"
 _CHUNK = 5_000
 _SHEET_ROWS = 1_048_576
 _LONGEST_CELL = 32_767
-_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _RECORDS = """
     SELECT {cells}{inactive} FROM crmquality_record AS record
     LEFT JOIN crmquality_record AS golden ON golden.id = record.golden_id
@@ -90,7 +90,7 @@ def export_file(
 
 def neutralised(cells: pl.Expr) -> pl.Expr:
     """Text cells with an apostrophe before those that a spreadsheet would run."""
-    return pl.when(cells.str.contains(_FORMULA)).then(pl.lit("'") + cells).otherwise(cells)
+    return cells.str.replace(_FORMULA, "'${1}")
 
 
 def _csv(frame: pl.DataFrame, *, header: bool, neutralise: bool) -> bytes:

@@ -34,6 +34,7 @@ from detectors.roles import Role
 
 T = TypeVar("T")
 _TEMPORARY = """
+    DROP TABLE IF EXISTS pg_temp.import_row, pg_temp.import_cell, pg_temp.import_repeat;
     CREATE TEMPORARY TABLE import_row (
         source_id bigint, external_id text, line bigint, raw text, fields jsonb, digest text, refs text[]
     ) ON COMMIT DROP;

@@ -58,14 +58,20 @@ class _Holder:
     def renew_until_done(self) -> None:
         try:
             while not self.done.wait(NOTED_EVERY):
-                if self._noted or time.monotonic() - self._written >= RENEW_EVERY.total_seconds():
+                if time.monotonic() - self._written >= RENEW_EVERY.total_seconds():
                     self._renew()
+                elif self._noted:
+                    self._write()  # for whoever watches; whether the job is still ours is asked at its time
         finally:
             connections.close_all()
 
     def _renew(self) -> None:
-        self._written, self._noted = time.monotonic(), False
-        manager = type(self.job).objects
-        done, total, stage = self.progress
-        if not manager.renew(self.job, done=done, total=total, stage=stage):
+        self._written = time.monotonic()
+        if not self._write():
+            manager = type(self.job).objects
             self.stopped = Cancelled if manager.held(self.job).exists() else Lost
+
+    def _write(self) -> bool:
+        self._noted = False
+        done, total, stage = self.progress
+        return bool(type(self.job).objects.renew(self.job, done=done, total=total, stage=stage))
