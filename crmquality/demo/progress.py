@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from crmquality.models import Job
 
 WIDTH = 28
+J = TypeVar("J", bound=Job)
 
 
 def bar(done: float, width: int = WIDTH) -> str:
@@ -19,18 +20,18 @@ def bar(done: float, width: int = WIDTH) -> str:
 
 
 def follow(
-    jobs: Sequence[Job],
-    name: Callable[[Job], str],
+    jobs: Sequence[J],
+    name: Callable[[J], str],
     *,
     tend: Callable[[], None] = lambda: None,
     out: TextIO = sys.stdout,
-) -> list[Job]:
+) -> list[J]:
     """Show the jobs' progress until all are over; returns them as they ended.
 
     On a terminal one line is redrawn; elsewhere a line is printed as each job ends.
     """
     left = {job.pk: job for job in jobs}
-    ended: list[Job] = []
+    ended: list[J] = []
     started = time.monotonic()
     while left:
         tend()
@@ -48,7 +49,7 @@ def follow(
     return ended
 
 
-def _draw(out: TextIO, left: Sequence[Job], total: int, name: Callable[[Job], str], started: float) -> None:
+def _draw(out: TextIO, left: Sequence[J], total: int, name: Callable[[J], str], started: float) -> None:
     if not (left and out.isatty()):
         return
     share = (total - len(left) + sum(job.percent / 100 for job in left)) / total

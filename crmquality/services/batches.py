@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from django.db import connection
@@ -34,16 +35,17 @@ def source_batch(source: Source, *, only: Iterable[int] | None = None) -> Batch:
 def _read(source: Source, columns: Sequence[str], only: Iterable[int] | None) -> pd.DataFrame:
     cells = ", ".join(["fields->>%s"] * len(columns)) or "NULL"
     sql = _ROWS.format(cells=cells, only="" if only is None else "AND id = ANY(%s)")
-    params: list[object] = [*columns, source.pk]
+    params: list[Any] = [*columns, source.pk]
     if only is not None:
         params.append(list(only))
     ids: list[int] = []
     values: list[list[str | None]] = [[] for _ in columns]
     with connection.chunked_cursor() as cursor:
-        cursor.itersize = 20_000
         cursor.execute(sql, params)
         while rows := cursor.fetchmany(20_000):
-            for target, column in zip((ids, *values), zip(*rows, strict=True), strict=False):
+            found, *cells_of = zip(*rows, strict=True)
+            ids.extend(found)
+            for target, column in zip(values, cells_of, strict=False):
                 target.extend(column)
     return pd.DataFrame(
         {name: pd.Series(cells, dtype=object) for name, cells in zip(columns, values, strict=True)},

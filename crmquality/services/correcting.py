@@ -132,7 +132,7 @@ def write(
     for record in touched.values():
         record.refs = references(record.source, record.fields)
         record.version += 1
-        record.updated_at = Now()  # type: ignore[assignment]
+        record.updated_at = Now()
     Record.objects.bulk_update(touched.values(), ["fields", "refs", "golden", "version", "updated_at"])
     return change_set
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import pandas as pd
 from django.db import connection
@@ -63,7 +64,7 @@ class Stored:
 
 def store_findings(run: Run, batch: Batch, findings: Iterable[Finding]) -> Stored:
     """Write a run's findings; call it inside the transaction that ends the run."""
-    who = {"source": run.source_id, "detector": run.detector, "run": run.pk}
+    who: dict[str, Any] = {"source": run.source_id, "detector": run.detector, "run": run.pk}
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
         with cursor.copy(_COPY) as copy:

@@ -185,7 +185,8 @@ def request_training(*, source: Source, detector: str, user: Any = None) -> Trai
         with transaction.atomic():
             training = Training.objects.create(source=source, detector=detector, requested_by=user)
     except IntegrityError:
-        return Training.objects.active().get(source=source, detector=detector)
+        active: Training = Training.objects.active().get(source=source, detector=detector)
+        return active
     publish("crmquality.tasks.execute_training", training.pk, detector=detector)
     return training
 

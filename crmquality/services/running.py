@@ -7,6 +7,7 @@ import resource
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -33,7 +34,7 @@ def request_run(
     source: Source,
     detector: str,
     cause: Run.Cause = Run.Cause.HAND,
-    user: object | None = None,
+    user: Any = None,
     seed: int = 0,
 ) -> Run:
     """Queue a run of one detector. If one is active already, that one is returned.
@@ -53,14 +54,13 @@ def request_run(
                 source=source, detector=detector, cause=cause, requested_by=user, seed=seed, config=config
             )
     except IntegrityError:
-        return Run.objects.active().get(source=source, detector=detector)
+        run = Run.objects.active().get(source=source, detector=detector)
+        return run
     publish("crmquality.tasks.execute_run", run.pk, detector=detector)
     return run
 
 
-def request_all(
-    *, source: Source, cause: Run.Cause = Run.Cause.HAND, user: object | None = None, seed: int = 0
-) -> list[Run]:
+def request_all(*, source: Source, cause: Run.Cause = Run.Cause.HAND, user: Any = None, seed: int = 0) -> list[Run]:
     """Queue every detector that is switched on for the source."""
     off = {
         name

@@ -9,9 +9,10 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from crmquality.models import ChangeSet, Finding, Record
-from crmquality.services import correcting, learning, merging
+from crmquality.models import ChangeSet, Finding, ModelVersion, Record
+from crmquality.services import correcting, merging
 from crmquality.services.errors import Conflict, Refused
+from crmquality.services.findings import current_digest
 from review.models import Decision, ReviewItem
 from review.services import feedback, staleness
 
@@ -198,8 +199,6 @@ def _seen(item: ReviewItem, records: Mapping[int, Record]) -> dict[str, Any]:
 
 def _digest_after(finding: Finding) -> str:
     """The claim's digest after its own correction, so that only a further change asks again."""
-    from crmquality.services.findings import current_digest
-
     records = list(Record.objects.filter(id__in=finding.subjects).select_related("source"))
     return current_digest(finding, records)
 
@@ -208,6 +207,4 @@ def _model_version(finding: Finding) -> Any:
     run = finding.last_run
     if run and run.model_version_id:
         return run.model_version
-    return learning.ModelVersion.objects.filter(
-        source=finding.source_id, detector=finding.detector, state="active"
-    ).first()
+    return ModelVersion.objects.filter(source=finding.source_id, detector=finding.detector, state="active").first()

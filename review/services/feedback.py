@@ -14,7 +14,7 @@ from crmquality.models import ModelVersion, Source
 from crmquality.services import learning
 from crmquality.services.proposals import finding_from_row
 from crmquality.services.publishing import publish
-from detectors.contract import Finding, Flag, Label, TrainableDetector
+from detectors.contract import Finding, Flag, Label, ModelFileError, TrainableDetector
 from detectors.registry import UnknownDetector, available
 from review.models import Decision, ReviewItem
 
@@ -61,9 +61,10 @@ def labels_of(decision: Decision) -> list[Label]:
 
 
 def count_verdicts(source: Source) -> tuple[int, int]:
-    """Values found right and values verified: a rejected claim confirms the value that stood, an accepted one refutes it.
+    """Values found right, and values verified.
 
-    Only claims that propose values count; a flag or a merge verifies no value.
+    A rejected claim confirms the value that stood, an accepted or edited one refutes it. Only claims that propose
+    values count; a flag or a merge verifies no value.
     """
     standing = Decision.objects.filter(
         item__source=source, item__action="set", by__isnull=False, undone_at__isnull=True, verdict__in=TEACHES
@@ -94,8 +95,10 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     if current is None:
         return 0
     open_items = ReviewItem.objects.open().filter(source_id=source_id, detector=detector)
-    rows = open_items.order_by("-rank", "id").values_list("id", "finding__subjects", "score", "finding__rule", "rank")
-    rows = list(rows if everything else rows[: AT_ONCE + 1])
+    ordered = open_items.order_by("-rank", "id").values_list(
+        "id", "finding__subjects", "score", "finding__rule", "rank"
+    )
+    rows = list(ordered if everything else ordered[: AT_ONCE + 1])
     if len(rows) > AT_ONCE and not everything:
         rows.pop()
         transaction.on_commit(lambda: publish("review.tasks.rerank", source_id, detector=detector))
@@ -126,7 +129,7 @@ def _reweighted(source_id: int, name: str) -> _Reweighted | None:
         if kept is None or kept.version != version.pk or kept.decisions != ids[: len(kept.decisions)]:
             try:
                 base = learning.load_version(version)
-            except (learning.ModelFileError, UnknownDetector) as error:
+            except (ModelFileError, UnknownDetector) as error:
                 logger.error("model version %s cannot be loaded: %s", version.pk, error)
                 return None
             kept = _Reweighted(version.pk, (), base)

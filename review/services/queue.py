@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from crmquality.models import Finding
 from crmquality.services import access
 from review.models import ReviewItem
-from review.models.items import LEASE
+from review.models.items import LEASE, ReviewItemQuerySet
 from review.services import staleness
 
 LOOK_AHEAD = 20
@@ -30,7 +30,7 @@ class Filters:
     record: int | None = None
     mine: bool = False
 
-    def apply(self, items: QuerySet[ReviewItem], user: Any) -> QuerySet[ReviewItem]:
+    def apply(self, items: ReviewItemQuerySet, user: Any) -> ReviewItemQuerySet:
         """The items that fit."""
         if self.source:
             items = items.filter(source_id=self.source)
@@ -49,7 +49,7 @@ class Filters:
         return items
 
 
-def visible_items(user: Any) -> QuerySet[ReviewItem]:
+def visible_items(user: Any) -> ReviewItemQuerySet:
     """The items this person may see: all, or those about their own records."""
     items = ReviewItem.objects.all()
     if access.sees_everything(user):

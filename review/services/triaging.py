@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection
 
 from crmquality.models import Finding, Run
@@ -37,7 +39,7 @@ def triage(*, run: Run) -> None:
     it; corrections at or above `accept_at` are applied at once, as decisions of no person, listed and undoable.
     """
     version = policies.current_policy(run.source, run.detector)
-    values = {
+    values: dict[str, Any] = {
         "source": run.source_id,
         "detector": run.detector,
         "run": run.pk,

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from crmquality.services.access import UserRole, require
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 EVERYONE = (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)
 STAFF = (UserRole.STEWARD, UserRole.AUDITOR)
 
@@ -20,7 +21,7 @@ def for_roles(*roles: UserRole) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             require(request.user, *roles)
             return view(request, *args, **kwargs)
 

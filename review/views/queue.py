@@ -100,7 +100,7 @@ def release(request: HttpRequest) -> HttpResponse:
 @require_POST
 def undo_last(request: HttpRequest) -> HttpResponse:
     """Take back this person's latest standing decision, and show that card again."""
-    recent = Decision.objects.filter(by=request.user).order_by("-id")[:UNDO_BY_KEY]
+    recent = Decision.objects.filter(by=request.user.pk).order_by("-id")[:UNDO_BY_KEY]
     standing = next((decision for decision in recent if decision.undone_at is None), None)
     if standing is None:
         return _card(request, "Nothing to undo.")
@@ -118,7 +118,7 @@ def decisions(request: HttpRequest) -> HttpResponse:
     """What was decided, the latest first; automatic acceptances too."""
     rows = Decision.objects.select_related("item", "item__source", "by").order_by("-id")
     if not access.sees_everything(request.user):
-        rows = rows.filter(by=request.user)
+        rows = rows.filter(by=request.user.pk)
     before = number(request.GET.get("before"))
     if before:
         rows = rows.filter(pk__lt=before)
@@ -131,7 +131,7 @@ def undo(request: HttpRequest, decision_id: int) -> HttpResponse:
     """Take a decision back: a sales person their own, a steward anyone's."""
     rows = Decision.objects.all()
     if not access.has_role(request.user, UserRole.STEWARD):
-        rows = rows.filter(by=request.user)
+        rows = rows.filter(by=request.user.pk)
     decision = get_object_or_404(rows, pk=decision_id)
     try:
         undone = deciding.undo_decision(decision=decision, user=request.user)

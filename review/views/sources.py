@@ -17,7 +17,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
 from crmquality.models import Import, Kind, Record, Run, Source
-from crmquality.services import exporting, importing, importing_quarantine, running
+from crmquality.services import exporting, importing, importing_quarantine, measuring, running
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from crmquality.services.importing_uploads import keep_upload, uploads
@@ -98,14 +98,14 @@ def detail(request: HttpRequest, source_id: int) -> HttpResponse:
     context = {
         "source": source,
         "metrics": overview.metric_rows(source),
-        "score": overview.measuring.latest(source).get("quality score"),
+        "score": measuring.latest(source).get("quality score"),
         "trend": overview.history(source, "quality score"),
         "detectors": overview.detector_rows(source, list(registry.available())),
         "imports": Import.objects.filter(source=source)[:5],
         "runs": Run.objects.filter(source=source).select_related("source", "requested_by")[:8],
         "active": Run.objects.active().filter(source=source).exists(),
         "quarantined": importing_quarantine.quarantined(source).count(),
-        "records": overview.measuring.live_records(source),
+        "records": measuring.live_records(source),
         "worst": [
             {"record": record, "title": title(record), "claims": row["claims"]}
             for row in worst
