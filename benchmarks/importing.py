@@ -29,37 +29,8 @@ COLUMNS = [
     "Id", "First name", "Last name", "E-mail", "Phone", "Street", "City", "Postcode", "Country", "Company", "Created",
     "Note",
 ]  # fmt: skip
-_GIVEN = [
-    "Anna",
-    "Bob",
-    "Carla",
-    "Dmitri",
-    "Émile",
-    "Fatima",
-    "George",
-    "Hannah",
-    "Ivan",
-    "Jürgen",
-    "Kofi",
-    "Lena",
-    "Maria",
-    "Noah",
-    "Olga",
-]
-_FAMILY = [
-    "Smith",
-    "Müller",
-    "García",
-    "Rossi",
-    "Novák",
-    "Dubois",
-    "Jansen",
-    "Kowalski",
-    "Brown",
-    "Lee",
-    "Okafor",
-    "Tanaka",
-]
+_GIVEN = ("Anna", "Bob", "Carla", "Dmitri", "Émile", "Fatima", "George", "Hannah", "Ivan", "Jürgen", "Kofi", "Noah")
+_FAMILY = ("Smith", "Müller", "García", "Rossi", "Novák", "Dubois", "Jansen", "Kowalski", "Brown", "Lee", "Tanaka")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
