@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.contract import Finding, MergeRecords, RecordId
+from detectors.duplicates.blocking import among, pack
 from detectors.duplicates.findings import probability
 from detectors.duplicates.linking import Linkage
 from detectors.duplicates.text import Ints
@@ -25,12 +26,13 @@ def worth_asking(linkage: Linkage, count: int, *, known: frozenset[tuple[int, in
     bits = linkage.bits
     fresh = np.flatnonzero((bits > RANGE[0]) & (bits < RANGE[1]))
     if known:
-        packed = linkage.left[fresh] * linkage.plan.rows + linkage.right[fresh]
-        asked = np.array([one * linkage.plan.rows + two for one, two in known])
-        fresh = fresh[~np.isin(packed, asked)]
+        asked = np.array(sorted(known), dtype=np.int64)
+        fresh = fresh[~among(pack(linkage.left[fresh], linkage.right[fresh]), pack(asked[:, 0], asked[:, 1]))]
     noise = rng.random(len(fresh)) * 1e-3
     near = fresh[np.argsort(np.abs(bits[fresh]) + noise)][: (count + 1) // 2]
-    rest = np.setdiff1d(fresh, near)
+    left_over = np.ones(len(bits), dtype=bool)
+    left_over[near] = False
+    rest = fresh[left_over[fresh]]
     edges = np.linspace(*RANGE, 21)
     bins = np.digitize(bits[rest], edges)
     order = rng.permutation(len(rest))

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.duplicates.comparisons import PEOPLE, Plan, combine
+from detectors.duplicates.plan import Plan, combine
+from detectors.duplicates.scales import PEOPLE
 from detectors.duplicates.text import Hashes, Ints, compiled
 
 Pairs = npt.NDArray[np.uint64]
@@ -36,7 +37,8 @@ _PEOPLE = """birth+family~ birth+given~ birth~+names~ postcode+family~ postcode+
 _ORGANISATIONS = """name name#0+name#1 website name#0+postcode name#0+house name#0+name#2 name#1+name#2 street+house
     street#+house postcode+house name#1+postcode name#1+house name#0+town name#0+street# name#1+street# phone4+name#0
     name#1+town name:+name#0"""
-_WIDE = "birth street family~+town given~+town family~ name#0 name#1 given~+birth.y postcode phone4 company street# given~ town"
+_WIDE = """birth street family~+town given~+town family~ name#0 name#1 given~+birth.y postcode phone4 company street#
+    given~ town"""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,12 @@ def distinct(parts: list[Pairs]) -> Pairs:
         return np.zeros(0, np.uint64)
     pairs = np.sort(np.concatenate(parts))
     return pairs[np.append(True, pairs[1:] != pairs[:-1])] if len(pairs) else pairs
+
+
+def among(values: Pairs, known: Pairs) -> npt.NDArray[np.bool_]:
+    """Whether each value is among the known ones. (numpy's hash-based set routines crawl on packed pairs.)"""
+    ordered = np.append(np.sort(known), np.uint64(0xFFFFFFFFFFFFFFFF))
+    return np.asarray(ordered[np.searchsorted(ordered, values)] == values)
 
 
 def pack(left: Ints, right: Ints) -> Pairs:

@@ -1,7 +1,8 @@
 """From scored pairs to clusters: correlation clustering by greedy additive edge contraction.
 
 Evidence against counts as much as evidence for: two groups are joined while the sum of all log-odds between them
-is positive. Closing over single good pairs instead (transitive closure) let one false bridge join two people, and cost up to .14 F1.
+is positive. Tried and rejected: closing over single good pairs (transitive closure) lets one false bridge join two
+people, and cost up to .14 F1.
 
 Source: Keuper et al., "Efficient decomposition of image and mesh graphs by lifted multicuts", ICCV 2015 (GAEC).
 """

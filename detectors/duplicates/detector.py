@@ -17,9 +17,9 @@ from detectors.duplicates.golden import Merger
 from detectors.duplicates.learning import Learned
 from detectors.duplicates.linking import Linkage, link
 from detectors.duplicates.links import Links
-from detectors.duplicates.teaching import Answers, learn_from
 from detectors.duplicates.scoring import Model
 from detectors.duplicates.survivorship import Rule
+from detectors.duplicates.teaching import Answers, learn_from
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class DuplicateDetector(TrainableDetector):
                 yield linkage, part
 
     def fit(self, batch: Batch, labels: Sequence[Label], context: RunContext) -> Self:
-        """A detector whose model is fitted to this batch, whose links come from all labels, and that learned from them."""
+        """A detector with a model fitted to this batch, the links of all labels, and what they taught beyond it."""
         bare = replace(self, models={}, learned={}, links=Links())
         models, learned = dict(self.models), dict(self.learned)
         answers = Answers.of(labels)

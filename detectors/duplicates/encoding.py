@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -172,7 +173,7 @@ def _placeholders(mode: int) -> Hashes:
         text, starts = _joined([kernels.fold(word).encode() for word in sorted(PLACEHOLDERS)])
         cleaned, bounds, hashes = kernels.clean(text, starts, mode)
         whole = cleaned.tobytes()
-        words = [whole[first:last].decode() for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+        words = [whole[first:last].decode() for first, last in pairwise(bounds)]
         kept = [code for code, word in zip(hashes, words, strict=True) if word not in _NAMES_TOO]
         _PLACEHOLDER_HASHES[mode] = np.unique(np.array(kept, dtype=np.uint64))
     return _PLACEHOLDER_HASHES[mode]

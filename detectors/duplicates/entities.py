@@ -6,7 +6,7 @@ import numpy as np
 
 from detectors.contract import Batch
 from detectors.duplicates import preparing
-from detectors.duplicates.comparisons import ORGANISATIONS, PEOPLE
+from detectors.duplicates.scales import ORGANISATIONS, PEOPLE
 from detectors.duplicates.text import Ints
 from detectors.roles import Role
 

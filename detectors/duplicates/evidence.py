@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from detectors.contract import Evidence
-from detectors.duplicates.comparisons import CLASSES
 from detectors.duplicates.linking import Linkage
+from detectors.duplicates.scales import CLASSES
 
 Cells = Mapping[str, Sequence[str | None]]
 """Column -> the cell of every row; None where it holds no value."""

@@ -18,7 +18,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from detectors.duplicates.comparisons import Plan
+from detectors.duplicates.plan import Plan
 from detectors.duplicates.scoring import Bits, Model
 from detectors.duplicates.text import Bytes, Ints, compiled
 
@@ -70,14 +70,20 @@ class Learned:
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Learned:
         """Read what `to_plain` wrote. Raises KeyError, TypeError or ValueError if it is something else."""
-        arrays = {name: np.array(plain[name], dtype=dtype) for name, dtype in _ARRAYS.items()}
+        arrays: dict[str, Any] = {name: np.array(plain[name], dtype=dtype) for name, dtype in _ARRAYS.items()}
         if len({array.shape for array in arrays.values()}) != 1:
             raise ValueError("the trees' arrays differ in shape")
         rest = {name: plain[name] for name in ("base", "loss", "loss_before", "answers")}
         return cls(**arrays, blend=tuple(plain["blend"]), **rest)
 
 
-_ARRAYS = {"feature": np.int64, "threshold": np.float64, "left": np.int64, "right": np.int64, "value": np.float64}
+_ARRAYS: dict[str, type] = {
+    "feature": np.int64,
+    "threshold": np.float64,
+    "left": np.int64,
+    "right": np.int64,
+    "value": np.float64,
+}
 
 
 def vectors(model: Model, plan: Plan, left: Ints, right: Ints, levels: Bytes, rare: Bits, bits: Bits) -> Floats:
@@ -94,7 +100,8 @@ def vectors(model: Model, plan: Plan, left: Ints, right: Ints, levels: Bytes, ra
 def learn(features: Floats, bits: Bits, same: npt.NDArray[np.bool_], trust: Floats, seed: int) -> Learned | None:
     """A model from answered pairs; None where answers are few or it would not be better than the unsupervised score.
 
-    features: (answers, features) of `vectors`. bits: their unsupervised log2 odds. same: the answers. trust: a weight each.
+    features: (answers, features) of `vectors`. bits: their unsupervised log2 odds. same: the answers.
+    trust: a weight each.
     """
     if min(int(same.sum()), int((~same).sum())) < LEAST:
         return None
@@ -130,14 +137,15 @@ def _natural(bits: npt.NDArray[Any]) -> Floats:
 
 
 def _loss(odds: Floats, same: npt.NDArray[np.bool_]) -> Floats:
-    return np.asarray(np.logaddexp(0, np.where(same, -odds, odds)))
+    return np.asarray(np.logaddexp(0.0, np.where(same, -odds, odds)), dtype=np.float64)
 
 
 def _trees(features: Floats, same: npt.NDArray[np.bool_], trust: Floats, seed: int) -> GradientBoostingClassifier:
     model = GradientBoostingClassifier(
         n_estimators=TREES, max_depth=DEPTH, learning_rate=RATE, min_samples_leaf=LEAF, subsample=0.8, random_state=seed
     )
-    return model.fit(features, same, sample_weight=trust)
+    model.fit(features, same, sample_weight=trust)
+    return model
 
 
 def _blend(both: Floats, same: npt.NDArray[np.bool_], trust: Floats) -> LogisticRegression:

@@ -122,7 +122,9 @@ def swapped_names(
 def short(
     left: Ints, right: Ints, codes: Codes, other: Codes, text: Bytes, starts: Ints, out: Levels, keep_best: bool
 ) -> None:
-    """A short value: 1 different, 2 alike (at most two fifths changed, or one begins the other), 3 nearly equal, 4 equal.
+    """A short value: 1 different, 2 alike, 3 nearly equal, 4 equal.
+
+    Alike: at most two fifths are changed, or one begins the other.
 
     codes, other: the column's codes for the left and the right record (two columns that share one dictionary).
     keep_best: only ever raise what `out` holds, to compare several columns of one meaning crosswise.
@@ -237,7 +239,10 @@ def emails(
 
 @compiled
 def dates(left: Ints, right: Ints, codes: Codes, years: Ints, months: Ints, days: Ints, out: Levels) -> None:
-    """A date: 1 different, 2 same year, 3 two of three parts agree or all are at most one off, 4 one digit or day and month exchanged, 5 equal."""
+    """A date: 1 different, 2 same year, 3 two of three parts agree, 4 one digit or day and month exchanged, 5 equal.
+
+    3 also where no part is off by more than one (the errors of a clerk who reads the line above).
+    """
     for pair in range(len(left)):
         a, b = codes[left[pair]], codes[right[pair]]
         if a < 0 or b < 0:
@@ -309,7 +314,7 @@ def words(
     """Several words: 1 different, 2 some, 3 half, 4 one within the other, 5 most, 6 nearly equal, 7 equal.
 
     Words are weighed by rarity; a word finds its best partner: equal, or alike in letters (numbers: equal only),
-    or the initial of it. `joined`: hash of each value without blanks and in the order of its words ("day care" = "daycare").
+    or the initial of it. `joined`: hash of each value without blanks ("day care" = "daycare").
     """
     peq = np.zeros(256, np.uint64)
     for pair in range(len(left)):

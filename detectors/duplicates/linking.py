@@ -13,9 +13,9 @@ import numpy.typing as npt
 from detectors.contract import Batch, RunContext
 from detectors.duplicates import blocking, clustering, comparisons, scoring
 from detectors.duplicates.blocking import Key
-from detectors.duplicates.comparisons import Plan
 from detectors.duplicates.learning import REPLACED, Learned, vectors
 from detectors.duplicates.links import DIFFERENT, SAME, Links, rows_of
+from detectors.duplicates.plan import Plan
 from detectors.duplicates.scoring import Bits, Model
 from detectors.duplicates.text import Ints
 
@@ -168,7 +168,7 @@ def _completed(
         return left, right, levels, bits
     bounds = np.concatenate([[0], np.flatnonzero(np.diff(parents[rows])) + 1, [len(rows)]])
     every = blocking.all_pairs(rows, bounds)
-    extra = np.setdiff1d(every, blocking.pack(left, right), assume_unique=True)
+    extra = every[~blocking.among(every, blocking.pack(left, right))]
     more_left, more_right = blocking.unpack(extra)
     more_levels = compare(plan, more_left, more_right)
     more_bits = score(model, plan, more_left, more_right, more_levels, rare)
@@ -187,19 +187,19 @@ def _decided(
     ids = batch.frame.index.to_numpy(dtype=np.int64)
     same, different = rows_of(links.same, ids), rows_of(links.different, ids)
     known = blocking.pack(left, right)
-    wanted = np.concatenate([blocking.pack(*same), blocking.pack(*different)])
-    extra = np.setdiff1d(wanted, known)
+    wanted = blocking.distinct([blocking.pack(*same), blocking.pack(*different)])
+    extra = wanted[~blocking.among(wanted, known)]
     more_left, more_right = blocking.unpack(extra)
     levels = np.concatenate([levels, compare(plan, more_left, more_right)], axis=1)
     left, right = np.concatenate([left, more_left]), np.concatenate([right, more_right])
     bits = np.concatenate([bits, np.zeros(len(extra), np.float32)])
     packed = np.concatenate([known, extra])
-    bits[np.isin(packed, blocking.pack(*same))] = SAME
+    bits[blocking.among(packed, blocking.pack(*same))] = SAME
     for members in links.rejected:
         rows = np.searchsorted(ids, members)
         if (rows < len(ids)).all() and (ids[np.minimum(rows, len(ids) - 1)] == members).all():
             inside = np.flatnonzero(np.isin(left, rows) & np.isin(right, rows))
             if len(inside):
                 bits[inside[np.argmin(bits[inside])]] = DIFFERENT
-    bits[np.isin(packed, blocking.pack(*different))] = DIFFERENT
+    bits[blocking.among(packed, blocking.pack(*different))] = DIFFERENT
     return left, right, levels, bits

@@ -17,17 +17,13 @@ from detectors.duplicates.vocabulary import LEGAL_FORMS, NICKNAMES, SAME_WORDS, 
 
 Floats = npt.NDArray[np.float64]
 
-_MONTHS = {
-    name: month
-    for month, names in enumerate(
-        "jan january januar janvier enero|feb february februar fevrier febrero|mar march marz mars marzo|"
-        "apr april avril abril|may mai mayo|jun june juni juin junio|jul july juli juillet julio|"
-        "aug august aout agosto|sep sept september septembre septiembre|oct october oktober okt octobre octubre|"
-        "nov november novembre noviembre|dec december dezember dez decembre diciembre".split("|"),
-        start=1,
-    )
-    for name in names.split()
-}
+_MONTH_NAMES = """
+    jan january januar janvier enero|feb february februar fevrier febrero|mar march marz mars marzo|
+    apr april avril abril|may mai mayo|jun june juni juin junio|jul july juli juillet julio|
+    aug august aout agosto|sep sept september septembre septiembre|oct october oktober okt octobre octubre|
+    nov november novembre noviembre|dec december dezember dez decembre diciembre
+"""
+_MONTHS = {name: month for month, names in enumerate(_MONTH_NAMES.split("|"), start=1) for name in names.split()}
 
 
 @dataclass(frozen=True)
@@ -202,14 +198,12 @@ def words(column: Column, *, drop: frozenset[str] = frozenset()) -> Words:
     if drop:
         light = np.array([value in drop for value in vocabulary.values()], dtype=bool)
         weights[light] *= 0.05
-    return Words(column, bounds, tokens, weights, vocabulary, _joined(column, tokens, bounds, weights))
+    return Words(column, bounds, tokens, weights, vocabulary, _joined(column))
 
 
-def _joined(column: Column, tokens: Codes, bounds: Ints, weights: Floats) -> Hashes:
+def _joined(column: Column) -> Hashes:
     """A hash of each value without its blanks."""
-    packed, starts, hashes = kernels.clean(column.text, column.starts, kernels.ALNUM)
-    del packed, starts
-    return hashes
+    return kernels.clean(column.text, column.starts, kernels.ALNUM)[2]
 
 
 def street_line(column: Column) -> tuple[Column, Column]:
@@ -228,8 +222,8 @@ def street_line(column: Column) -> tuple[Column, Column]:
 
 def number(series: pd.Series) -> Floats:
     """Numbers; NaN where there is none."""
-    values: Floats = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    return np.where(np.isfinite(values), values, np.nan)
+    values = pd.to_numeric(series, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    return np.asarray(np.where(np.isfinite(values), values, np.nan), dtype=np.float64)
 
 
 def united(columns: Sequence[Column]) -> list[Column]:

@@ -2,7 +2,7 @@
 
 Two classes (match, no match) are not enough: members of a household share name, address and telephone, namesakes
 share a name, branches share a company's name. Without classes of their own they are taken for matches (F1 .62 where
-four classes gave .95). So a pair belongs to one of four classes (`comparisons.CLASSES`), comparisons are
+four classes gave .95). So a pair belongs to one of four classes (`scales.CLASSES`), comparisons are
 independent within a class, and class shares are over **all** pairs of the batch, compared or not: a pair that no
 key brought together counts as unrelated. Weak prior opinions keep the classes from trading places.
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.duplicates.comparisons import CLASSES, Comparison, Plan
+from detectors.duplicates.plan import Comparison, Plan
 from detectors.duplicates.text import Ints, compiled, intern
 
 Floats = npt.NDArray[np.float64]
@@ -103,7 +103,7 @@ def rarity(comparison: Comparison) -> Bits:
     pairs = counts * (counts - 1)
     mean = (pairs * counts).sum() / pairs.sum() if pairs.sum() else 1.0
     bits = np.clip(RARITY * np.log2(mean / np.maximum(counts, 1.0)), -RARITY_CLIP, RARITY_CLIP)
-    return np.append(bits, 0.0)[codes].astype(np.float32) * np.float32(comparison.trust)
+    return np.asarray(np.append(bits, 0.0)[codes] * comparison.trust, dtype=np.float32)
 
 
 def fit(plan: Plan, levels: Levels, sample: Levels) -> Model:
@@ -189,7 +189,7 @@ def _maximisation(plan: Plan, anchors: Floats, free: npt.NDArray[np.bool_], seen
 
 
 def _mixed(agree: Floats, chance: Floats, seen: Floats, before: Floats, prior: float) -> float:
-    """The share of a class that agrees as copies do, one EM step from `before`; at most `SELDOM_MOST` times its prior."""
+    """The share of a class that agrees as copies do, one EM step on; at most `SELDOM_MOST` times its prior."""
     gap = chance[0] - agree[0]
     now = float(np.clip((chance[0] - before[0]) / gap, 0.0, 1.0)) if gap > 0.01 else prior
     part = now * agree / np.maximum(now * agree + (1 - now) * chance, 1e-300)
@@ -249,11 +249,11 @@ def expectation(patterns: Levels, counts: Floats, logs: Floats, priors: Floats) 
     return seen, masses
 
 
-def score(model: Model, plan: Plan, left: Ints, right: Ints, levels: Levels, rare: Floats | Bits) -> Bits:
+def score(model: Model, plan: Plan, left: Ints, right: Ints, levels: Levels, rare: Bits) -> Bits:
     """(pairs,) log2 odds that a pair is a match. rare: (comparisons, rows) of `rarity`."""
     tops = np.array([comparison.top for comparison in plan.comparisons], np.uint8)
     out = np.empty(len(left), np.float32)
-    _score(left, right, levels, model.logs, np.log2(model.priors), model.by_chance, np.asarray(rare), tops, out)
+    _score(left, right, levels, model.logs, np.log2(model.priors), model.by_chance, rare, tops, out)
     return out
 
 
@@ -289,6 +289,3 @@ def _score(
         for one in range(1, classes):
             others += 2.0 ** (value[one] - top)
         out[pair] = value[0] - top - np.log2(others)
-
-
-__all__ = ["CLASSES", "Model", "count_patterns", "fit", "rarity", "score"]

@@ -62,10 +62,11 @@ class Choice:
     conflict: bool = False
 
 
-STAGES = (
-    "new lead open prospect prospecting qualification qualified analysis needs proposal quote quoted quotation presentation "
-    "negotiation contract review verbal commit closing lost cancelled won closed"
-).split()
+_STAGE_WORDS = """
+    new lead open prospect prospecting qualification qualified analysis needs proposal quote quoted quotation
+    presentation negotiation contract review verbal commit closing lost cancelled won closed
+"""
+STAGES = _STAGE_WORDS.split()
 """Words of sales stages from first to last; a stage's place is that of its last known word."""
 
 _REFUSALS = (
@@ -181,8 +182,10 @@ RULES: Mapping[Rule, Callable[[Sequence[Candidate], RecordId], Choice]] = {
 }
 
 ADDRESS = (
-    Role.ADDRESS, Role.HOUSE_NUMBER, Role.STREET, Role.UNIT, Role.CITY, Role.COUNTY, Role.REGION, Role.POSTCODE, Role.COUNTRY
-)  # fmt: skip
+    *(Role.ADDRESS, Role.HOUSE_NUMBER, Role.STREET, Role.UNIT, Role.CITY),
+    *(Role.COUNTY, Role.REGION, Role.POSTCODE, Role.COUNTRY),
+)
+"""Parts of one address."""
 
 DEFAULT_RULES: Mapping[Role, Rule] = (
     dict.fromkeys(

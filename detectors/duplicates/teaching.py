@@ -31,7 +31,7 @@ class Answers:
         for label in labels:
             subjects = sorted(label.finding.subjects)
             if isinstance(label.finding.proposal, MergeRecords) and (label.is_defect or len(subjects) == 2):
-                pairs |= {pair: (label.is_defect, label.weight) for pair in combinations(subjects, 2)}
+                pairs |= dict.fromkeys(combinations(subjects, 2), (label.is_defect, label.weight))
         return cls(pairs)
 
 

@@ -8,6 +8,8 @@ over threads. Compiled code is cached beside this file.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -21,7 +23,13 @@ Hashes = npt.NDArray[np.uint64]
 WORDS, ALNUM, DIGITS, EMAIL = 0, 1, 2, 3
 """How a value is cleaned: words apart by one blank, letters and digits run together, digits, e-mail."""
 
-compiled = numba.njit(nogil=True, cache=True, boundscheck=False)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """The function compiled on first call, cached on disk; it runs without the interpreter lock."""
+    return cast(F, numba.njit(nogil=True, cache=True, boundscheck=False)(function))
+
 
 _LETTERS = dict(
     zip(

@@ -1,0 +1,88 @@
+"""The plan of a linkage: what is compared, and the features that blocking keys are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.duplicates.encoding import Column
+from detectors.duplicates.scales import Scale, Shared
+from detectors.duplicates.text import Hashes, Ints
+
+Levels = npt.NDArray[np.uint8]
+Fill = Callable[[Ints, Ints, Levels], None]
+"""Writes the levels of the pairs (left, right) into its third argument."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One thing that is compared.
+
+    key, label: its stable name and what a steward reads. fields: the frame's columns behind it.
+    exact: (rows,) a hash; two rows agree fully where it is equal; 0 where missing. Gives term frequencies.
+    shared: for each latent class between the first and the last, the share of its pairs that agrees.
+    fixed: the share is not learned. trust: weight in [0, 1] of its evidence (less for columns of unknown meaning).
+    """
+
+    key: str
+    label: str
+    fields: tuple[str, ...]
+    scale: Scale
+    exact: Hashes
+    shared: Shared
+    trust: float = 1.0
+
+    @property
+    def top(self) -> int:
+        """The level of full agreement."""
+        return len(self.scale.words)
+
+
+@dataclass
+class Plan:
+    """The comparisons of one kind of entity over one batch, and the features that blocking keys are made of.
+
+    rows: positions in the batch that take part; every array is over these rows.
+    steps: fill the rows of a level matrix, in order; each knows its own rows of the matrix.
+    features: name -> (rows,) hash, 0 where missing; prefixes mean the role.
+    order: (rows,) rank that puts similar records side by side, for sorted neighbourhoods.
+    """
+
+    entity: str
+    rows: int
+    comparisons: list[Comparison] = field(default_factory=list)
+    steps: list[Callable[[Ints, Ints, Levels], None]] = field(default_factory=list)
+    features: dict[str, Hashes] = field(default_factory=dict)
+    sort_by: list[Column] = field(default_factory=list)
+
+    def compare(self, left: Ints, right: Ints) -> Levels:
+        """(comparisons, pairs) levels of the pairs of row positions."""
+        found = np.zeros((len(self.comparisons), len(left)), np.uint8)
+        for step in self.steps:
+            step(left, right, found)
+        return found
+
+    def add(self, comparison: Comparison, fill: Fill) -> int:
+        """Add a comparison that fills its own row; returns the row."""
+        row = len(self.comparisons)
+        self.comparisons.append(comparison)
+
+        def step(left: Ints, right: Ints, found: Levels) -> None:
+            fill(left, right, found[row])
+
+        self.steps.append(step)
+        return row
+
+
+def combine(*hashes: Hashes) -> Hashes:
+    """One hash of several features a row; 0 where any of them is missing."""
+    mixed = np.full(len(hashes[0]), 1469598103934665603, np.uint64)
+    present = np.ones(len(hashes[0]), dtype=bool)
+    for one in hashes:
+        mixed = (mixed ^ one) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+        present &= one != 0
+    return np.where(present, mixed | np.uint64(1), np.uint64(0))
