@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,9 +21,9 @@ from detectors.contract import (
     TrainableDetector,
 )
 from detectors.prediction.acceptance import Acceptance, name_of
-from detectors.prediction.engine.encoding import Column, Kind, read_table
+from detectors.prediction.engine.encoding import Column, Ints, Kind, read_table
 from detectors.prediction.engine.imputation import Filler, Table
-from detectors.prediction.explaining import explain
+from detectors.prediction.explaining import explain, say_number
 from detectors.prediction.sensitive import is_sensitive
 from detectors.roles import Role, ValueType
 
@@ -36,6 +37,15 @@ REPEATED = 0.5
 """Share of filled cells whose value occurs again; a column with less holds names or keys, not choices."""
 
 LONGEST = 120
+"""Longer texts are notes, not choices."""
+
+NARROW = 0.05
+"""A number is proposed only if its 90 % interval reaches no further to a side than this share of the column's
+5 % to 95 % range."""
+
+COVERED = 0.9
+"""The share of truths inside the interval, which is the score of such a proposal."""
+
 FORMAT = 1
 FILE = "acceptance.json"
 
@@ -145,6 +155,9 @@ class MissingValueDetector(TrainableDetector):
     def _fill(self, table: Table, column: Column, records: list[int], seed: int) -> Iterator[Finding]:
         rows = np.flatnonzero(column.codes < 0)
         filler = Filler(table, column.name, seed=seed)
+        if not filler.exact:
+            yield from self._measure(filler, rows, records)
+            return
         guesses = filler.guess(rows)
         first = guesses.probabilities[:, 0]
         doubt = 1 - filler.target.prior[np.maximum(guesses.values[:, 0], 0)]
@@ -157,10 +170,28 @@ class MissingValueDetector(TrainableDetector):
             rule, evidence = explain(
                 filler, table, int(rows[place]), guesses.values[place], guesses.probabilities[place]
             )
-            finding = Finding((records[rows[place]],), proposal, float(first[place]), evidence, rule)
-            if not self._acceptance.stopped(name_of(finding)):
-                score = self._acceptance.rescored(finding)
-                yield Finding(finding.subjects, proposal, score, evidence, rule)
+            yield from self._judged(Finding((records[rows[place]],), proposal, float(first[place]), evidence, rule))
+
+    def _measure(self, filler: Filler, rows: Ints, records: list[int]) -> Iterator[Finding]:
+        """Numbers that no look-up tells exactly, where the interval is so narrow that any value in it would do."""
+        guesses = filler.numbers(rows)
+        known = filler.column.numbers
+        if guesses is None or known is None:
+            return
+        low, high = np.nanquantile(known, [0.05, 0.95])
+        if not 0 < guesses.radius <= NARROW * (high - low):
+            return
+        for row, number in zip(rows, guesses.numbers, strict=True):
+            if np.nanmin(known) <= number <= np.nanmax(known):
+                text, reason = say_number(filler.column, float(number), guesses.radius)
+                proposal = SetFields({filler.column.name: text})
+                yield from self._judged(Finding((records[row],), proposal, COVERED, (reason,), "trees:interval"))
+
+    def _judged(self, finding: Finding) -> Iterator[Finding]:
+        """The finding by what stewards said of its rule; nothing if the rule stopped."""
+        if not self._acceptance.stopped(name_of(finding)):
+            score = self._acceptance.rescored(finding)
+            yield replace(finding, score=score)
 
 
 def _digest(state: Mapping[str, Any]) -> str:

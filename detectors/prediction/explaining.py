@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.contract import Evidence
-from detectors.prediction.engine.encoding import Floats, Ints
+from detectors.prediction.engine.encoding import Column, Floats, Ints
 from detectors.prediction.engine.imputation import Filler, Table
 from detectors.prediction.engine.knowledge import KnownLookup
 from detectors.prediction.engine.lookups import Lookup
@@ -41,6 +41,14 @@ def explain(
     rest = float(np.log2(odds / (1 - odds))) - sum(reason.weight for reason in reasons)
     reasons.append(Evidence("all fields together", rest, _alternatives(filler, values, probabilities)))
     return _rule(filler, table, spoken), tuple(reasons)
+
+
+def say_number(column: Column, number: float, radius: float) -> tuple[str, Evidence]:
+    """A predicted number as the column writes its own, and the interval as the reason; weight: log2 of 9 to 1."""
+    decimals = max((len(value.partition(".")[2]) for value in column.values[:100]), default=0)
+    low, high = (f"{end:.{decimals}f}" for end in (number - radius, number + radius))
+    detail = f"The record's other fields put {column.name} between {low} and {high}, right nine times in ten."
+    return f"{number:.{decimals}f}", Evidence("all fields together", float(np.log2(9)), detail, (column.name,))
 
 
 def _rule(filler: Filler, table: Table, spoken: list[tuple[float, int, int, Lookup]]) -> str:

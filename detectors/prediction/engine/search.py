@@ -136,8 +136,8 @@ def search(
 
 
 def fitted(family: Family, settings: dict[str, Any], features: Floats, answers: Answers, task: Task) -> Any:
-    """A pipeline of this family, fitted. BLAS gets one thread: on matrices this narrow, more wait for each other."""
-    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
+    """A pipeline of this family, fitted; BLAS and OpenMP get one thread, as more mostly wait for each other."""
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", category=UserWarning, module="sklearn")
         return family.build(task, settings).fit(features, answers)
@@ -145,9 +145,10 @@ def fitted(family: Family, settings: dict[str, Any], features: Floats, answers: 
 
 def predictions(model: Any, features: Floats, task: Task) -> Floats:
     """(n, n_classes) probabilities, or (n, 1) numbers."""
-    if task.numeric:
-        return np.asarray(model.predict(features), dtype=float)[:, None]
-    return np.asarray(model.predict_proba(features), dtype=float)
+    with threadpool_limits(1):
+        if task.numeric:
+            return np.asarray(model.predict(features), dtype=float)[:, None]
+        return np.asarray(model.predict_proba(features), dtype=float)
 
 
 def losses(predicted: Floats, answers: Answers, task: Task) -> Floats:

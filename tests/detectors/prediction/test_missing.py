@@ -93,6 +93,18 @@ def test_a_harmless_column_is_not_taken_for_a_sensitive_one(name):
     assert not is_sensitive(name, Role.CATEGORY)
 
 
+def test_a_number_is_proposed_where_its_interval_is_narrow_and_left_blank_where_it_is_wide(customers):
+    rng = np.random.default_rng(4)
+    many = pd.concat([customers] * 3, ignore_index=True)
+    paid = many["Tenure"].astype(float) * 10 + rng.normal(0, 3, len(many))
+    near = proposals(found(holed(many.assign(Spend=paid.map("{:.2f}".format)), "Spend")), "Spend")
+    assert len(near) == 180
+    errors = [abs(float(value) - paid[record]) for record, value in near.items()]
+    assert np.median(errors) < 10
+    noise = pd.Series(rng.normal(0, 100, len(many))).map("{:.2f}".format)
+    assert proposals(found(holed(many.assign(Spend=noise), "Spend")), "Spend") == {}
+
+
 def test_placeholders_are_filled_like_blanks(customers):
     batch = holed(customers, "Town")
     frame = batch.frame.copy()
