@@ -17,12 +17,12 @@ from typing import Any
 import pandas as pd
 
 from detectors.addresses.composing import typo
-from detectors.addresses.correction import Triple
 from detectors.addresses.detector import AddressDetector
 from detectors.addresses.gazetteer import us_gazetteer
 from detectors.addresses.parsing import PARTS, AddressParser
 from detectors.addresses.recipe import same_part
 from detectors.addresses.standardising import folded, place_key
+from detectors.addresses.triples import Triple
 from detectors.contract import Batch, Finding, RunContext, SetFields
 from detectors.roles import Role
 

@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-from detectors.addresses.correction import Correction, Triple
+from detectors.addresses.proposing import Correction
 from detectors.addresses.standardising import place_key
+from detectors.addresses.triples import Triple
 from detectors.addresses.worldwide import CountryRules, cities_of, rules_of
 
 _LARGE = 100_000

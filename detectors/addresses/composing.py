@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from detectors.addresses.correction import Triple
 from detectors.addresses.gazetteer import PostcodeArea, Standing, TableGazetteer
 from detectors.addresses.standardising import DIRECTIONALS, STREET_TYPES
+from detectors.addresses.triples import Triple
 
 Tagged = list[tuple[str, str]]
 

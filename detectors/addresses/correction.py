@@ -12,48 +12,18 @@ name in other regions where the code speaks for it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
 from detectors.addresses.gazetteer import Gazetteer, PostcodeArea, Standing, kilometres
+from detectors.addresses.proposing import Correction, Hypothesis, corrections_of, merged
 from detectors.addresses.standardising import abbreviated, place_key, plain
+from detectors.addresses.triples import Seen, Triple
 
 PLACE_PARTS = ("city", "region", "postcode")
-
-
-@dataclass(frozen=True, slots=True)
-class Triple:
-    """City, region and postcode of a record as text; "" where blank."""
-
-    city: str
-    region: str
-    postcode: str
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """One part's better value.
-
-    part: "city", "region" or "postcode". value: as the table writes it. raw: the uncalibrated posterior.
-    rule: what kind of error it mends. reason: a sentence with the compared values. fills: the part is blank.
-    alone: the record has no postcode to go by.
-    """
-
-    part: str
-    value: str
-    raw: float
-    rule: str
-    reason: str
-    fills: bool = False
-    alone: bool = False
-
-    @property
-    def curve(self) -> str:
-        """The calibration curve it belongs to: its part's, apart for blanks and for records without postcode."""
-        return f"{self.part}-blank" if self.fills else f"{self.part}-alone" if self.alone else self.part
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +57,6 @@ CHANNEL = Channel()
 _NEAR_KM = 40.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Hypothesis:
-    """What was meant. city: None keeps the record's own. postcode: "" where several are as likely."""
-
-    weight: float
-    city: str | None
-    region: str
-    postcode: str
-
-
 class Corrector:
     """Judges triples against one gazetteer; the same triple is judged once."""
 
@@ -116,15 +76,15 @@ class Corrector:
         return bool(self.table.postcodes(key, region) or self.table.similar(key, region, _most_edits(len(key))))
 
     def _judge(self, triple: Triple) -> tuple[Correction, ...]:
-        seen = _Seen.of(triple, self.table)
+        seen = Seen.of(triple, self.table)
         if seen is None or seen.is_right():
             return ()
-        hypotheses = list(_merged(self._hypotheses(seen)))
+        hypotheses = list(merged(self._hypotheses(seen)))
         if not hypotheses:
             return ()
-        return tuple(_corrections(seen, hypotheses, self.table))
+        return tuple(corrections_of(seen, hypotheses, self.table))
 
-    def _hypotheses(self, seen: _Seen) -> Iterator[_Hypothesis]:
+    def _hypotheses(self, seen: Seen) -> Iterator[Hypothesis]:
         if seen.area:
             yield from self._in_area(seen, seen.area, 0.0)
         if seen.code:
@@ -133,7 +93,7 @@ class Corrector:
             yield from self._by_name(seen)
         yield from self._unlisted_code(seen)
 
-    def _mistyped_code(self, seen: _Seen) -> Iterator[_Hypothesis]:
+    def _mistyped_code(self, seen: Seen) -> Iterator[Hypothesis]:
         """The postcode holds a typing error; of a place nobody lists there is only the region to say which."""
         nameless = 0
         for area, weight in self._areas_near(seen.code):
@@ -143,34 +103,34 @@ class Corrector:
                 nameless += 1
         if nameless and seen.key and not self.table.postcodes(seen.key, seen.region):
             weight = self.channel.code_typo + math.log(nameless) + self._unlisted_anywhere(seen)
-            yield _Hypothesis(weight, None, seen.region, "")
+            yield Hypothesis(weight, None, seen.region, "")
 
-    def _unlisted_anywhere(self, seen: _Seen) -> float:
+    def _unlisted_anywhere(self, seen: Seen) -> float:
         """log P(the city as typed | a place that the table does not list)."""
         if seen.known_elsewhere:
             return self.channel.unlisted + self.channel.near_name
         return self.channel.unlisted + self.channel.letter * len(seen.key)
 
-    def _in_area(self, seen: _Seen, area: PostcodeArea, code_weight: float) -> Iterator[_Hypothesis]:
+    def _in_area(self, seen: Seen, area: PostcodeArea, code_weight: float) -> Iterator[Hypothesis]:
         """The record means this area: under its best-fitting name, its preferred name, or one nobody listed."""
         weight = code_weight + self._region_weight(seen, area.region) + math.log(area.share)
         if not seen.key:
-            yield _Hypothesis(weight, area.preferred, area.region, area.postcode)
+            yield Hypothesis(weight, area.preferred, area.region, area.postcode)
             return
         for key, standing in area.names.items():
             fit = self._name_weight(seen, key, area.spelled[key])
             if fit is not None:
                 fit += (0.0, self.channel.accepted, self.channel.avoided)[standing]
                 city = None if key == seen.key else _spelled_out(area, key)
-                yield _Hypothesis(weight + fit, city, area.region, area.postcode)
+                yield Hypothesis(weight + fit, city, area.region, area.postcode)
         if seen.key not in area.names:
-            yield _Hypothesis(weight + self._unlisted_weight(seen, area), None, area.region, area.postcode)
+            yield Hypothesis(weight + self._unlisted_weight(seen, area), None, area.region, area.postcode)
             wrong = self.channel.other_city
             if not seen.known_elsewhere:
                 wrong = self.channel.other_text + self.channel.letter * len(seen.key)
-            yield _Hypothesis(weight + wrong, area.preferred, area.region, area.postcode)
+            yield Hypothesis(weight + wrong, area.preferred, area.region, area.postcode)
 
-    def _by_name(self, seen: _Seen) -> Iterator[_Hypothesis]:
+    def _by_name(self, seen: Seen) -> Iterator[Hypothesis]:
         """The record means a place of its region by name; its postcode is blank, or another's."""
         regions = [seen.region] if seen.region else list(self.table.regions_of(seen.key))
         for region in regions:
@@ -180,7 +140,7 @@ class Corrector:
             for key, _ in names:
                 yield from self._named(seen, key, region)
 
-    def _named(self, seen: _Seen, key: str, region: str) -> Iterator[_Hypothesis]:
+    def _named(self, seen: Seen, key: str, region: str) -> Iterator[Hypothesis]:
         spelled = self.table.spelling(key, region)
         fit = self._name_weight(seen, key, spelled)
         codes = self.table.postcodes(key, region)
@@ -192,13 +152,13 @@ class Corrector:
         likely = max(areas, key=lambda area: area.share)
         rest = sum(area.share for area in areas) - likely.share
         if sum(area.share == likely.share for area in areas) == 1:
-            yield _Hypothesis(weight + math.log(likely.share), city, region, likely.postcode)
+            yield Hypothesis(weight + math.log(likely.share), city, region, likely.postcode)
         else:
             rest += likely.share
         if rest > 0.0:
-            yield _Hypothesis(weight + math.log(rest), city, region, "")
+            yield Hypothesis(weight + math.log(rest), city, region, "")
 
-    def _unlisted_code(self, seen: _Seen) -> Iterator[_Hypothesis]:
+    def _unlisted_code(self, seen: Seen) -> Iterator[Hypothesis]:
         """Everything is as it says, and the table does not know the postcode or, without one, the name."""
         if seen.area:
             return
@@ -211,9 +171,9 @@ class Corrector:
         else:
             weight += self.channel.unlisted + self.channel.letter * len(seen.key) + math.log(1500)
         well_formed = len(seen.code) in (0, self.table.postcode_digits)
-        yield _Hypothesis(weight, None, seen.region, seen.code if well_formed else "")
+        yield Hypothesis(weight, None, seen.region, seen.code if well_formed else "")
 
-    def _new_code_weight(self, seen: _Seen) -> float:
+    def _new_code_weight(self, seen: Seen) -> float:
         if len(seen.code) != self.table.postcode_digits:
             return self.channel.other_code
         usual = self.table.serves(seen.code[:3], seen.region)
@@ -224,7 +184,7 @@ class Corrector:
         standing = area.names.get(key, Standing.AVOIDED) if area else Standing.AVOIDED
         return (0.0, self.channel.accepted, self.channel.avoided)[standing]
 
-    def _region_weight(self, seen: _Seen, region: str) -> float:
+    def _region_weight(self, seen: Seen, region: str) -> float:
         if not seen.region_text or seen.region == region:
             return 0.0
         if not seen.region and OSA.distance(seen.region_letters, region) <= 1:
@@ -234,7 +194,7 @@ class Corrector:
             return self.channel.region_typo
         return self.channel.other_region
 
-    def _name_weight(self, seen: _Seen, key: str, spelled: str) -> float | None:
+    def _name_weight(self, seen: Seen, key: str, spelled: str) -> float | None:
         """log P(the record's city as typed | this name); None if it is no likely misspelling of it."""
         if key == seen.key:
             return 0.0
@@ -246,7 +206,7 @@ class Corrector:
         errors = self.channel.keys + math.log(len(key))
         return self.channel.typo - errors + (edits - 1) * (self.channel.again - errors)
 
-    def _unlisted_weight(self, seen: _Seen, area: PostcodeArea) -> float:
+    def _unlisted_weight(self, seen: Seen, area: PostcodeArea) -> float:
         """log P(the city as typed | the area, called by a name the table does not list for it)."""
         if not seen.known_elsewhere:
             return self.channel.unlisted + self.channel.letter * len(seen.key)
@@ -280,7 +240,6 @@ class Corrector:
 
 
 _DIGITS = "0123456789"
-_LOOKALIKES = str.maketrans("OQDILZSB", "00011258")
 
 
 def _most_edits(length: int) -> int:
@@ -302,160 +261,3 @@ def _spelled_out(area: PostcodeArea, key: str) -> str:
     if shortened and all(mark in letters for mark in key):
         return area.preferred
     return area.spelled[key]
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A triple as the table sees it. code: the digits of its postcode; postcode: the same where it is well formed."""
-
-    triple: Triple
-    key: str
-    letters: str
-    region_text: str
-    region_letters: str
-    region: str
-    code: str
-    postcode: str
-    area: PostcodeArea | None
-    known_elsewhere: bool
-
-    @classmethod
-    def of(cls, triple: Triple, table: Gazetteer) -> _Seen | None:
-        """None where the triple says too little, or what it says is not of this country's kind."""
-        key = place_key(triple.city)
-        code = postcode_digits(triple.postcode)
-        if len(key) > 40 or (triple.postcode and not 3 <= len(code) <= 6) or any(mark.isdigit() for mark in key):
-            return None
-        region = table.region_code(triple.region) or "" if triple.region else ""
-        letters = "".join(mark for mark in plain(triple.region) if mark.isalnum())
-        if (bool(key) + bool(letters) + bool(code)) < 2 and not code:
-            return None
-        if letters and not region and len(letters) > 24:
-            return None
-        area = table.area(code)
-        elsewhere = bool(table.regions_of(key)) if key else False
-        postcode = code if len(code) == table.postcode_digits else ""
-        short = "".join(mark for mark in plain(triple.city) if mark.isalnum())
-        return cls(triple, key, short, triple.region, letters, region, code, postcode or code, area, elsewhere)
-
-    def is_right(self) -> bool:
-        """Whether the table lists exactly this."""
-        return bool(
-            self.area and self.region == self.area.region and self.key in self.area.names
-            and self.area.postcode == postcode_of(self.triple.postcode)
-            and (" " not in self.triple.city.strip() or self._usual_words(self.area))
-        )  # fmt: skip
-
-    def _usual_words(self, area: PostcodeArea) -> bool:
-        spelled = area.spelled[self.key]
-        return (
-            spelled.upper() == self.triple.city.upper()
-            or place_key(spelled.split()[0]) == place_key(self.triple.city.split()[0])
-            or len(spelled.split()) != len(self.triple.city.split())
-        )
-
-    def speaks_for(self, area: PostcodeArea) -> bool:
-        """Whether another part of the record agrees with this area, which its postcode does not name."""
-        if self.key:
-            return self.key in area.names or (self.region == area.region and self._resembles(area))
-        return self.region == area.region
-
-    def _resembles(self, area: PostcodeArea) -> bool:
-        return any(OSA.distance(self.key, name, score_cutoff=2) <= 2 for name in area.names)
-
-
-def postcode_of(text: str) -> str:
-    """The first five characters of a postcode as written: what names the area."""
-    return text.strip()[:5]
-
-
-@lru_cache(maxsize=100_000)
-def postcode_digits(text: str) -> str:
-    """The digits of a US postcode without its four further ones, look-alike letters read as digits."""
-    text = plain(text.strip())
-    head = text.removesuffix(".0").split("-")[0].split(" ")[0]
-    digits = head.translate(_LOOKALIKES) if sum(mark.isdigit() for mark in head) >= 3 else head
-    digits = digits if digits.isdigit() else ""
-    return digits[:5] if len(digits) == 9 else digits
-
-
-def _merged(hypotheses: Iterable[_Hypothesis]) -> Iterator[_Hypothesis]:
-    """Each meaning once, with its likeliest explanation."""
-    best: dict[tuple[str | None, str, str], _Hypothesis] = {}
-    for one in hypotheses:
-        meaning = (one.city, one.region, one.postcode)
-        if meaning not in best or one.weight > best[meaning].weight:
-            best[meaning] = one
-    yield from best.values()
-
-
-def _corrections(seen: _Seen, hypotheses: list[_Hypothesis], table: Gazetteer) -> Iterator[Correction]:
-    top = max(hypotheses, key=lambda one: one.weight)
-    weights = [math.exp(one.weight - top.weight) for one in hypotheses]
-    total = sum(weights)
-
-    def posterior(part: str) -> float:
-        same = [
-            weight for weight, one in zip(weights, hypotheses, strict=True) if getattr(one, part) == getattr(top, part)
-        ]
-        return sum(same) / total
-
-    if top.city is None and (proper := _respaced(seen, top, table)):
-        yield Correction(
-            "city",
-            proper,
-            posterior("city"),
-            "city-spelling",
-            f"{proper} is written so; not {seen.triple.city.strip()}",
-        )
-    if top.city is not None and place_key(top.city) != seen.key:
-        yield _city_correction(seen, top, posterior("city"))
-    if top.region and top.region != seen.region:
-        yield _region_correction(seen, top, posterior("region"), table)
-    if top.postcode and top.postcode != postcode_of(seen.triple.postcode):
-        yield _postcode_correction(seen, top, posterior("postcode"))
-
-
-def _respaced(seen: _Seen, top: _Hypothesis, table: Gazetteer) -> str:
-    """The name where only a space has moved ("NE WLONDON"); "" else: LaGrange and La Grange are both usual."""
-    given = seen.triple.city.split()
-    area = table.area(top.postcode) if top.postcode else None
-    proper = area.spelled.get(seen.key, "") if area else ""
-    moved = len(given) > 1 and len(proper.split()) == len(given)
-    same_words = [place_key(word) for word in given] == [place_key(word) for word in proper.split()]
-    return proper if moved and not same_words and plain(proper) != plain(seen.triple.city) else ""
-
-
-def _city_correction(seen: _Seen, top: _Hypothesis, raw: float) -> Correction:
-    city = top.city or ""
-    home = f"{city}, {top.region}"
-    if not seen.key:
-        return Correction("city", city, raw, "city-from-postcode", f"{top.postcode} is {home}; the city is blank", True)
-    given = seen.triple.city.strip()
-    near = OSA.distance(seen.key, place_key(city)) <= 3 or place_key(city).startswith(seen.key)
-    source = f"{top.postcode} belongs to {home}" if top.postcode else f"{home} is a place"
-    rule = "city-spelling" if near else "city-from-postcode"
-    return Correction("city", city, raw, rule, f"{source}; the record says {given}", alone=not seen.code)
-
-
-def _region_correction(seen: _Seen, top: _Hypothesis, raw: float, table: Gazetteer) -> Correction:
-    given = seen.triple.region.strip()
-    name = table.region_names().get(top.region, top.region)
-    source = f"{top.postcode} is in {name}" if top.postcode else f"{seen.triple.city.strip()} is in {name}"
-    says = f"the record says {given}" if given else "the region is blank"
-    rule = "region-from-postcode" if top.postcode else "region-from-city"
-    return Correction("region", top.region, raw, rule, f"{source}; {says}", not given, not seen.code)
-
-
-def _postcode_correction(seen: _Seen, top: _Hypothesis, raw: float) -> Correction:
-    given = seen.triple.postcode.strip()
-    city = top.city or seen.triple.city.strip()
-    home = f"{city}, {top.region}" if city else top.region
-    if not given:
-        reason = f"{home} has the postcode {top.postcode}; the record has none"
-        return Correction("postcode", top.postcode, raw, "postcode-from-city", reason, True)
-    says = f"{home} has {top.postcode}; the record says {given}"
-    if seen.code.zfill(5) == top.postcode and seen.code != top.postcode:
-        return Correction("postcode", top.postcode, raw, "postcode-leading-zero", f"A leading zero is lost: {says}")
-    near = OSA.distance(seen.code, top.postcode) <= 1
-    return Correction("postcode", top.postcode, raw, "postcode-typo" if near else "postcode-from-city", says)

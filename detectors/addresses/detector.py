@@ -12,12 +12,14 @@ import pandas as pd
 
 from detectors.addresses.abroad import judge_abroad
 from detectors.addresses.calibration import Calibration, shipped_calibration
-from detectors.addresses.correction import Correction, Corrector, Triple
+from detectors.addresses.correction import Corrector
 from detectors.addresses.gazetteer import Gazetteer, us_gazetteer
 from detectors.addresses.lines import correct_line
 from detectors.addresses.parsing import AddressParser
+from detectors.addresses.proposing import Correction
 from detectors.addresses.standardising import like, plain
 from detectors.addresses.streets import correct_street
+from detectors.addresses.triples import Triple
 from detectors.addresses.worldwide import country_code
 from detectors.contract import Batch, Detector, Evidence, Finding, RunContext, SetFields
 from detectors.roles import Role

@@ -16,20 +16,25 @@ from detectors.addresses.standardising import folded
 from detectors.evaluation import DoesNotFit, read_table, require
 
 
+_WARM_UP = ("1 Main St, Springfield, IL 62701", "12 Oak Brokendale Heights")
+"""A line the table settles and one that asks the tagger: loads both before the clock starts."""
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """The table of address lines with their parts."""
     parser.add_argument("file", help="CSV or Parquet with the columns text, street, place, region, postcode")
 
 
 def evaluate(options: Namespace) -> dict[str, Any]:
-    """Shares of rows read right: `whole`, and a part; `per_second` lines a CPU second, tables already read."""
+    """Shares of rows read right: `whole`, and a part; `per_second` lines a CPU second, table and tagger loaded."""
     frame = read_table(options.file)
     require(frame, ("text", *PARTS), options.file)
     if frame.empty:
         raise DoesNotFit(f"{options.file}: has no rows to parse")
     frame = frame.where(frame.notna(), "")
     parser = AddressParser()
-    parser.parse("1 Main St, Springfield, IL 62701")
+    for _ in parser.parse_many(_WARM_UP):
+        pass
     started = time.process_time()
     parsed = list(parser.parse_many(frame["text"]))
     seconds = time.process_time() - started

@@ -6,10 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from detectors.addresses.calibration import Calibration
-from detectors.addresses.correction import Corrector, Triple
+from detectors.addresses.correction import Corrector
 from detectors.addresses.parsing import AddressParser
 from detectors.addresses.standardising import like
 from detectors.addresses.streets import correct_street
+from detectors.addresses.triples import Triple
 
 _SURE = 0.5
 

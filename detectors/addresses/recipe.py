@@ -18,11 +18,12 @@ import numpy as np
 
 from detectors.addresses.calibration import CEILING, CURVES, logit
 from detectors.addresses.composing import Tagged, broken_records, composed_line, street_line, typo
-from detectors.addresses.correction import Corrector, Triple
+from detectors.addresses.correction import Corrector
 from detectors.addresses.gazetteer import us_gazetteer
 from detectors.addresses.standardising import place_key
 from detectors.addresses.streets import correct_street
 from detectors.addresses.tagging import MODEL, TAGS
+from detectors.addresses.triples import Triple
 
 SEED = 20240501
 LINES, EPOCHS = 24_000, 4
@@ -143,7 +144,7 @@ def _street(rng: random.Random) -> tuple[str, str]:
 def isotonic(points: Sequence[tuple[float, bool]], *, least: int = 60) -> list[tuple[float, float]]:
     """A rising curve through (log odds, right or wrong): pooled adjacent violators over bins of at least `least`.
 
-    Each level is shrunk by one failure in two trials, so that no small bin claims certainty.
+    Each level is shrunk by half a success and half a failure, so that no small level claims certainty.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -152,9 +153,12 @@ def isotonic(points: Sequence[tuple[float, bool]], *, least: int = 60) -> list[t
     if len(bins) > 1 and len(bins[-1]) < least:
         bins[-2:] = [bins[-2] + bins[-1]]
     x = np.array([np.mean([raw for raw, _ in one]) for one in bins])
-    y = np.array([(sum(right for _, right in one) + 0.5) / (len(one) + 1) for one in bins])
-    weights = np.array([len(one) for one in bins])
-    level = IsotonicRegression(y_min=0.0, y_max=CEILING).fit_transform(x, y, sample_weight=weights)
+    y = np.array([np.mean([right for _, right in one]) for one in bins])
+    sizes = np.array([len(one) for one in bins])
+    pooled = IsotonicRegression().fit_transform(x, y, sample_weight=sizes)
+    trials = np.array([sizes[pooled == value].sum() for value in pooled])
+    level = np.minimum((pooled * trials + 0.5) / (trials + 1), CEILING)
+    level = np.maximum.accumulate(level)
     curve: list[tuple[float, float]] = []
     for at in range(len(x)):
         flat = 0 < at < len(x) - 1 and level[at - 1] == level[at] == level[at + 1]

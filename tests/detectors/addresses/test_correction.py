@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 
 from detectors.addresses.calibration import Calibration
-from detectors.addresses.correction import Corrector, Triple
+from detectors.addresses.correction import Corrector
 from detectors.addresses.detector import AddressDetector
 from detectors.addresses.gazetteer import PostcodeArea, Standing, TableGazetteer, us_gazetteer
+from detectors.addresses.triples import Triple
 from detectors.contract import Batch, RunContext
 from detectors.roles import Role
 
