@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import lru_cache
 
 from rapidfuzz.distance import OSA
@@ -23,6 +24,8 @@ def likeness(one: str, other: str) -> int:
     longest = max(len(one), len(other))
     if longest > 2000 or abs(len(one) - len(other)) > 0.5 * longest:
         return FAR
+    if _has_more_words(one, other) or _has_more_words(other, one):
+        return FAR
     distance = OSA.distance(one, other, score_cutoff=longest // 2 + 1)
     if _DIGITS.sub("9", one) == _DIGITS.sub("9", other):
         return DIGITS if distance <= max(1.0, 0.34 * longest) else FAR
@@ -33,6 +36,15 @@ def likeness(one: str, other: str) -> int:
     if len(one) == len(other) and distance <= 0.5 * longest:
         return SHAPED
     return FAR
+
+
+def _has_more_words(one: str, other: str) -> bool:
+    """Whether one is the other with whole words more: "Oak Heights" is no slip of "Oak", slips fall inside words."""
+    words, fewer = one.split(), other.split()
+    if len(words) <= len(fewer):
+        return False
+    left = Counter(words) - Counter(fewer)
+    return left.total() == len(words) - len(fewer)
 
 
 _RUNS = ((re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"\d+"), "9"), (re.compile(r"\s+"), " "))

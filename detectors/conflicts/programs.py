@@ -19,7 +19,9 @@ from detectors.conflicts.table import time_of_day
 from detectors.formats import dates, encoding, names, numbers
 from detectors.formats.placeholders import is_placeholder
 
-_TOKEN = re.compile(r"[^\W\d_]+|\d+|\s+|.", re.DOTALL)
+_TOKEN = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]|\d+|\s+|.", re.DOTALL)
+"""Words end where a capital follows a small letter: "40aDec" is 40, a, Dec."""
+
 _DELIMITERS = " ,;|/-(:[@\n\t"
 _DATE_STYLES = (
     "%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y%m%d", "%d/%m/%y",

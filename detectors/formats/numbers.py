@@ -162,7 +162,8 @@ def _remark(text: str, reading: Reading | None, usual: str, sure: float, role: R
     if reading.unit and reading.unit != usual and sure > 0.5 and usual:
         return Remark("number-unit", 0.5, f'Most rows are in "{usual}", this one in "{reading.unit}".')
     proposed = _denoised(plain(reading.value))
-    if proposed == text or (_PLAIN.fullmatch(text) and proposed == plain(reading.value)):
+    as_it_stands = _PLAIN.fullmatch(text) and float(text) == float(reading.value)
+    if proposed == text or (as_it_stands and proposed == plain(reading.value)):
         return None
     if reading.ambiguous:
         return Remark("number-separator", 0.3, f'"{text}" can be read in two ways; here as {proposed}.', proposed)

@@ -73,7 +73,7 @@ class Cells:
     @cached_property
     def filled(self) -> Bools:
         """(n,) neither missing, blank nor a placeholder."""
-        there = np.not_equal(self.values, None).astype(np.bool_)
+        there = np.asarray(~pd.isna(self.values), dtype=np.bool_)
         return there & ~self.matches(rf"\s*(?:{PLACEHOLDERS})?\s*")
 
     @cached_property

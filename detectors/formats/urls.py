@@ -9,7 +9,7 @@ from detectors.formats.column import Column, Remark, Remarks
 _HOST = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+(?:[^\W\d_]{2,18}|xn--[a-z0-9-]+)(?::\d{1,5})?")
 _WHOLE = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#\s]+)(?P<rest>[/?#]\S*)?", re.IGNORECASE)
 _SLIPPED_SCHEME = re.compile(r"^(?:h+t+p?t?p?(?P<s>s?)|http(?P<s2>s?))\s*[:;.]?\s*(?:/|\\){1,3}", re.IGNORECASE)
-_SLIPPED_WWW = re.compile(r"^(?:w{2}|w{4}|www[,;:])\.?(?=[^\W_])", re.IGNORECASE)
+_SLIPPED_WWW = re.compile(r"^(?:www[,;:]\.?|ww\.|w{4,}\.)(?=[^\W_])", re.IGNORECASE)
 _LONGEST = 2048
 
 
