@@ -50,13 +50,35 @@ _SHORT = {
 _SYLLABLES = "an ber cas do el fer gra han il jo kar lan mor nel or pet quin ros sal ter ul vor wes yar zim bro cle dun fos gal".split()
 _ENDS = "son man er ton ley berg well ham ford wood field ski ez ini ard ott ell ing sen ka".split()
 _STREETS = "street avenue road lane drive court place way boulevard terrace".split()
-_ABBREVIATED = {"street": "st", "avenue": "ave", "road": "rd", "lane": "ln", "drive": "dr", "court": "ct", "boulevard": "blvd"}
+_ABBREVIATED = {
+    "street": "st",
+    "avenue": "ave",
+    "road": "rd",
+    "lane": "ln",
+    "drive": "dr",
+    "court": "ct",
+    "boulevard": "blvd",
+}
 _KEYS = "qwertyuiop asdfghjkl zxcvbnm"
 _MISREAD = {"o": "0", "l": "1", "i": "l", "s": "5", "b": "8", "m": "rn", "u": "v", "e": "c"}
-_SOUNDS = [("ph", "f"), ("ck", "k"), ("c", "k"), ("ie", "y"), ("ee", "ea"), ("s", "z"), ("mm", "m"), ("nn", "n"), ("ou", "oo"), ("y", "i"), ("er", "or")]
+_SOUNDS = [
+    ("ph", "f"),
+    ("ck", "k"),
+    ("c", "k"),
+    ("ie", "y"),
+    ("ee", "ea"),
+    ("s", "z"),
+    ("mm", "m"),
+    ("nn", "n"),
+    ("ou", "oo"),
+    ("y", "i"),
+    ("er", "or"),
+]
 
 
-def generate(rows: int, *, corruption: str = "clerk", share: float = 0.15, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+def generate(
+    rows: int, *, corruption: str = "clerk", share: float = 0.15, seed: int = 0
+) -> tuple[pd.DataFrame, np.ndarray]:
     """About `rows` shuffled records of people, and the person each is about.
 
     corruption: "keyboard" or "clerk". share: people with further records (one to three).
@@ -93,8 +115,17 @@ def _families(count: int, rng: np.random.Generator) -> list[str]:
 
 def _people(count: int, rng: np.random.Generator) -> dict[str, list[str | None]]:
     families = _families(min(8000, 400 + count // 10), rng)
-    streets = [f"{name} {_STREETS[rng.integers(len(_STREETS))]}" for name in _families(min(9000, 100 + count // 20), rng)]
-    towns = [(name + "ville", f"{rng.integers(1000, 99999):05d}", f"{'ABCDEFGHIJ'[rng.integers(10)]}{'KLMNOP'[rng.integers(6)]}") for name in _families(min(7000, 30 + count // 100), rng)]
+    streets = [
+        f"{name} {_STREETS[rng.integers(len(_STREETS))]}" for name in _families(min(9000, 100 + count // 20), rng)
+    ]
+    towns = [
+        (
+            name + "ville",
+            f"{rng.integers(1000, 99999):05d}",
+            f"{'ABCDEFGHIJ'[rng.integers(10)]}{'KLMNOP'[rng.integers(6)]}",
+        )
+        for name in _families(min(7000, 30 + count // 100), rng)
+    ]
     first, last, born, sex, mail, tel, street, town, code, state = ([] for _ in range(10))
     sizes = rng.choice([1, 2, 3, 4, 5], count, p=[0.3, 0.3, 0.17, 0.15, 0.08])
     names, places = _zipf(len(families), count, rng), _zipf(len(towns), count, rng, 0.6)
@@ -117,7 +148,11 @@ def _people(count: int, rng: np.random.Generator) -> dict[str, list[str | None]]
             last.append(own)
             sex.append("M" if male else "F")
             born.append(f"{year}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}")
-            tel.append(landline if rng.random() < 0.4 else f"{rng.integers(200, 999)}{rng.integers(200, 999)}{rng.integers(0, 10000):04d}")
+            tel.append(
+                landline
+                if rng.random() < 0.4
+                else f"{rng.integers(200, 999)}{rng.integers(200, 999)}{rng.integers(0, 10000):04d}"
+            )
             mail.append(_new(_mail(given, own, year, rng), taken, rng))
             street.append(line)
             town.append(place[0])
@@ -130,7 +165,13 @@ def _people(count: int, rng: np.random.Generator) -> dict[str, list[str | None]]
 def _mail(given: str, family: str, year: int, rng: np.random.Generator) -> str:
     domain = ("gmail.com", "yahoo.com", "mail.com", "hotmail.com", "web.net")[rng.integers(5)]
     kind = rng.integers(5)
-    local = (f"{given}.{family}", f"{given[0]}{family}", f"{given}{year % 100:02d}", f"{family}{rng.integers(1, 999)}", f"{given}{rng.integers(1, 9999)}")[kind]
+    local = (
+        f"{given}.{family}",
+        f"{given[0]}{family}",
+        f"{given}{year % 100:02d}",
+        f"{family}{rng.integers(1, 999)}",
+        f"{given}{rng.integers(1, 9999)}",
+    )[kind]
     return f"{local}@{domain}"
 
 
@@ -165,7 +206,11 @@ def _typo(text: str | None, rng: np.random.Generator) -> str | None:
     place = _KEYS.find(text[at])
     if place < 0:
         return text[:at] + (str(rng.integers(10)) if text[at].isdigit() else text[at]) + text[at + 1 :]
-    return text[:at] + _KEYS[max(0, min(len(_KEYS) - 1, place + (1 if rng.random() < 0.5 else -1)))].strip() + text[at + 1 :]
+    return (
+        text[:at]
+        + _KEYS[max(0, min(len(_KEYS) - 1, place + (1 if rng.random() < 0.5 else -1)))].strip()
+        + text[at + 1 :]
+    )
 
 
 def _keyboard(row: list[str | None], rng: np.random.Generator, people: dict[str, list[str | None]]) -> list[str | None]:

@@ -133,7 +133,7 @@ def learn(features: Floats, bits: Bits, same: npt.NDArray[np.bool_], trust: Floa
 
 
 def _natural(bits: npt.NDArray[Any]) -> Floats:
-    return np.clip(bits.astype(np.float64), -30, 30) * np.log(2)
+    return np.asarray(np.clip(bits.astype(np.float64), -30, 30) * np.log(2), dtype=np.float64)
 
 
 def _loss(odds: Floats, same: npt.NDArray[np.bool_]) -> Floats:
