@@ -132,7 +132,8 @@ def timeliness(batch: Batch, *, now: datetime) -> Measure:
     if dates is None:
         return Measure("timeliness", 0, 0)
     known = dates.dropna()
-    age = (pd.Timestamp(now).tz_localize(None) - known) / pd.Timedelta(days=1)
+    today = pd.Timestamp(now).tz_localize(None).as_unit("s")  # a mistyped year 9167 does not fit finer units
+    age = (today - known) / pd.Timedelta(1, "D").as_unit("s")
     return Measure("timeliness", int((age <= FRESH_DAYS).sum()), len(known))
 
 

@@ -40,7 +40,7 @@ DEFAULTS = {
     "addresses": Policy(0.5),
     "formats": Policy(0.5),
     "conflicts": Policy(0.5),
-    "anomalies": Policy(0.9),
+    "anomalies": Policy(0.985),
     "sequences": Policy(0.9),
 }
 """Before an admin or the decisions say otherwise; a person decides everything at first."""

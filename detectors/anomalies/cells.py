@@ -119,5 +119,5 @@ def _parsed(text: pd.Series, formats: tuple[str, ...]) -> Floats:
         if not len(left):
             break
         read = pd.to_datetime(text.iloc[left], format=layout, errors="coerce", utc=True)
-        days[left] = (read - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+        days[left] = (read - pd.Timestamp("1970-01-01", tz="UTC").as_unit("s")) / pd.Timedelta(1, "D").as_unit("s")
     return days

@@ -30,13 +30,14 @@ FEWEST_ROWS = 8
 class AnomalyDetector(TrainableDetector):
     """Flags unusual records of any kind: deals, orders, accounts, contacts.
 
-    Without labels: the mean rank of isolation forest, ECOD, quantile HBOS, robust z, IQR fences, regression
-    residual and rare pairs. With labels: the order of `Discovery`. Either way the score is the share of
-    records that are less odd: .9995 is "1 in 2,000". A record is flagged only if a reason can be said.
+    Without labels: isolation forest, ECOD, quantile HBOS, robust z and IQR fences averaged, or regression
+    residual or a rare pair where one is surer. With labels: the order of `Discovery`. Either way the score is
+    the share of records that are less odd: .9995 is "1 in 2,000". A record is flagged only if a reason can be said.
     """
 
     name: ClassVar[str] = "anomalies"
     version: ClassVar[str] = "1"
+    reweights_at_once: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.verdicts: dict[int, tuple[bool, float]] = {}
