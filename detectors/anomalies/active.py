@@ -59,6 +59,10 @@ class LeafWeights:
         )  # fmt: skip
         self.weights[:] = self.rest
         self.weights[touched] = moved
+        self.rescore()
+
+    def rescore(self) -> None:
+        """Reckon every row's score anew from today's weights."""
         self.scores = _scores(self.leaves, self.weights, self.depth, self.length)
 
     def count(self, row: int, confirmed: bool, trust: float = 1.0) -> None:

@@ -72,10 +72,9 @@ def unlabelled(made: Features, seed: int) -> Unlabelled:
     values = np.ascontiguousarray(made.values, np.float32)
     forest = grow(values, seed)
     leaves = forest.leaves(values)
-    exact = values.astype(np.float64)
-    scores = [forest.score(leaves), members.ecod(exact), members.quantile_hbos(exact), *_by_column(made)]
-    ranked = [members.ranks(score) for score in scores]
-    together = members.tail_average(ranked)
+    whole, special = _members(made, forest.score(leaves))
+    ranked = [members.ranks(score) for score in (*whole, *special)]
+    together = members.combined(whole, special)
     inputs = np.column_stack([values, *ranked, together]).astype(np.float32)
     return Unlabelled(values, forest, leaves, ranked[0], together, inputs, standardised(values))
 
@@ -214,16 +213,18 @@ def _latest(confirmed: Verdicts) -> Rows:
     return np.sort(np.concatenate([yes, no[-(MOST_ANSWERS - len(yes)) :]]))
 
 
-def _by_column(made: Features) -> list[Floats]:
-    """The members that look at columns by name rather than at the matrix as a whole, each (n,)."""
+def _members(made: Features, isolation: Floats) -> tuple[list[Floats], list[Floats]]:
+    """Scores (n,) of the members that judge a whole row, and of those that look for one kind of oddness."""
+    exact = made.values.astype(np.float32).astype(np.float64)
+    whole = [isolation, members.ecod(exact), members.quantile_hbos(exact)]
+    special = []
     measured = [place for place, feature in enumerate(made.columns) if feature.kind in MEASURED]
-    pairs = [place for place, feature in enumerate(made.columns) if feature.kind in {"pair"}]
-    scores = []
+    pairs = [place for place, feature in enumerate(made.columns) if feature.kind == "pair"]
     if measured:
         values = made.values[:, measured]
-        scores += [members.robust_z(values).max(axis=1), members.iqr_fences(values).sum(axis=1)]
+        whole += [members.robust_z(values).max(axis=1), members.iqr_fences(values).sum(axis=1)]
     if len(measured) > 1:
-        scores.append(members.regression_residual(made.values[:, measured]).max(axis=1))
+        special.append(members.regression_residual(made.values[:, measured]).max(axis=1))
     if pairs:
-        scores.append(made.values[:, pairs].max(axis=1))
-    return scores
+        special.append(made.values[:, pairs].max(axis=1))
+    return whole, special

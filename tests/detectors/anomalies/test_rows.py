@@ -293,7 +293,7 @@ def test_members_put_the_far_row_first():
     for scores in (members.ecod(values), members.quantile_hbos(values), members.robust_z(values).max(axis=1)):
         assert scores.argmax() == 17
     assert members.iqr_fences(values)[17].min() > 5
-    assert members.tail_average([members.ecod(values), members.quantile_hbos(values)]).argmax() == 17
+    assert members.combined([members.ecod(values), members.quantile_hbos(values)], []).argmax() == 17
 
 
 def test_a_value_that_does_not_fit_its_row_has_the_largest_residual():
@@ -303,10 +303,18 @@ def test_a_value_that_does_not_fit_its_row_has_the_largest_residual():
     assert members.regression_residual(values).max(axis=1).argmax() == 9
 
 
+def test_a_special_member_speaks_only_where_it_is_sure():
+    whole, special = np.arange(100.0), np.zeros(100)
+    special[3] = 9.0
+    order = members.combined([whole], [special])
+    assert order.argmax() == 99
+    assert order[3] > 0.8
+
+
 def test_a_rare_pair_of_common_words_stands_out():
-    codes = np.column_stack([np.repeat([0, 1], 200), np.repeat([0, 1], 200)])
-    codes[5, 1] = 1
-    assert members.rare_pairs(codes).argmax() == 5
+    first, second = np.repeat([0, 1], 200), np.repeat([0, 1], 200)
+    second[5] = 1
+    assert members.pair_surprise(first, second).argmax() == 5
 
 
 def test_encodings_name_their_columns():
