@@ -49,3 +49,23 @@ def _misspelled(text: str, kind: str, rng: np.random.Generator) -> str:
         for _ in range(int(rng.integers(1, 3))):
             letters[int(rng.integers(len(letters)))] = signs[int(rng.integers(len(signs)))]
     return "".join(letters)
+
+
+def relettered(dirty: pd.DataFrame, clean: pd.DataFrame, *, each_place: bool, seed: int = 0) -> pd.DataFrame:
+    """The same cells wrong at the same places, with other letters: one a cell, or another at each place.
+
+    Cells whose length was changed stay as they are.
+    """
+    rng = np.random.default_rng(seed)
+    again = dirty.copy()
+    for at, name in enumerate(dirty.columns):
+        for row, (was, is_so) in enumerate(zip(dirty[name], clean[name], strict=True)):
+            if was is None or is_so is None or was == is_so or len(was) != len(is_so):
+                continue
+            one = string.ascii_lowercase[int(rng.integers(26))]
+            letters = [
+                right if left == right else (string.ascii_lowercase[int(rng.integers(26))] if each_place else one)
+                for left, right in zip(was, is_so, strict=True)
+            ]
+            again.iloc[row, at] = "".join(letters)
+    return again

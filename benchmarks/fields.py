@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks._planting import KINDS, planted
+from benchmarks._planting import KINDS, planted, relettered
 from detectors.conflicts.evaluation import measure, repaired
 from detectors.evaluation import read_table
 
@@ -59,10 +59,13 @@ def _known(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def _planted(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    path = options.data / "cleaning" / "hospital" / "clean.csv"
-    if not path.is_file():
+    folder = options.data / "cleaning" / "hospital"
+    if not folder.is_dir():
         return
-    clean = read_table(path)
+    dirty, clean = read_table(folder / "dirty.csv"), read_table(folder / "clean.csv")
+    for name, each_place in (("another letter a cell", False), ("another letter a place", True)):
+        other = relettered(dirty, clean, each_place=each_place, seed=options.seed)
+        yield _row(f"hospital, its own errors, {name}", other, clean, labels=0, seed=options.seed)
     for kind in KINDS:
         dirty = planted(clean, kind, seed=options.seed)
         yield _row(f"hospital, planted: {kind}", dirty, clean, labels=0, seed=options.seed)

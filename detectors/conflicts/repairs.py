@@ -21,7 +21,9 @@ from detectors.formats.column import distinct
 
 Report = Callable[..., None]
 
-_SLIPS = {"slip", "misspelling"}
+_FAMILY = {"slip": "slip", "misspelling": "slip", "told": "belief", "trusted-sources": "belief"}
+"""Rules whose repairs should fall anywhere in the table: where they gather, something else is going on."""
+
 _WRITING = ("as-corrected", "moved-part")
 _APPLIED = 0.5
 """Score from which a rewriting is taken as made when the rest of the table is asked."""
@@ -117,26 +119,27 @@ def from_vocabulary(table: Table, report: Report) -> Iterator[Repair]:
 
 
 def without_systematic(table: Table, repairs: list[Repair]) -> Iterator[Repair]:
-    """Leaves out the slips of a column that gather under one value of another: that is a rule, not a slip.
+    """Leaves out the repairs of a column that gather under one value of another: that is a rule, not a slip.
 
     Slips fall anywhere. If half of the rows of one state, product or source "deviate", the deviation is how that
     state, product or source is.
     """
-    slips: dict[str, list[Repair]] = defaultdict(list)
+    families: dict[tuple[str, str], list[Repair]] = defaultdict(list)
     for repair in repairs:
-        if repair.rule in _SLIPS:
-            slips[repair.field].append(repair)
+        if repair.rule in _FAMILY:
+            families[repair.field, _FAMILY[repair.rule]].append(repair)
         else:
             yield repair
-    for name, found in slips.items():
+    for (name, family), found in families.items():
+        field = table.field(name)
         rows = np.array(sorted({repair.row for repair in found}), dtype=np.int64)
         systematic = np.zeros(table.rows, dtype=np.bool_)
         for other in table.fields:
             if other.name != name:
                 systematic |= _gathered(other, rows, table.rows)
-        repeated = _repeated(table.field(name), found)
+        repeated = _repeated(field, found) if family == "slip" else set()
         for repair in found:
-            if not systematic[repair.row] and table.field(name).codes[repair.row] not in repeated:
+            if not systematic[repair.row] and field.codes[repair.row] not in repeated:
                 yield repair
 
 
