@@ -18,7 +18,7 @@ from crmquality.connectors import files_sniff as sniff
 from crmquality.connectors.contract import Block, Description, Rejected, Table, Unreadable, unique_names
 from crmquality.connectors.files_tokens import Dialect, Mask, Positions, Scan, count_line_ends, read_record, scan
 
-WINDOW = 4 * 2**20
+WINDOW = 2 * 2**20
 LONGEST_ROW = 32 * 2**20
 MOST_COLUMNS = 5_000
 _MARKED = r"^'('*[=+\-@\t\r])"
@@ -122,7 +122,7 @@ class CsvTable(Table):
         header = read_record(sample, position, dialect, width=0, final=complete)
         if header is None or header.cells is None:
             line = count_line_ends(sample[:position]) + 1
-            why = header.reason if header else "it does not end within the first 4 MB"
+            why = header.reason if header else f"it does not end within the first {WINDOW // 2**20} MB"
             raise Unreadable(f"Line {line}, which should name the columns, cannot be read: {why}.")
         names = [cell.decode("utf-8", "replace").replace("\0", "") for cell in header.cells]
         width = _width(sample[skipped:], dialect, len(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -213,8 +214,7 @@ def _json_arrays(frame: pl.DataFrame) -> pl.Series:
 
 
 def _json(cells: Sequence[str | None]) -> str:
-    columns = [str(place) for place in range(len(cells))]
-    return str(_json_arrays(pl.DataFrame([cells], _schema(columns), orient="row"))[0])
+    return json.dumps(cells, ensure_ascii=False, separators=(",", ":"))
 
 
 def _trimmed(values: Sequence[object]) -> tuple[str | None, ...]:

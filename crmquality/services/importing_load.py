@@ -331,7 +331,7 @@ class Loader:
             return int(cursor.fetchone()[0])
 
 
-def ahead(items: Iterable[T], *, size: int = 2) -> Generator[T, None, None]:
+def ahead(items: Iterable[T], *, size: int = 1) -> Generator[T, None, None]:
     """The same items, made in a thread of their own while the caller works on the ones before."""
     waiting: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(maxsize=size)
     stopped = threading.Event()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import md5
 
 import polars as pl
 
@@ -52,11 +52,8 @@ class Preparer:
         """Check the rows, and say which are certainly new."""
         rows, rejected = self._checked(block)
         fields = _json_objects(rows.select(block.frame.columns))
-        digests = pl.Series(
-            "digest",
-            [hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() for text in fields],
-            dtype=pl.String,
-        )
+        texts = fields.cast(pl.Binary).to_list()
+        digests = pl.Series("digest", [md5(text, usedforsecurity=False).hexdigest() for text in texts], dtype=pl.String)
         keys = rows[self.key].str.strip_chars() if self.key else digests + "-1"
         lines = pl.DataFrame(
             [keys.alias("external_id"), rows["\0line"].alias("line"), rows["\0raw"].alias("raw"), fields, digests]

@@ -210,6 +210,7 @@ def test_confirming_an_id_column_later_does_not_double_the_records(load: Load) -
 # Quarantine
 
 
+@pytest.mark.django_db(transaction=True)  # the lease is renewed from another connection, should it take that long
 @pytest.mark.parametrize("hostile", [file for file in manifest() if not file.refused], ids=lambda file: file.name)
 def test_every_row_of_a_hostile_file_is_imported_or_quarantined(hostile: Hostile, load: Load) -> None:
     job = load(hostile.content, roles={"Id": "id"})
