@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from rapidfuzz.distance import OSA
 
-from benchmarks.people import ROLES, generate
+from benchmarks._people import ROLES, generate
 from detectors.contract import Batch, Finding, Label, MergeRecords, RunContext
 from detectors.duplicates import blocking, clustering, comparisons, evaluation, linking, text
 from detectors.duplicates.detector import DuplicateDetector

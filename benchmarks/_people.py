@@ -1,9 +1,9 @@
-"""Generated people with households and namesakes, and two ways of spoiling copies: one to develop with, one to test with.
+"""Generated people with households and namesakes, and two ways of spoiling copies: to develop and to test with.
 
 Names follow a Zipf law, so that chance namesakes exist; members of a household share street, town, often family name
 and telephone; e-mails are often made of names. A tenth to a fifth of the people have further records.
 
-keyboard: a typist's errors: neighbouring keys, doubled and dropped letters, transpositions, blanks, short forms of names.
+keyboard: a typist's errors: neighbouring keys, doubled and dropped letters, transpositions, blanks, short forms.
 clerk: another office's errors: sounds written differently, misread characters, truncation, exchanged day and month,
     moved house, a new family name after marriage, exchanged given and family name, other formats.
 """
@@ -28,28 +28,42 @@ ROLES = {
     "state": Role.REGION,
 }
 
-_MEN = (
-    "james robert john michael david william richard joseph thomas charles christopher daniel matthew anthony mark donald steven paul "
-    "andrew joshua kenneth kevin brian george timothy ronald edward jason jeffrey ryan jacob gary nicholas eric jonathan stephen larry "
-    "justin scott brandon benjamin samuel gregory alexander frank patrick raymond jack dennis jerry tyler aaron jose adam nathan henry"
-).split()
-_WOMEN = (
-    "mary patricia jennifer linda elizabeth barbara susan jessica sarah karen lisa nancy betty margaret sandra ashley kimberly emily "
-    "donna michelle carol amanda dorothy melissa deborah stephanie rebecca sharon laura cynthia kathleen amy angela shirley anna brenda "
-    "pamela emma nicole helen samantha katherine christine debra rachel carolyn janet catherine maria heather diane ruth julie olivia"
-).split()
-_SHORT = {
-    "james": "jim", "robert": "bob", "john": "jack", "michael": "mike", "david": "dave", "william": "bill", "richard": "rick",
-    "joseph": "joe", "thomas": "tom", "charles": "charlie", "christopher": "chris", "daniel": "dan", "matthew": "matt",
-    "anthony": "tony", "steven": "steve", "andrew": "andy", "joshua": "josh", "kenneth": "ken", "timothy": "tim", "ronald": "ron",
-    "edward": "ed", "jeffrey": "jeff", "nicholas": "nick", "benjamin": "ben", "samuel": "sam", "gregory": "greg",
-    "alexander": "alex", "patricia": "pat", "jennifer": "jen", "elizabeth": "liz", "barbara": "barb", "susan": "sue",
-    "jessica": "jess", "margaret": "peggy", "kimberly": "kim", "deborah": "debbie", "stephanie": "steph", "rebecca": "becky",
-    "kathleen": "kathy", "pamela": "pam", "samantha": "sam", "katherine": "kate", "christine": "chris", "catherine": "cathy",
-}  # fmt: skip
-_SYLLABLES = "an ber cas do el fer gra han il jo kar lan mor nel or pet quin ros sal ter ul vor wes yar zim bro cle dun fos gal".split()
-_ENDS = "son man er ton ley berg well ham ford wood field ski ez ini ard ott ell ing sen ka".split()
-_STREETS = "street avenue road lane drive court place way boulevard terrace".split()
+_MEN_NAMES = """
+james robert john michael david william richard joseph thomas charles christopher daniel matthew anthony mark
+donald steven paul andrew joshua kenneth kevin brian george timothy ronald edward jason jeffrey ryan jacob gary
+nicholas eric jonathan stephen larry justin scott brandon benjamin samuel gregory alexander frank patrick
+raymond jack dennis jerry tyler aaron jose adam nathan henry
+"""
+_MEN = _MEN_NAMES.split()
+_WOMEN_NAMES = """
+mary patricia jennifer linda elizabeth barbara susan jessica sarah karen lisa nancy betty margaret sandra ashley
+kimberly emily donna michelle carol amanda dorothy melissa deborah stephanie rebecca sharon laura cynthia
+kathleen amy angela shirley anna brenda pamela emma nicole helen samantha katherine christine debra rachel
+carolyn janet catherine maria heather diane ruth julie olivia
+"""
+_WOMEN = _WOMEN_NAMES.split()
+_SHORT_TEXT = """
+james:jim robert:bob john:jack michael:mike david:dave william:bill richard:rick joseph:joe thomas:tom
+charles:charlie christopher:chris daniel:dan matthew:matt anthony:tony steven:steve andrew:andy joshua:josh
+kenneth:ken timothy:tim ronald:ron edward:ed jeffrey:jeff nicholas:nick benjamin:ben samuel:sam gregory:greg
+alexander:alex patricia:pat jennifer:jen elizabeth:liz barbara:barb susan:sue jessica:jess margaret:peggy
+kimberly:kim deborah:debbie stephanie:steph rebecca:becky kathleen:kathy pamela:pam samantha:sam katherine:kate
+christine:chris catherine:cathy
+"""
+_SHORT = dict(pair.split(":") for pair in _SHORT_TEXT.split())
+_SYLLABLES_TEXT = """
+an ber cas do el fer gra han il jo kar lan mor nel or pet quin ros sal ter ul vor wes yar zim bro cle dun fos
+gal
+"""
+_SYLLABLES = _SYLLABLES_TEXT.split()
+_ENDS_TEXT = """
+son man er ton ley berg well ham ford wood field ski ez ini ard ott ell ing sen ka
+"""
+_ENDS = _ENDS_TEXT.split()
+_STREETS_TEXT = """
+street avenue road lane drive court place way boulevard terrace
+"""
+_STREETS = _STREETS_TEXT.split()
 _ABBREVIATED = {
     "street": "st",
     "avenue": "ave",
@@ -61,19 +75,8 @@ _ABBREVIATED = {
 }
 _KEYS = "qwertyuiop asdfghjkl zxcvbnm"
 _MISREAD = {"o": "0", "l": "1", "i": "l", "s": "5", "b": "8", "m": "rn", "u": "v", "e": "c"}
-_SOUNDS = [
-    ("ph", "f"),
-    ("ck", "k"),
-    ("c", "k"),
-    ("ie", "y"),
-    ("ee", "ea"),
-    ("s", "z"),
-    ("mm", "m"),
-    ("nn", "n"),
-    ("ou", "oo"),
-    ("y", "i"),
-    ("er", "or"),
-]
+_SOUNDS_TEXT = "ph:f ck:k c:k ie:y ee:ea s:z mm:m nn:n ou:oo y:i er:or"
+_SOUNDS = [tuple(pair.split(":")) for pair in _SOUNDS_TEXT.split()]
 
 
 def generate(
