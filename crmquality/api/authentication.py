@@ -44,7 +44,8 @@ def issue(user: User) -> tuple[str, Token]:
 
 def expires(token: Token) -> datetime:
     """When the token ends."""
-    return token.created + timedelta(days=settings.CRMQUALITY["token_days"])
+    created: datetime = token.created
+    return created + timedelta(days=settings.CRMQUALITY["token_days"])
 
 
 def _digest(user: Any, secret: str) -> str:

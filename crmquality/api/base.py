@@ -51,6 +51,12 @@ class Endpoint(GenericViewSet[M]):
         return queryset
 
 
+class Form(serializers.Serializer[Any]):
+    """What may be sent or asked for."""
+
+    source: Any  # a source's id in many of them; the name means something else in a field of DRF
+
+
 class IdField(serializers.IntegerField):
     """An id in a filter."""
 

@@ -68,11 +68,12 @@ class RecordEndpoint(ListModelMixin, Endpoint[Record]):
     @transaction.atomic
     def partial_update(self, request: Request, pk: int) -> Response:
         """Write values into fields: noted as a change, undoable. 428 without If-Match, 412 if the record changed."""
+        seen = self.get_object()
         given = sent(RecordEdit, request)
         etags = parse_etags(request.headers.get("If-Match", ""))
         if not etags:
             raise PreconditionRequired
-        record = correcting.lock_records([self.get_object().pk]).get(int(pk))
+        record = correcting.lock_records([seen.pk]).get(seen.pk)
         if record is None or not {etag(record), "*"} & set(etags):
             raise PreconditionFailed
         correcting.set_fields(

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from crmquality.api.base import IdField, person
+from crmquality.api.base import Form, IdField, person
 from crmquality.models import (
     Change,
     Finding,
@@ -39,7 +39,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         ]  # fmt: skip
 
 
-class NewSource(serializers.Serializer[Any]):
+class NewSource(Form):
     """A source to be made; a file is imported into it later."""
 
     name = serializers.CharField(max_length=120)
@@ -47,7 +47,7 @@ class NewSource(serializers.Serializer[Any]):
     system = serializers.CharField(max_length=120, default="default")
 
 
-class ColumnRoles(serializers.Serializer[Any]):
+class ColumnRoles(Form):
     """What columns mean; columns not named keep their role."""
 
     roles = serializers.DictField(
@@ -55,7 +55,7 @@ class ColumnRoles(serializers.Serializer[Any]):
     )
 
 
-class ExportQuery(serializers.Serializer[Any]):
+class ExportQuery(Form):
     """include_inactive: also records merged into another or gone from the source."""
 
     include_inactive = serializers.BooleanField(default=False)
@@ -108,7 +108,7 @@ class RecordDetail(RecordSerializer):
         fields = [*RecordSerializer.Meta.fields, "raw", "history", "findings"]
 
 
-class RecordQuery(serializers.Serializer[Any]):
+class RecordQuery(Form):
     """q finds text in any field; live leaves out merged and gone records."""
 
     source = IdField()
@@ -117,7 +117,7 @@ class RecordQuery(serializers.Serializer[Any]):
     live = serializers.BooleanField(required=False)
 
 
-class RecordEdit(serializers.Serializer[Any]):
+class RecordEdit(Form):
     """Values to write into fields; null or "" blanks one."""
 
     fields = serializers.DictField(  # type: ignore[assignment] # the field of a record, not of the serializer
@@ -140,7 +140,7 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
         ]  # fmt: skip
 
 
-class NewImport(serializers.Serializer[Any]):
+class NewImport(Form):
     """A file (CSV, Excel or Parquet) for a source."""
 
     source = serializers.PrimaryKeyRelatedField(queryset=Source.objects.all())
@@ -160,7 +160,7 @@ class NewImport(serializers.Serializer[Any]):
         return _texts(value)
 
 
-class JobQuery(serializers.Serializer[Any]):
+class JobQuery(Form):
     """Which jobs to list."""
 
     source = IdField()
@@ -187,7 +187,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         ]  # fmt: skip
 
 
-class NewRun(serializers.Serializer[Any]):
+class NewRun(Form):
     """A run of one detector, or of all that are switched on."""
 
     source = serializers.PrimaryKeyRelatedField(queryset=Source.objects.all())
@@ -195,7 +195,7 @@ class NewRun(serializers.Serializer[Any]):
     seed = serializers.IntegerField(default=0, min_value=0, max_value=2**31 - 1)
 
 
-class FindingQuery(serializers.Serializer[Any]):
+class FindingQuery(Form):
     """Which claims to list."""
 
     source = IdField()
@@ -218,7 +218,7 @@ class MetricSerializer(serializers.ModelSerializer[QualityMetric]):
         ]  # fmt: skip
 
 
-class MetricQuery(serializers.Serializer[Any]):
+class MetricQuery(Form):
     """Which history to list. field: "" for the source as a whole."""
 
     source = IdField()
@@ -226,7 +226,7 @@ class MetricQuery(serializers.Serializer[Any]):
     field = serializers.CharField(required=False, allow_blank=True, max_length=1_000)
 
 
-class LatestQuery(serializers.Serializer[Any]):
+class LatestQuery(Form):
     """The source whose newest metrics are asked for."""
 
     source = IdField(required=True)
@@ -245,7 +245,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         ]  # fmt: skip
 
 
-class ModelQuery(serializers.Serializer[Any]):
+class ModelQuery(Form):
     """Which model versions to list."""
 
     source = IdField()
@@ -264,21 +264,21 @@ class TrainingSerializer(serializers.ModelSerializer[Training]):
         fields = [*JOB, "detector", "result"]
 
 
-class NewTraining(serializers.Serializer[Any]):
+class NewTraining(Form):
     """Fit a detector anew on all decisions of a source."""
 
     source = serializers.PrimaryKeyRelatedField(queryset=Source.objects.all())
     detector = serializers.CharField(max_length=60)
 
 
-class Credentials(serializers.Serializer[Any]):
+class Credentials(Form):
     """A person's name and password."""
 
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(max_length=200, trim_whitespace=False, style={"input_type": "password"})
 
 
-class IssuedToken(serializers.Serializer[Any]):
+class IssuedToken(Form):
     """A token, shown this once."""
 
     token = serializers.CharField()

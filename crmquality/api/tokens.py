@@ -48,5 +48,5 @@ class TokenEndpoint(APIView):
     @extend_schema(request=None, responses={204: None})
     def delete(self, request: Request) -> Response:
         """Log out: the token ends."""
-        Token.objects.filter(user_id=request.user.pk).delete()
+        Token.objects.filter(user_id=int(request.user.pk or 0)).delete()
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -63,7 +63,8 @@ def _is_locked(name: str, address: str) -> bool:
         name=Count("id", filter=Q(name=name)),
         address=Count("id", filter=Q(address=address)),
     )
-    return counts["both"] >= OF_NAME_AND_ADDRESS or counts["name"] >= OF_NAME or counts["address"] >= OF_ADDRESS
+    limits = {"both": OF_NAME_AND_ADDRESS, "name": OF_NAME, "address": OF_ADDRESS}
+    return any(counts[what] >= limit for what, limit in limits.items())
 
 
 def _digest(what: str, value: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from crmquality.api.base import LARGEST_ID, IdField, person
+from crmquality.api.base import LARGEST_ID, Form, IdField, person
 from crmquality.api.serializers import ChangeSerializer, RecordSerializer
 from crmquality.models import ChangeSet, Source
 from review.models import Decision, PolicyVersion, ReviewItem
@@ -28,7 +28,7 @@ class ItemSerializer(serializers.ModelSerializer[ReviewItem]):
         ]  # fmt: skip
 
 
-class EvidenceSerializer(serializers.Serializer[Any]):
+class EvidenceSerializer(Form):
     """One reason: its weight in the score, and the words a steward reads."""
 
     feature = serializers.CharField()
@@ -37,7 +37,7 @@ class EvidenceSerializer(serializers.Serializer[Any]):
     fields = serializers.ListField(child=serializers.CharField())  # type: ignore[assignment] # the record's fields
 
 
-class CardSerializer(serializers.Serializer[Any]):
+class CardSerializer(Form):
     """What a person decides on: the question, the records, why, and exactly what accepting writes."""
 
     question = serializers.CharField()
@@ -58,7 +58,7 @@ class ItemDetail(ItemSerializer):
         fields = [*ItemSerializer.Meta.fields, "card"]
 
 
-class QueueFilters(serializers.Serializer[Any]):
+class QueueFilters(Form):
     """What a steward wants to see; nothing given means everything."""
 
     source = IdField()
@@ -89,7 +89,7 @@ class DecisionSerializer(serializers.ModelSerializer[Decision]):
         ]  # fmt: skip
 
 
-class NewDecision(serializers.Serializer[Any]):
+class NewDecision(Form):
     """A verdict on an item. changes, survivor and members say what to write instead, for the verdict "edit"."""
 
     item = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
@@ -109,13 +109,13 @@ class KeyedDecision(NewDecision):
     key = serializers.CharField(default="", allow_blank=True, max_length=80)
 
 
-class ManyDecisions(serializers.Serializer[Any]):
+class ManyDecisions(Form):
     """Up to 100 verdicts, each recorded by itself."""
 
-    decisions = KeyedDecision(many=True, allow_empty=False, max_length=100)
+    decisions = serializers.ListField(child=KeyedDecision(), allow_empty=False, max_length=100)
 
 
-class DecisionResult(serializers.Serializer[Any]):
+class DecisionResult(Form):
     """What became of one verdict: the decision (201, or 200 where its key was known), or the problem."""
 
     item = serializers.IntegerField()
@@ -124,13 +124,13 @@ class DecisionResult(serializers.Serializer[Any]):
     problem = serializers.JSONField(required=False)
 
 
-class DecisionResults(serializers.Serializer[Any]):
+class DecisionResults(Form):
     """One result a verdict, in the order they were sent."""
 
     results = DecisionResult(many=True)
 
 
-class DecisionQuery(serializers.Serializer[Any]):
+class DecisionQuery(Form):
     """Which decisions to list. automatic: those that policy made, no person."""
 
     source = IdField()
@@ -140,7 +140,7 @@ class DecisionQuery(serializers.Serializer[Any]):
     automatic = serializers.BooleanField(required=False)
 
 
-class KeptValue(serializers.Serializer[Any]):
+class KeptValue(Form):
     """A value that somebody edited later: it stays."""
 
     record = serializers.IntegerField()
@@ -148,7 +148,7 @@ class KeptValue(serializers.Serializer[Any]):
     value = serializers.CharField(allow_null=True)
 
 
-class UndoneSerializer(serializers.Serializer[Any]):
+class UndoneSerializer(Form):
     """What an undo did. change_set: the one that put the values back, null where nothing had been written."""
 
     change_set = serializers.IntegerField(allow_null=True)
@@ -161,14 +161,14 @@ class ChangeSetSerializer(serializers.ModelSerializer[ChangeSet]):
 
     by = person("by")
     changes = ChangeSerializer(many=True, read_only=True)
-    undone_by = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)
+    undone_by = serializers.IntegerField(source="undone_by.id", read_only=True, allow_null=True)
 
     class Meta:
         model = ChangeSet
         fields = ["id", "action", "source", "cause", "by", "at", "undoes", "undone_by", "changes"]
 
 
-class ChangeSetQuery(serializers.Serializer[Any]):
+class ChangeSetQuery(Form):
     """Which change sets to list. automatic: those that no person made."""
 
     source = IdField()
@@ -186,14 +186,14 @@ class PolicySerializer(serializers.ModelSerializer[PolicyVersion]):
         fields = ["id", "source", "detector", "number", "review_at", "accept_at", "reason", "at", "by"]
 
 
-class PolicyQuery(serializers.Serializer[Any]):
+class PolicyQuery(Form):
     """Which versions to list; the newest of a source and detector is in force."""
 
     source = IdField()
     detector = serializers.CharField(required=False, max_length=60)
 
 
-class NewPolicy(serializers.Serializer[Any]):
+class NewPolicy(Form):
     """New bounds: below review_at nothing is asked, from accept_at on corrections are applied by themselves."""
 
     source = serializers.PrimaryKeyRelatedField(queryset=Source.objects.all())

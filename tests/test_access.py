@@ -1,0 +1,287 @@
+"""Every route x every role x a foreign object: who gets in, who is turned away, and nothing fails."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.scripted import claim, install, scan
+
+STEWARD, SALES, AUDITOR, ADMIN = "steward", "sales", "auditor", "admin"
+EVERYONE = {STEWARD, SALES, AUDITOR, ADMIN}
+STAFF = EVERYONE - {SALES}
+DECIDERS = EVERYONE - {AUDITOR}
+STEWARDS = {STEWARD, ADMIN}
+ADMINS = {ADMIN}
+ABSENT = 999_999
+
+
+@dataclass(frozen=True)
+class Route:
+    """Who may use which method of a route.
+
+    about: the kind of object its id names; sales people see only their own of those in OWNED.
+    says_so: answers with a page that says that there is no such thing, where others answer 404.
+    """
+
+    about: str = ""
+    says_so: bool = False
+    methods: tuple[tuple[str, frozenset[str]], ...] = ()
+
+
+def route(about: str = "", *, says_so: bool = False, **methods: set[str]) -> Route:
+    return Route(about, says_so, tuple((name, frozenset(who)) for name, who in methods.items()))
+
+
+OWNED = {"record", "item", "decision", "finding"}
+PUBLIC = {"login", "healthz", "readyz", "api-schema", "api-token"}
+ROUTES = {
+    "dashboard": route(GET=EVERYONE),
+    "logout": route(POST=EVERYONE),
+    "sources": route(GET=STAFF),
+    "upload": route(GET=STEWARDS, POST=STEWARDS),
+    "map-columns": route(GET=STEWARDS, POST=STEWARDS),
+    "source": route("source", GET=STAFF),
+    "columns": route("source", GET=STEWARDS, POST=STEWARDS),
+    "run-source": route("source", POST=STEWARDS),
+    "records": route("source", GET=EVERYONE),
+    "quarantine": route("source", GET=STEWARDS, POST=STEWARDS),
+    "quarantine-file": route("source", GET=STEWARDS),
+    "export": route("source", GET=STEWARDS),
+    "import": route("import", GET=STAFF),
+    "record": route("record", GET=EVERYONE),
+    "queue": route(GET=DECIDERS),
+    "next-card": route(POST=DECIDERS),
+    "item": route("item", says_so=True, GET=DECIDERS),
+    "decide": route("item", POST=DECIDERS),
+    "skip": route("item", POST=DECIDERS),
+    "release": route(POST=DECIDERS),
+    "decisions": route(GET=EVERYONE),
+    "undo-last": route(POST=DECIDERS),
+    "undo": route("decision", POST=DECIDERS),
+    "changes": route(GET=STAFF),
+    "undo-changes": route("change_set", POST=STEWARDS),
+    "runs": route(GET=STAFF),
+    "run": route("run", GET=STAFF),
+    "cancel-run": route("run", POST=STEWARDS),
+    "thresholds": route(GET=STAFF, POST=ADMINS),
+    "models": route(GET=STAFF),
+    "activate-model": route("version", POST=ADMINS),
+    "api-source-list": route(GET=STAFF, POST=STEWARDS),
+    "api-source-detail": route("source", GET=STAFF),
+    "api-source-columns": route("source", PUT=STEWARDS),
+    "api-source-export": route("source", GET=STEWARDS),
+    "api-source-changes": route("source", GET=STEWARDS),
+    "api-import-list": route(GET=STAFF, POST=STEWARDS),
+    "api-import-detail": route("import", GET=STAFF),
+    "api-import-cancel": route("import", POST=STEWARDS),
+    "api-record-list": route(GET=EVERYONE),
+    "api-record-detail": route("record", GET=EVERYONE, PATCH=DECIDERS),
+    "api-run-list": route(GET=STAFF, POST=STEWARDS),
+    "api-run-detail": route("run", GET=STAFF),
+    "api-run-cancel": route("run", POST=STEWARDS),
+    "api-finding-list": route(GET=EVERYONE),
+    "api-finding-detail": route("finding", GET=EVERYONE),
+    "api-metric-list": route(GET=STAFF),
+    "api-metric-latest": route(GET=STAFF),
+    "api-model-list": route(GET=STAFF),
+    "api-model-detail": route("version", GET=STAFF),
+    "api-model-activate": route("version", POST=ADMINS),
+    "api-training-list": route(GET=STAFF, POST=ADMINS),
+    "api-training-detail": route("training", GET=STAFF),
+    "api-training-cancel": route("training", POST=ADMINS),
+    "api-item-list": route(GET=EVERYONE),
+    "api-item-detail": route("item", GET=EVERYONE),
+    "api-item-next": route(POST=DECIDERS),
+    "api-item-claim": route("item", POST=DECIDERS),
+    "api-item-release": route(POST=DECIDERS),
+    "api-item-skip": route("item", POST=DECIDERS),
+    "api-decision-list": route(GET=EVERYONE, POST=DECIDERS),
+    "api-decision-detail": route("decision", GET=EVERYONE),
+    "api-decision-bulk": route(POST=DECIDERS),
+    "api-decision-undo": route("decision", POST=DECIDERS),
+    "api-change-set-list": route(GET=STAFF),
+    "api-change-set-detail": route("change_set", GET=STAFF),
+    "api-change-set-undo": route("change_set", POST=STEWARDS),
+    "api-policy-list": route(GET=STAFF, POST=ADMINS),
+    "api-policy-detail": route("policy", GET=STAFF),
+}
+
+
+def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
+    for entry in (resolver or get_resolver()).url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry)
+        else:
+            yield entry
+
+
+def address(name: str, number: int) -> str:
+    """The path of a route, for an object of this id where it takes one."""
+    pattern = next(entry for entry in patterns() if entry.name == name)
+    given = {key: "csv" if key == "form" else number for key in pattern.pattern.converters}
+    return reverse(name, kwargs=given)
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def people(make_user: Any) -> dict[str, Any]:
+    return {role: make_user(role) for role in (STEWARD, SALES, AUDITOR, ADMIN)}
+
+
+@pytest.fixture
+def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
+    """Kind -> (id of one that sales people own, id of one that they do not)."""
+    from crmquality.models import Import, ModelVersion, Record, Run, Training
+    from review.models import Decision, PolicyVersion, ReviewItem
+    from review.services import deciding
+
+    records = {record.external_id: record for record in Record.objects.all()}
+    install(monkeypatch, lambda batch: [claim(record, City=f"City {name}") for name, record in records.items()])
+    scan(source)
+    items = {item.finding.subjects[0]: item for item in ReviewItem.objects.select_related("finding")}
+    item = {name: items[record.pk] for name, record in records.items()}
+    accept = Decision.Verdict.ACCEPT
+    mine = deciding.decide(item=item["C2"], verdict=accept, user=people[SALES])
+    theirs = deciding.decide(item=item["C4"], verdict=accept, user=people[STEWARD])
+    single = {
+        "source": source.pk,
+        "import": Import.objects.create(source=source, file_name="f.csv", path="").pk,
+        "run": Run.objects.get().pk,
+        "training": Training.objects.create(source=source, detector="scripted").pk,
+        "policy": PolicyVersion.objects.get().pk,
+        "change_set": theirs.change_set_id,
+        "version": ModelVersion.objects.create(
+            source=source, detector="scripted", number=1, detector_version="1", directory="none", sha256=""
+        ).pk,
+    }
+    return {kind: (number, number) for kind, number in single.items()} | {
+        "record": (records["C1"].pk, records["C3"].pk),
+        "item": (item["C1"].pk, item["C3"].pk),
+        "finding": (item["C1"].finding_id, item["C3"].finding_id),
+        "decision": (mine.pk, theirs.pk),
+        "": (0, 0),
+    }
+
+
+@pytest.fixture
+def ask(people: Any) -> Any:
+    """ask(role, method, name, id) gives the status; whatever the request wrote is rolled back."""
+    clients: dict[str, Client] = {}
+
+    def status(role: str, method: str, name: str, number: int = 0) -> int:
+        if role not in clients:
+            clients[role] = Client(raise_request_exception=False)
+            if role in people:
+                clients[role].force_login(people[role])
+        given = {"data": "{}", "content_type": "application/json"} if name.startswith("api-") else {}
+        before = transaction.savepoint()
+        response = clients[role].generic(method, address(name, number), **given)
+        b"".join(response)
+        transaction.savepoint_rollback(before)
+        if name == "logout":
+            del clients[role]
+        assert "Content-Security-Policy" in response.headers, name
+        return response.status_code
+
+    return status
+
+
+def test_every_route_says_here_who_may_use_it() -> None:
+    found = {entry.name for entry in patterns()}
+    assert found == set(ROUTES) | PUBLIC
+
+
+def test_every_method_of_the_api_says_here_who_may_use_it() -> None:
+    for entry in patterns():
+        for method in getattr(entry.callback, "actions", {}) or {}:
+            if entry.name in ROUTES and method != "head":
+                assert method.upper() in dict(ROUTES[entry.name].methods), f"{method} {entry.name}"
+
+
+def cases() -> Iterator[tuple[str, Route, str, frozenset[str]]]:
+    for name, one in ROUTES.items():
+        for method, allowed in one.methods:
+            yield name, one, method, allowed
+
+
+def test_nobody_gets_in_without_a_login(objects: Any, ask: Any) -> None:
+    for name, one, method, _ in cases():
+        expected = 401 if name.startswith("api-") else 200 if name == "logout" else 302
+        got = ask("nobody", method, name, objects[one.about][0])
+        assert got == expected or (name == "logout" and got == 302), f"{method} {name}: {got}"
+
+
+@pytest.mark.parametrize("role", sorted(EVERYONE))
+def test_a_role_gets_exactly_where_it_may(role: str, objects: Any, ask: Any) -> None:
+    wrong = []
+    for name, one, method, allowed in cases():
+        got = ask(role, method, name, objects[one.about][0])
+        fits = got < 500 and got not in (401, 403, 404, 405) if role in allowed else got == 403
+        if not fits:
+            wrong.append(f"{method} {name}: {got}")
+    assert not wrong
+
+
+@pytest.mark.parametrize("role", sorted(EVERYONE))
+def test_what_does_not_exist_is_not_found_whatever_the_role_may(role: str, objects: Any, ask: Any) -> None:
+    wrong = []
+    for name, one, method, allowed in cases():
+        if one.about:
+            expected = 403 if role not in allowed else 200 if one.says_so else 404
+            got = ask(role, method, name, ABSENT)
+            if got != expected:
+                wrong.append(f"{method} {name}: {got}, not {expected}")
+    assert not wrong
+
+
+def test_sales_people_find_nothing_of_what_others_own(objects: Any, ask: Any) -> None:
+    wrong = []
+    for name, one, method, allowed in cases():
+        if one.about in OWNED:
+            expected = 403 if SALES not in allowed else 200 if one.says_so else 404
+            got = ask(SALES, method, name, objects[one.about][1])
+            if got != expected:
+                wrong.append(f"{method} {name}: {got}, not {expected}")
+    assert not wrong
+
+
+def test_lists_hold_only_what_a_sales_person_owns(people: Any, objects: Any) -> None:
+    client = Client()
+    client.force_login(people[SALES])
+    for kind in sorted(OWNED):
+        found = {row["id"] for row in client.get(f"/api/v1/{kind}s/").json()["results"]}
+        assert objects[kind][0] in found, kind
+        assert objects[kind][1] not in found, kind
+
+
+def test_reading_changes_nothing(people: Any, objects: Any) -> None:
+    client = Client()
+    client.force_login(people[ADMIN])
+    before = state()
+    for name, one, method, _ in cases():
+        if method == "GET":
+            b"".join(client.get(address(name, objects[one.about][0])))
+            assert state() == before, name
+
+
+def state() -> dict[str, str]:
+    """Table -> digest of its rows. Left out: sessions, and who looks at an item at the moment (a lease)."""
+    digests = {}
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            if table.startswith(("crmquality_", "review_", "auth_", "authtoken_")):
+                cursor.execute(f"SELECT (to_jsonb(t) - 'leased_by_id' - 'lease_until')::text FROM {table} t ORDER BY 1")
+                digests[table] = hashlib.sha256(repr(cursor.fetchall()).encode()).hexdigest()
+    return digests
