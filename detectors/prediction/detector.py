@@ -148,7 +148,7 @@ class MissingValueDetector(TrainableDetector):
         return (
             column.filled >= FEWEST
             and len(column.values) > 1
-            and column.repeated >= REPEATED * column.filled
+            and (column.kind is Kind.NUMBER or column.repeated >= REPEATED * column.filled)
             and max(map(len, column.values)) <= LONGEST
         )
 

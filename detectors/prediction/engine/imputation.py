@@ -17,7 +17,7 @@ WORK = 12_000
 """Rows of work a column gets: those its trees are trained on and, at `GUESSED` each, those to be guessed. Look-ups
 count all rows. With a tenth of 100,000 x 15 cells blank, this keeps a table within 20 seconds of one core."""
 
-GUESSED = 0.4
+GUESSED = 0.6
 FEWEST = 4_000
 STEPS_A_ROW = 45 / 8_000
 MOST_STEPS = 60

@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.prediction.engine.encoding import Floats, Ints, Key
 
-FOLDS = 10
+FOLDS = 5
 SHRINK = 2.0
 """Rows' worth of prior mixed into every group, so that a group of one is no proof."""
 
