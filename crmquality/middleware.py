@@ -51,8 +51,6 @@ class ServiceUnavailable:
 
     def process_view(self, request: HttpRequest, view: Handler, *_: object) -> HttpResponse | None:
         """Look up who is asking here: a failure in a later middleware would become an error page."""
-        if not getattr(view, "login_required", True):
-            return None
         try:
             request.user.is_authenticated  # noqa: B018 - the look-up is lazy
         except (OperationalError, InterfaceError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -17,6 +17,7 @@ from crmquality.models import Record
 from crmquality.services.errors import Conflict
 from review.api.serializers import ItemDetail, ItemQuery, ItemSerializer, QueueFilters
 from review.models import ReviewItem
+from review.models.items import ReviewItemQuerySet
 from review.selectors import cards
 from review.services import queue
 
@@ -43,7 +44,7 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         """By the query."""
         query = asked(ItemQuery, self.request)
         state = query.pop("state", None)
-        fitting = queue.Filters(**query).apply(queryset, self.request.user)
+        fitting = queue.Filters(**query).apply(cast(ReviewItemQuerySet, queryset), self.request.user)
         return fitting.filter(state=state) if state else fitting
 
     @extend_schema(parameters=[ItemQuery])
