@@ -39,6 +39,7 @@ class Channel:
     keys: float = math.log(50)
     letter: float = -2.5
     unlisted: float = math.log(0.02)
+    foreign: float = math.log(0.02)
     near_name: float = math.log(1 / 60)
     other_city: float = math.log(0.003 / 1500)
     other_text: float = math.log(0.002)
@@ -87,6 +88,10 @@ class Corrector:
     def _hypotheses(self, seen: Seen) -> Iterator[Hypothesis]:
         if seen.area:
             yield from self._in_area(seen, seen.area, 0.0)
+            if seen.key and not seen.region:
+                # Five digits are a postcode elsewhere too: Berlin, Bayern, 10115 is not in New York.
+                weight = self.channel.foreign + self.channel.letter * len(seen.key)
+                yield Hypothesis(weight if seen.region_text else weight + self.channel.avoided, None, "", seen.code)
         if seen.code:
             yield from self._mistyped_code(seen)
         if seen.key:
@@ -170,11 +175,11 @@ class Corrector:
             weight += min(self._standing_weight(seen.key, code) for code in listed)
         else:
             weight += self.channel.unlisted + self.channel.letter * len(seen.key) + math.log(1500)
-        well_formed = len(seen.code) in (0, self.table.postcode_digits)
+        well_formed = not seen.code or (seen.code.isdigit() and len(seen.code) == self.table.postcode_digits)
         yield Hypothesis(weight, None, seen.region, seen.code if well_formed else "")
 
     def _new_code_weight(self, seen: Seen) -> float:
-        if len(seen.code) != self.table.postcode_digits:
+        if len(seen.code) != self.table.postcode_digits or not seen.code.isdigit():
             return self.channel.other_code
         usual = self.table.serves(seen.code[:3], seen.region)
         return self.channel.new_code if usual else self.channel.new_code - 4.0

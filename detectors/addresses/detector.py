@@ -18,7 +18,7 @@ from detectors.addresses.lines import correct_line
 from detectors.addresses.parsing import AddressParser
 from detectors.addresses.proposing import Correction
 from detectors.addresses.standardising import like, plain
-from detectors.addresses.streets import correct_street
+from detectors.addresses.streets import correct_street, probability
 from detectors.addresses.triples import Triple
 from detectors.addresses.worldwide import country_code
 from detectors.contract import Batch, Detector, Evidence, Finding, RunContext, SetFields
@@ -116,8 +116,8 @@ class AddressDetector(Detector):
                 context.report(at, len(batch), "streets")
             mended = correct_street(text, names) if country in {"", "US", "CA", "GB", "AU"} and text else None
             if mended:
-                p = self._calibration("street", mended.raw)
-                reason = f"{mended.given} is no street type; {mended.proper} is one typing error away"
+                p = probability(mended, self._calibration)
+                reason = f"{mended.given} is no street type; {mended.proper} is, and is spelt nearly so"
                 if p >= _LEAST:
                     yield from _finding(int(record), column, mended.value, text, p, "street-type", reason)
 

@@ -15,7 +15,6 @@ from detectors.addresses.parsing import PARTS, AddressParser
 from detectors.addresses.standardising import folded
 from detectors.evaluation import DoesNotFit, read_table, require
 
-
 _WARM_UP = ("1 Main St, Springfield, IL 62701", "12 Oak Brokendale Heights")
 """A line the table settles and one that asks the tagger: loads both before the clock starts."""
 

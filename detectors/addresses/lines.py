@@ -9,7 +9,7 @@ from detectors.addresses.calibration import Calibration
 from detectors.addresses.correction import Corrector
 from detectors.addresses.parsing import AddressParser
 from detectors.addresses.standardising import like
-from detectors.addresses.streets import correct_street
+from detectors.addresses.streets import correct_street, probability
 from detectors.addresses.triples import Triple
 
 _SURE = 0.5
@@ -45,7 +45,7 @@ def correct_line(
             value = _replaced(value, given, proper)
             score, reasons = score * p, [*reasons, correction.reason]
     if parsed.street and (mended := correct_street(parsed.street, names)):
-        p = calibration("street", mended.raw) * parsed.confidence.get("street", 0.0)
+        p = probability(mended, calibration) * parsed.confidence.get("street", 0.0)
         if p >= _SURE:
             value = value.replace(parsed.street, mended.value, 1)
             score, reasons = score * p, [*reasons, f"{mended.given} should be {mended.proper}"]

@@ -20,7 +20,7 @@ from detectors.addresses.calibration import CEILING, CURVES, logit
 from detectors.addresses.composing import Tagged, broken_records, composed_line, street_line, typo
 from detectors.addresses.correction import Corrector
 from detectors.addresses.gazetteer import us_gazetteer
-from detectors.addresses.standardising import place_key
+from detectors.addresses.standardising import place_key, standard_street
 from detectors.addresses.streets import correct_street
 from detectors.addresses.tagging import MODEL, TAGS
 from detectors.addresses.triples import Triple
@@ -118,7 +118,7 @@ def learn_calibration() -> dict[str, list[tuple[float, float]]]:
     for _ in range(RECORDS):
         line, meant = _street(rng)
         if mended := correct_street(line, names):
-            seen["street"].append((logit(mended.raw), mended.value == meant))
+            seen["street"].append((logit(mended.raw), standard_street(mended.value) == standard_street(meant)))
     curves = {part: isotonic(points) for part, points in sorted(seen.items())}
     CURVES.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
     return curves

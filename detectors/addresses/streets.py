@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 
 from rapidfuzz.distance import OSA
 
+from detectors.addresses.calibration import Calibration
 from detectors.addresses.standardising import (
     STREET_TYPES,
     directional_words,
@@ -25,26 +26,26 @@ from detectors.addresses.standardising import (
 
 _WORD = re.compile(r"[^\s,;]+")
 _USUAL = frozenset(
-    [
+    word
+    for short in (
         "ST",
-        "STREET",
         "AVE",
-        "AVENUE",
         "RD",
-        "ROAD",
         "DR",
-        "DRIVE",
         "BLVD",
-        "BOULEVARD",
         "LN",
-        "LANE",
         "CT",
-        "COURT",
         "HWY",
-        "HIGHWAY",
         "PKWY",
-        "PARKWAY",
-    ]
+        "CIR",
+        "PL",
+        "TER",
+        "WAY",
+        "TRL",
+        "SQ",
+        "PLZ",
+    )
+    for word in (short, *STREET_TYPES[short][:1])
 )
 
 
@@ -56,6 +57,16 @@ class StreetCorrection:
     raw: float
     given: str
     proper: str
+
+
+def probability(mended: StreetCorrection, calibration: Calibration) -> float:
+    """The calibrated probability; below even odds at most the raw posterior.
+
+    Composed names resemble street types less than real ones do (COTNER, CONNORS), so the curve is trusted upward only
+    where the model itself is for the correction.
+    """
+    calibrated = calibration("street", mended.raw)
+    return calibrated if mended.raw >= 0.5 else min(calibrated, mended.raw)
 
 
 def correct_street(text: str, names: Collection[str]) -> StreetCorrection | None:
@@ -87,7 +98,7 @@ def _type_position(words: list[str]) -> int | None:
     at = end - 1
     while at > 1 and (words[at] in ways or any(mark.isdigit() for mark in words[at])):
         at -= 1
-    if at < 2 or any(word in types for word in words[2 : at + 1]) or len(words[at]) < 3 or not words[at].isalpha():
+    if at < 2 or any(word in types for word in words[1 : at + 1]) or len(words[at]) < 3 or not words[at].isalpha():
         return None
     return at
 
@@ -95,12 +106,15 @@ def _type_position(words: list[str]) -> int | None:
 @lru_cache(maxsize=50_000)
 def _mended(word: str) -> tuple[str, float]:
     """(the type most likely meant or "", its posterior): each type mistyped, against a street's name without a type."""
+    for way in directional_words():
+        if word.startswith(way) and word[len(way) :] in _USUAL:
+            return f"{way} {word[len(way) :]}", 0.999
     weights: dict[str, float] = {}
     for proper, short in street_type_words().items():
         edits = OSA.distance(word, proper, score_cutoff=2)
         if edits > (0 if len(proper) < 3 else 1 if len(word) < 6 else 2):
             continue
-        usual = 0.1 if proper in _USUAL else 0.005
+        usual = 0.1 if proper in _USUAL else 0.001
         spelled = 1.0 if proper in {short, *_written_out()} else 0.1
         weights[proper] = usual * spelled * 0.01 * (0.05 / (50 * len(proper))) ** (edits - 1) / (50 * len(proper))
     if not weights:
@@ -108,7 +122,7 @@ def _mended(word: str) -> tuple[str, float]:
     best = max(weights, key=lambda proper: weights[proper])
     short = street_type_words()[best]
     same = sum(weight for proper, weight in weights.items() if street_type_words()[proper] == short)
-    name = 0.02 * math.exp(-2.7 * len(word))
+    name = 0.05 * math.exp(-2.2 * len(word))
     return best, same / (sum(weights.values()) + name)
 
 

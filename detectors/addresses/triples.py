@@ -93,5 +93,7 @@ def postcode_digits(text: str) -> str:
     text = plain(text.strip())
     head = text.removesuffix(".0").split("-")[0].split(" ")[0]
     digits = head.translate(_LOOKALIKES) if sum(mark.isdigit() for mark in head) >= 3 else head
-    digits = digits if digits.isdigit() else ""
+    if not digits.isdigit():
+        # One odd mark among four digits stays: it is a typing error to be mended.
+        digits = head if len(head) == 5 and sum(mark.isdigit() for mark in head) == 4 else ""
     return digits[:5] if len(digits) == 9 else digits

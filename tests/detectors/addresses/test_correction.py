@@ -33,6 +33,7 @@ def found(*rows, detector=None, **columns):
         (("Springfield", "IL", "67201"), "postcode-typo", {"zip": "62701"}),
         (("Boston", "MA", "2108"), "postcode-leading-zero", {"zip": "02108"}),
         (("Boston", "MA", "2108-1234"), "postcode-leading-zero", {"zip": "02108-1234"}),
+        (("Birmingham", "AL", "x5233"), "postcode-typo", {"zip": "35233"}),
         (("", "IL", "62701"), "city-from-postcode", {"city": "Springfield"}),
         (("Buffalo Grove", "IL", ""), "postcode-from-city", {"zip": "60089"}),
     ],
