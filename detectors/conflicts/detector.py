@@ -57,6 +57,11 @@ class ConflictDetector(RuleDetector):
             made.trust = _graded(made._repairs(batch, context), batch, labels)
         return made
 
+    def metrics(self) -> dict[str, float]:
+        """Acceptance by rule; how many corrected records it learned from, and each rule's precision a column."""
+        graded = {f"precision:{key}": tally.precision for key, tally in sorted(self.trust.items())}
+        return {**super().metrics(), "lessons": float(len(self.lessons)), **graded}
+
     def _repairs(self, batch: Batch, context: RunContext) -> list[Repair]:
         names = [name for name in batch.frame.columns if batch.roles.get(name, Role.IGNORE) is not Role.IGNORE]
         return repairs.find(batch.frame, names, context.report, self.lessons)

@@ -85,10 +85,13 @@ def _judged(field: Field, other: Field, splits: dict[int, Split]) -> Iterator[Mo
     if not len(rows):
         return
     by_chance = (splits_here & ~blank).sum() / max(1, (~blank).sum())
-    expected = by_chance * (blank & (field.codes >= 0)).sum()
+    expected = float(by_chance * (blank & (field.codes >= 0)).sum())
     precision = max(0.0, (len(rows) - expected) / (len(rows) + 0.5))
     known = set(field.texts)
+    whole = set(np.unique(field.codes[splits_here & ~blank]).tolist())
     for row in rows.tolist():
+        if int(field.codes[row]) in whole:
+            continue  # The same text stands where nothing is missing: it is whole as it is.
         rest, part = splits[int(field.codes[row])]
         score = precision * (1.0 if rest in known else 0.9)
         yield Moved(row, field.name, rest, other.name, part, score)

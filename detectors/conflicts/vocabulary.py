@@ -8,7 +8,7 @@ places can tell it, and only if there is but one.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -100,7 +100,7 @@ def _pick(
     position: int, distances: np.ndarray, masks: list[str], counts: np.ndarray, common: np.ndarray
 ) -> tuple[int, Look]:
     mask, own = masks[position], counts[position]
-    allowed = (distances > 0) & (common != position)
+    allowed = (distances > 0) & (distances <= max(1, len(mask) // 2)) & (common != position)
     allowed &= (own * _TIMES <= counts[common]) | ((own == 1) & (counts[common] >= _COMMON))
     order = np.flatnonzero(allowed)
     if not len(order):
@@ -109,6 +109,8 @@ def _pick(
     ranked = sorted(order, key=lambda at: (distances[at] + (len(masks[common[at]]) != len(mask)), -counts[common[at]]))
     best = ranked[0]
     other = masks[common[best]]
+    if _differ_in_codes(mask, other):
+        return -1, (False, FAR)
     look = len(other) == len(mask), _level(mask, other, int(distances[best]))
     if (
         len(ranked) > 1
@@ -121,13 +123,19 @@ def _pick(
     return (int(common[best]), look) if look[1] != FAR else (-1, look)
 
 
+def _differ_in_codes(mask: str, other: str) -> bool:
+    """Whether only words of letters and digits differ ("L99 9LY", "L99 9RL"): codes differ in letters by nature."""
+    changed = list((Counter(other.split()) - Counter(mask.split())).elements())
+    return bool(changed) and all("9" in word and any(sign.isalpha() for sign in word) for word in changed)
+
+
 def _level(mask: str, other: str, distance: int) -> int:
     longest = max(len(mask), len(other))
     if len(mask) == len(other):
         distance = min(distance, Hamming.distance(mask, other))
     if distance <= max(1.0, 0.15 * longest) and longest >= 3:
         return SLIP
-    if distance <= 0.34 * longest:
+    if distance <= 0.25 * longest:
         return NEAR
     return SHAPED if len(mask) == len(other) and distance <= 0.5 * longest else FAR
 
