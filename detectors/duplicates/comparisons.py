@@ -237,11 +237,8 @@ class Planner:
         number, street = preparing.street_line(whole)
         if numbers:
             own = encode(frame[numbers[0]], WORDS)
-            number, _ = preparing.street_line(own)
-            if own.filled < 0.5 * len(frame):
-                number, _ = preparing.street_line(encode(frame[numbers[0]].fillna(frame[lines[0]]), WORDS))
-            elif not numbers:
-                street = whole
+            if own.filled >= 0.5 * len(frame):
+                number, street = preparing.street_line(own)[0], whole
         prepared = preparing.words(street)
         exact = combine(_exact(prepared.column), _exact(number))
         self.plan.add(

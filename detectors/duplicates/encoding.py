@@ -18,7 +18,7 @@ from detectors.duplicates import text as kernels
 from detectors.duplicates.text import ALNUM, DIGITS, EMAIL, WORDS, Bytes, Codes, Hashes, Ints
 from detectors.missing_values import PLACEHOLDERS
 
-__all__ = ["ALNUM", "DIGITS", "EMAIL", "WORDS", "Column", "encode", "encode_values", "pieces"]
+__all__ = ["ALNUM", "DIGITS", "EMAIL", "WORDS", "Column", "cut", "encode", "encode_values", "pieces"]
 
 _NAMES_TOO = frozenset({"na", "nan", "nc", "nil", "nie", "ka", "unk", "nat", "set", "missing", "blank"})
 """Placeholders that, once cleaned, could be somebody's name; kept as values."""
@@ -95,7 +95,7 @@ def pieces(column: Column) -> tuple[Codes, Ints, Column]:
     firsts, lasts, bounds = _word_bounds(column.text, column.starts)
     hashes = kernels.hash_parts(column.text, firsts, lasts)
     codes, sample = kernels.intern(hashes)
-    text, starts = _cut(column.text, firsts[sample], lasts[sample])
+    text, starts = cut(column.text, firsts[sample], lasts[sample])
     return codes, bounds, Column(codes, text, starts, hashes[sample])
 
 
@@ -120,7 +120,8 @@ def _word_bounds(text: Bytes, starts: Ints) -> tuple[Ints, Ints, Ints]:
 
 
 @kernels.compiled
-def _cut(text: Bytes, firsts: Ints, lasts: Ints) -> tuple[Bytes, Ints]:
+def cut(text: Bytes, firsts: Ints, lasts: Ints) -> tuple[Bytes, Ints]:
+    """The parts text[firsts[i]:lasts[i]] as a new buffer."""
     ends = np.zeros(len(firsts) + 1, np.int64)
     for place in range(len(firsts)):
         ends[place + 1] = ends[place] + lasts[place] - firsts[place]
@@ -158,7 +159,7 @@ def _folded(text: Bytes, starts: Ints) -> tuple[Bytes, Ints]:
     both = np.concatenate([text, extra])
     ends = np.concatenate([starts[1:], len(text) + extra_starts[1:]])
     firsts = np.concatenate([starts[:-1], len(text) + extra_starts[:-1]])
-    return _cut(both, firsts[chosen], ends[chosen])
+    return cut(both, firsts[chosen], ends[chosen])
 
 
 def _joined(cells: list[bytes]) -> tuple[Bytes, Ints]:

@@ -200,17 +200,17 @@ def emails(
     out: Levels,
     keep_best: bool,
 ) -> None:
-    """An e-mail: 1 different, 2 local parts alike, 3 same local part elsewhere, 4 nearly equal, 5 equal.
+    """An e-mail: 1 different, 2 same local part elsewhere, 3 nearly equal, 4 equal; merely alike says nothing (0).
 
-    Where the local part holds the given or family name, namesakes look alike: levels 2 and 3 then say nothing (0),
-    and so does 4 if digits or the first letter differ ("smith1" and "smith2", "a.lee" and "b.lee").
+    Where the local part holds the given or family name, namesakes look alike: level 2 then says nothing either,
+    and neither does 3 if digits or the first letter differ ("smith1" and "smith2", "a.lee" and "b.lee").
     """
     peq = np.zeros(256, np.uint64)
     for pair in range(len(left)):
         a, b = codes[left[pair]], other[right[pair]]
         level = 0
         if a >= 0 and b >= 0:
-            level = 5 if a == b else 1
+            level = 4 if a == b else 1
         if level == 1:
             first, start = starts[a], starts[b]
             longest = max(starts[a + 1] - first, starts[b + 1] - start)
@@ -222,17 +222,17 @@ def emails(
             if abs(size - wide) * 10 <= local * 3:
                 local = edits(text, first, ats[a], text, start, ats[b], peq)
             if whole <= _allowed(longest):
-                level = 4
-            elif local == 0:
                 level = 3
-            elif whole * 10 <= longest * 2 or local * 10 <= max(size, wide) * 3:
+            elif local == 0:
                 level = 2
-            if level >= 2 and (
+            elif whole * 10 <= longest * 2 or local * 10 <= max(size, wide) * 3:
+                level = 0  # made of the same name, or a bad typing error: it says nothing
+            if (level == 2 or level == 3) and (
                 _holds(text, first, ats[a], family, left[pair], family_text, family_starts)
                 or _holds(text, first, ats[a], given, left[pair], given_text, given_starts)
             ):
                 slip = text[first] == text[start] and _same_digits(text, first, ats[a], start, ats[b])
-                level = 4 if level == 4 and slip else 0
+                level = 3 if level == 3 and slip else 0
         if not keep_best or level > out[pair]:
             out[pair] = level
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from detectors.duplicates import text as kernels
-from detectors.duplicates.encoding import DIGITS, EMAIL, WORDS, Column, encode, encode_values, pieces
+from detectors.duplicates.encoding import DIGITS, EMAIL, WORDS, Column, cut, encode, encode_values, pieces
 from detectors.duplicates.text import Codes, Hashes, Ints
 from detectors.duplicates.vocabulary import LEGAL_FORMS, NICKNAMES, SAME_WORDS, SUFFIXES, TITLES
 
@@ -97,14 +97,8 @@ def looks_like_people(series: pd.Series) -> bool:
 def phone(series: pd.Series) -> Column:
     """Telephone numbers as their last nine digits: country code and trunk zero are written or not."""
     column = encode(series, DIGITS)
-    values = [value.lstrip("0")[-9:] if len(value) >= 5 else "" for value in column.values()]
-    return encode_values(values, column.codes)
-
-
-def email(series: pd.Series) -> tuple[Column, Ints]:
-    """E-mail addresses, and the position of "@" (the end where there is none) in the column's text."""
-    column = encode(series, EMAIL)
-    return column, find(column, "@")
+    firsts, lasts = column.starts[:-1], column.starts[1:]
+    return parts_of(column, np.where(lasts - firsts >= 5, np.maximum(firsts, lasts - 9), lasts), lasts)
 
 
 @kernels.compiled
@@ -186,24 +180,52 @@ def _century(year: int) -> int:
 def words(column: Column, *, drop: frozenset[str] = frozenset()) -> Words:
     """The words of each value in one spelling ("st" and "street"), weighed by how rare they are.
 
-    drop: words that count for little (legal forms); they keep a twentieth of their weight.
+    Values that differ by spelling or blanks only become one. drop: words that count for little (legal forms); they
+    keep a twentieth of their weight.
     """
-    spelled = [" ".join(SAME_WORDS.get(part, part) for part in value.split()) for value in column.values()]
-    column = encode_values(spelled, column.codes)
-    tokens, bounds, vocabulary = pieces(column)
+    tokens, bounds, written = pieces(column)
+    spelled = [SAME_WORDS.get(word, word) for word in written.values()]
+    vocabulary = encode_values(spelled, np.arange(len(spelled), dtype=np.int32))
+    tokens = vocabulary.codes[tokens]
+    joined = _joined(bounds, tokens, vocabulary.text, vocabulary.starts)
+    merged, sample = kernels.intern(joined)
+    tokens, bounds = _regroup(bounds, tokens, sample)
+    text, starts = kernels.take(column.text, column.starts, sample)
+    codes = np.append(merged, np.int32(-1))[column.codes]
+    column = Column(codes, text, starts, joined[sample])
     per_token = np.zeros(len(vocabulary), np.float64)
-    owners = np.repeat(np.arange(len(column)), np.diff(bounds))
-    np.add.at(per_token, tokens, column.counts[owners])
+    np.add.at(per_token, tokens, column.counts[np.repeat(np.arange(len(column)), np.diff(bounds))])
     weights = np.log1p(max(column.filled, 1) / np.maximum(per_token, 1.0)) + 0.1
     if drop:
-        light = np.array([value in drop for value in vocabulary.values()], dtype=bool)
+        light = np.array([word in drop for word in vocabulary.values()], dtype=bool)
         weights[light] *= 0.05
-    return Words(column, bounds, tokens, weights, vocabulary, _joined(column))
+    return Words(column, bounds, tokens, weights, vocabulary, column.hashes)
 
 
-def _joined(column: Column) -> Hashes:
-    """A hash of each value without its blanks."""
-    return kernels.clean(column.text, column.starts, kernels.ALNUM)[2]
+@kernels.compiled
+def _joined(bounds: Ints, tokens: Codes, text: npt.NDArray[np.uint8], starts: Ints) -> Hashes:
+    """A hash of each value's words without blanks between them; 0 for no words."""
+    out = np.zeros(len(bounds) - 1, np.uint64)
+    for value in range(len(out)):
+        mixed = np.uint64(14695981039346656037)
+        for place in range(bounds[value], bounds[value + 1]):
+            for at in range(starts[tokens[place]], starts[tokens[place] + 1]):
+                mixed = (mixed ^ np.uint64(text[at])) * np.uint64(1099511628211)
+        if bounds[value + 1] > bounds[value]:
+            out[value] = kernels.finish(mixed)
+    return out
+
+
+@kernels.compiled
+def _regroup(bounds: Ints, tokens: Codes, sample: Ints) -> tuple[Codes, Ints]:
+    """The words of the sampled values only."""
+    ends = np.zeros(len(sample) + 1, np.int64)
+    for place in range(len(sample)):
+        ends[place + 1] = ends[place] + bounds[sample[place] + 1] - bounds[sample[place]]
+    out = np.empty(ends[-1], np.int32)
+    for place in range(len(sample)):
+        out[ends[place] : ends[place + 1]] = tokens[bounds[sample[place]] : bounds[sample[place] + 1]]
+    return out, ends
 
 
 def street_line(column: Column) -> tuple[Column, Column]:
@@ -211,13 +233,65 @@ def street_line(column: Column) -> tuple[Column, Column]:
 
     The number is the first word that begins or ends with a digit; letters behind it are dropped.
     """
-    numbers, streets = [], []
-    for value in column.values():
-        parts = value.split()
-        at = next((place for place, part in enumerate(parts) if part[0].isdigit() or part[-1].isdigit()), None)
-        numbers.append("" if at is None else re.sub(r"(?<=\d)\D+$", "", parts[at]))
-        streets.append(" ".join(parts if at is None else parts[:at] + parts[at + 1 :]))
-    return encode_values(numbers, column.codes), encode_values(streets, column.codes)
+    first, last, stop = _number_bounds(column.text, column.starts)
+    numbers = parts_of(column, first, last)
+    text, starts = _without(column.text, column.starts, first, stop)
+    return numbers, _interned(text, starts, column.codes)
+
+
+@kernels.compiled
+def _number_bounds(text: npt.NDArray[np.uint8], starts: Ints) -> tuple[Ints, Ints, Ints]:
+    """Where each value's house number begins, where its digits end, and where its word ends."""
+    size = len(starts) - 1
+    firsts, lasts, stops = starts[:-1].copy(), starts[:-1].copy(), starts[:-1].copy()
+    for value in range(size):
+        word = starts[value]
+        for place in range(starts[value], starts[value + 1] + 1):
+            if place == starts[value + 1] or text[place] == 32:
+                if place > word and (48 <= text[word] <= 57 or 48 <= text[place - 1] <= 57):
+                    last = place
+                    while not 48 <= text[last - 1] <= 57:
+                        last -= 1
+                    firsts[value], lasts[value], stops[value] = word, last, place
+                    break
+                word = place + 1
+    return firsts, lasts, stops
+
+
+@kernels.compiled
+def _without(text: npt.NDArray[np.uint8], starts: Ints, first: Ints, stop: Ints) -> tuple[npt.NDArray[np.uint8], Ints]:
+    """Every value without text[first:stop] and one blank beside it."""
+    out = np.empty(len(text), np.uint8)
+    ends = np.zeros(len(starts), np.int64)
+    at = 0
+    for value in range(len(starts) - 1):
+        begin = at
+        for place in range(starts[value], starts[value + 1]):
+            if first[value] <= place < stop[value]:
+                continue
+            if text[place] == 32 and (at == begin or out[at - 1] == 32):
+                continue
+            out[at] = text[place]
+            at += 1
+        if at > begin and out[at - 1] == 32:
+            at -= 1
+        ends[value + 1] = at
+    return out[:at].copy(), ends
+
+
+def parts_of(column: Column, first: Ints, last: Ints) -> Column:
+    """A column of text[first:last] of each distinct value; missing where that is empty."""
+    hashes = kernels.hash_parts(column.text, first, last)
+    merged, sample = kernels.intern(hashes)
+    text, starts = cut(column.text, first[sample], last[sample])
+    return Column(np.append(merged, np.int32(-1))[column.codes], text, starts, hashes[sample])
+
+
+def _interned(text: npt.NDArray[np.uint8], starts: Ints, codes: Codes) -> Column:
+    hashes = kernels.hash_parts(text, starts[:-1], starts[1:])
+    merged, sample = kernels.intern(hashes)
+    text, starts = kernels.take(text, starts, sample)
+    return Column(np.append(merged, np.int32(-1))[codes], text, starts, hashes[sample])
 
 
 def number(series: pd.Series) -> Floats:
