@@ -22,7 +22,7 @@ _PUBLISHED = {
     ("flights", 20): 0.641,
     ("beers", 20): 0.848,
 }
-"""F1 of Raha + Baran with 20 labelled rows, as published; they do not run on Python 3.11."""
+"""F1 of Raha + Baran with 20 labelled rows, their published figures; not run here."""
 
 _WITHOUT_ERRORS = (
     "cleaning/hospital/clean.csv",

@@ -9,7 +9,7 @@ KDD 2017 (correct a dependency for chance); the leave-one-out form is ours: it i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,10 +96,15 @@ def group(xs: Ints, ys: Ints, x_size: int, y_size: int) -> Groups:
     return Groups(width, pairs, counts, sizes, top, first, second)
 
 
-def find(table: Table) -> Iterator[tuple[Field, list[Dependency]]]:
-    """For every column, what determines it, best first; a column nothing determines gives an empty list."""
+def find(table: Table, report: Callable[..., None] | None = None) -> Iterator[tuple[Field, list[Dependency]]]:
+    """For every column, what determines it, best first; a column nothing determines gives an empty list.
+
+    report: called before each column with (done, total, stage), so that a run can be cancelled.
+    """
     found: dict[str, list[Dependency]] = {field.name: [] for field in table.fields}
-    for determinant in table.fields:
+    for done, determinant in enumerate(table.fields):
+        if report is not None:
+            report(done, len(table.fields), f"conflicts: what {determinant.name} tells")
         rows = _sample(determinant, table.rows)
         if rows is None:
             continue

@@ -14,6 +14,7 @@ from detectors.conflicts.decoys import Look
 from detectors.conflicts.lessons import Lesson, learn, rewrite
 from detectors.conflicts.likeness import FAR, likeness, shape
 from detectors.conflicts.moved import moved
+from detectors.conflicts.styles import restyled
 from detectors.conflicts.table import Field, Table, encode
 from detectors.conflicts.vocabulary import misspellings
 from detectors.conflicts.voting import Disagreement, Vote, vote
@@ -24,7 +25,7 @@ Report = Callable[..., None]
 _FAMILY = {"slip": "slip", "misspelling": "slip", "told": "belief", "trusted-sources": "belief"}
 """Rules whose repairs should fall anywhere in the table: where they gather, something else is going on."""
 
-_WRITING = ("as-corrected", "moved-part")
+_WRITING = ("as-corrected", "moved-part", "column-style")
 _APPLIED = 0.5
 """Score from which a rewriting is taken as made when the rest of the table is asked."""
 
@@ -46,7 +47,7 @@ class Repair:
 
 def from_votes(table: Table, report: Report) -> Iterator[Repair]:
     """What the other columns say, column by column."""
-    for done, (field, determinants) in enumerate(dependencies.find(table), start=1):
+    for done, (field, determinants) in enumerate(dependencies.find(table, report), start=1):
         report(done, len(table.fields), f"conflicts: {field.name}")
         if determinants:
             yield from _from_vote(table, vote(table, field, determinants))
@@ -163,6 +164,15 @@ def _gathered(other: Field, rows: np.ndarray, total: int) -> np.ndarray:
     return np.asarray(np.append(much, False)[keys])
 
 
+def from_styles(table: Table) -> Iterator[Repair]:
+    """Cells that stray from the way their column is written."""
+    for field in table.fields:
+        for one in restyled(field):
+            detail = f"Nearly all of {field.name} is written otherwise; {one.says}."
+            for row in np.flatnonzero(field.codes == one.code):
+                yield Repair(int(row), field.name, one.value, "column-style", one.score, detail)
+
+
 def from_lessons(frame: pd.DataFrame, names: Sequence[str], lessons: Sequence[Lesson]) -> Iterator[Repair]:
     """What people's corrections teach about the way a column is written."""
     for name in names:
@@ -223,7 +233,8 @@ def find(frame: pd.DataFrame, names: Sequence[str], report: Report, lessons: Seq
     What is only a matter of writing is mended first, as people's corrections teach, so that the vote compares
     like with like; the vote's proposal then stands for both.
     """
-    written = [*from_moved(encode(frame, names)), *from_lessons(frame, names, lessons)]
+    raw = encode(frame, names)
+    written = [*from_styles(raw), *from_moved(raw), *from_lessons(frame, names, lessons)]
     likely = [repair for repair in written if repair.score >= _APPLIED]
     table = encode(_rewritten(frame, likely), names)
     found = [*written, *from_votes(table, report), *from_vocabulary(table, report), *from_sources(table, lessons)]

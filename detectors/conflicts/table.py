@@ -15,7 +15,6 @@ from detectors.formats.placeholders import is_placeholder
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 _TIME = re.compile(
     r"(?<![\d:])(\d{1,2}):(\d{2})(?::\d{2})?\s*(?:([aApP])(?:\.?\s?[mM]\b\.?|(?![a-z]))|(noon|midnight))?(?![\d:])"

@@ -242,3 +242,13 @@ def test_tables_that_do_not_fit_say_so(tmp_path):
     (tmp_path / "b.csv").write_text("x\n1\n")
     with pytest.raises(DoesNotFit, match="columns"):
         evaluate(Namespace(dirty=tmp_path / "a.csv", clean=tmp_path / "b.csv", labels=0, index="", at=0.5, seed=0))
+
+
+def test_strays_are_written_in_the_style_of_their_column():
+    frame = places()
+    frame["at"] = [f"{row % 11 + 1}:{row % 50 + 10} {'ap'[row % 2]}.m." for row in range(len(frame))]
+    frame.loc[[3, 4, 5], "at"] = ["4:13pDec 1", "5:14 AM", "6:15 p.m. (estimated)"]
+    frame.loc[1, "zip"] = "2108"
+    frame.loc[1, ["city", "state"]] = ["Boston", "MA"]
+    found = {cell: value for cell, (value, _) in detect(frame).items()}
+    assert found == {(3, "at"): "4:13 p.m.", (4, "at"): "5:14 a.m.", (5, "at"): "6:15 p.m.", (1, "zip"): "02108"}
