@@ -90,7 +90,7 @@ class Discovery:
         self.answers: dict[int, Answer] = {answer.row: answer for answer in answers}
         self.pool: Rows = np.arange(len(table))
         self.place_in_pool: Rows = self.pool
-        self.similarity = Similarity(table.similar, table.isolation)
+        self.similarity = Similarity(table.similar, table.outlyingness)
         self.expected = self.similarity.mean
         self.by_trees: Floats | None = None
         self.by_leaves = table.isolation
@@ -133,7 +133,7 @@ class Discovery:
         self.by_trees = retrained(self.table.inputs, rows, confirmed, trust, self.seed + len(rows))
 
     def resume(
-        self, answers: Sequence[Answer], *, pool: Rows, length: float, noise: float, expected: Matrix,
+        self, answers: Sequence[Answer], *, pool: Rows, length: float, noise: float, base: float, expected: Matrix,
         by_leaves: Floats, by_trees: Floats | None,
     ) -> None:  # fmt: skip
         """Take up a stored state as it was after its last refit and answers."""
@@ -141,7 +141,7 @@ class Discovery:
         self.by_leaves, self.by_trees, self.expected = by_leaves, by_trees, np.array(expected)
         if len(pool) < len(self.table):
             self._set_pool(pool)
-        self.similarity.length, self.similarity.noise = length, noise
+        self.similarity.length, self.similarity.noise, self.similarity.base = length, noise, base
         self._replay()
         self._spread_pool()
 
@@ -177,7 +177,7 @@ class Discovery:
         self.pool = pool
         self.place_in_pool = np.full(len(self.table), -1)
         self.place_in_pool[pool] = np.arange(len(pool))
-        self.similarity = Similarity(self.table.similar[self.pool], self.table.isolation[self.pool])
+        self.similarity = Similarity(self.table.similar[self.pool], self.table.outlyingness[self.pool])
 
     def _replay(self) -> None:
         rows, confirmed, trust = self._arrays()
@@ -191,7 +191,7 @@ class Discovery:
             self.expected = self.similarity.mean
             return
         if everywhere:
-            self.expected = self.similarity.expected(self.table.similar, self.table.isolation)
+            self.expected = self.similarity.expected(self.table.similar, self.table.outlyingness)
         self.expected[self.pool] = self.similarity.mean
 
     def _arrays(self) -> tuple[Rows, Verdicts, Floats]:

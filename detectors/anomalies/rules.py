@@ -30,13 +30,16 @@ SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """low < value <= high of one feature; an infinite bound is none."""
+    """low < value <= high of one feature; an infinite bound is none. yes_or_no: the feature is 1 or 0."""
 
     feature: str
     low: float
     high: float
+    yes_or_no: bool = False
 
     def __str__(self) -> str:
+        if self.yes_or_no:
+            return self.feature if self.low >= 0 else f"not: {self.feature}"
         if np.isinf(self.low):
             return f"{self.feature} <= {_short(self.high)}"
         if np.isinf(self.high):
@@ -82,7 +85,8 @@ def describe(
     if not boxes:
         return []
     chosen = _cover(boxes, inside, yes, no)
-    rules = [_rule(boxes[place], inside[place], names, yes, no) for place in chosen]
+    binary = np.asarray(np.isin(values, (0, 1)).all(axis=0), bool).reshape(-1)
+    rules = [_rule(boxes[place], inside[place], names, binary, yes, no) for place in chosen]
     return sorted(rules, key=lambda rule: (-rule.confirmed, rule.dismissed, len(rule.conditions), str(rule)))
 
 
@@ -161,9 +165,19 @@ def _conditions(box: tuple[Floats, Floats]) -> list[int]:
     return [int(column) for column in np.flatnonzero(np.isfinite(box[0]) | np.isfinite(box[1]))]
 
 
-def _rule(box: tuple[Floats, Floats], inside: npt.NDArray[np.bool_], names: Sequence[str], yes: Rows, no: Rows) -> Rule:
+def _rule(
+    box: tuple[Floats, Floats],
+    inside: npt.NDArray[np.bool_],
+    names: Sequence[str],
+    binary: npt.NDArray[np.bool_],
+    yes: Rows,
+    no: Rows,
+) -> Rule:
     low, high = box
-    conditions = tuple(Condition(names[column], float(low[column]), float(high[column])) for column in _conditions(box))
+    conditions = tuple(
+        Condition(names[column], float(low[column]), float(high[column]), bool(binary[column]))
+        for column in _conditions(box)
+    )
     return Rule(conditions, int(inside[yes].sum()), int(inside[no].sum()), float(inside.mean()))
 
 

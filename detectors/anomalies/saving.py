@@ -36,6 +36,7 @@ def save(
             "seed": discovery.seed,
             "length": discovery.similarity.length,
             "noise": discovery.similarity.noise,
+            "base": discovery.similarity.base,
             "trees_fitted": discovery.by_trees is not None,
         }
     storage.write(directory, signature=SIGNATURE, arrays=arrays, facts=facts)
@@ -95,6 +96,7 @@ def _discovery(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any])
         pool=arrays["pool"],
         length=float(facts["length"]),
         noise=float(facts["noise"]),
+        base=float(facts["base"]),
         expected=arrays["expected"],
         by_leaves=arrays["by_leaves"],
         by_trees=arrays["by_trees"] if facts["trees_fitted"] else None,

@@ -14,7 +14,7 @@ from detectors.anomalies.detector import AnomalyDetector
 from detectors.anomalies.discovery import Answer, Discovery, unlabelled
 from detectors.anomalies.features import Feature, Features, features
 from detectors.anomalies.forest import grow
-from detectors.anomalies.rules import describe
+from detectors.anomalies.rules import Condition, describe
 from detectors.anomalies.similarity import Similarity, standardised
 from detectors.contract import Batch, Label, ModelFileError, RunContext
 from detectors.evaluation import DoesNotFit
@@ -268,6 +268,12 @@ def test_confirmed_anomalies_become_a_rule_that_leaves_dismissed_ones_out(blob, 
     assert not inside[rows[~confirmed]].any()
     assert all(1 <= len(rule.conditions) <= 4 for rule in rules)
     assert "x0 > " in str(rules[0]) or "x1 <= " in str(rules[0])
+
+
+def test_a_condition_reads_as_a_person_says_it():
+    assert str(Condition("Amount", 50_000, np.inf)) == "Amount > 50,000"
+    assert str(Condition("days open", -np.inf, 1)) == "days open <= 1"
+    assert str(Condition("Stage is won", 0.4, np.inf, yes_or_no=True)) == "Stage is won"
 
 
 def test_a_stream_like_the_reference_keeps_its_trees_and_a_changed_one_loses_some():
