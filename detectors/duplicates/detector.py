@@ -32,6 +32,7 @@ class DuplicateDetector(TrainableDetector):
     learned: kind of entity -> what decisions taught, where that proved better than the unsupervised score.
     links: pairs of record ids that are, or are not, one entity.
     rules: column -> an admin's survivorship rule.
+    deduplicated: sources without duplicates of their own; a cluster holds one record of each at most.
     """
 
     name: ClassVar[str] = "duplicates"
@@ -41,6 +42,7 @@ class DuplicateDetector(TrainableDetector):
     learned: Mapping[str, Learned] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    deduplicated: frozenset[str] = frozenset()
 
     def detect(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
         """Clusters to merge and doubtful pairs; scores are probabilities (see `scoring`)."""
@@ -63,7 +65,13 @@ class DuplicateDetector(TrainableDetector):
             if len(part) < 2:
                 continue
             linkage = link(
-                part, entity, context, model=self.models.get(entity), links=self.links, learned=self.learned.get(entity)
+                part,
+                entity,
+                context,
+                model=self.models.get(entity),
+                links=self.links,
+                learned=self.learned.get(entity),
+                deduplicated=self.deduplicated,
             )
             if linkage.plan.comparisons:
                 yield linkage, part
@@ -111,12 +119,12 @@ class DuplicateDetector(TrainableDetector):
         return found
 
     def save(self, directory: Path) -> None:
-        modelfile.save(directory, modelfile.State(self.models, self.learned, self.links, self.rules))
+        modelfile.save(directory, modelfile.State(self.models, self.learned, self.links, self.rules, self.deduplicated))
 
     @classmethod
     def load(cls, directory: Path) -> Self:
         state = modelfile.load(directory)
-        return cls(models=state.models, learned=state.learned, links=state.links, rules=state.rules)
+        return cls(state.models, state.learned, state.links, state.rules, state.deduplicated)
 
 
 def ordered(batch: Batch) -> Batch:

@@ -58,11 +58,13 @@ def link(
     model: Model | None = None,
     links: Links | None = None,
     learned: Learned | None = None,
+    deduplicated: frozenset[str] = frozenset(),
 ) -> Linkage:
     """Link the records of a batch. Rows must be in a canonical order (by id).
 
     model: a fitted model to use instead of fitting one here; ignored if it is of another list of comparisons.
     links: decided pairs, which outweigh any evidence. learned: what decisions taught, if it is better.
+    deduplicated: sources without duplicates of their own (`Batch.origin`): one record of each at most in a cluster.
     """
     report = context.report
     report(0, 100, "reading columns")
@@ -85,6 +87,9 @@ def link(
     left, right, levels, bits = _completed(model, plan, rare, left, right, levels, bits)
     if learned is not None:
         bits = relearned(learned, model, plan, rare, left, right, levels, bits)
+    if deduplicated and batch.origin:
+        source = _sources(batch, deduplicated)
+        bits[(source[left] == source[right]) & (source[left] >= 0)] = DIFFERENT
     if links:
         left, right, levels, bits = _decided(links, batch, plan, left, right, levels, bits)
     report(92, 100, "clustering")
@@ -178,6 +183,13 @@ def _completed(
         np.concatenate([levels, more_levels], axis=1),
         np.concatenate([bits, more_bits]),
     )
+
+
+def _sources(batch: Batch, deduplicated: frozenset[str]) -> Ints:
+    """(rows,) a number for each deduplicated source; -1 for records of any other."""
+    names = {name: place for place, name in enumerate(sorted(deduplicated))}
+    places = (names.get(batch.origin.get(int(record), ""), -1) for record in batch.frame.index)
+    return np.fromiter(places, dtype=np.int64, count=len(batch))
 
 
 def _decided(

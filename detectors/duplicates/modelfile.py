@@ -30,6 +30,7 @@ class State:
     learned: Mapping[str, Learned]
     links: Links
     rules: Mapping[str, Rule]
+    deduplicated: frozenset[str]
 
 
 def save(directory: Path, state: State) -> None:
@@ -40,6 +41,7 @@ def save(directory: Path, state: State) -> None:
         "same": sorted(state.links.same),
         "different": sorted(state.links.different),
         "rejected": sorted(state.links.rejected),
+        "deduplicated": sorted(state.deduplicated),
         "rules": {name: rule.value for name, rule in state.rules.items()},
     }
     text = json.dumps(plain, sort_keys=True)
@@ -70,6 +72,7 @@ def _state_from_plain(plain: dict[str, Any]) -> State:
         {entity: Learned.from_plain(learned) for entity, learned in plain["learned"].items()},
         Links(*(frozenset(map(tuple, plain[name])) for name in ("same", "different", "rejected"))),
         {name: Rule(rule) for name, rule in plain["rules"].items()},
+        frozenset(plain["deduplicated"]),
     )
 
 

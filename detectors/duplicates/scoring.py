@@ -13,6 +13,7 @@ Winkler, "Frequency-based matching", 1989 (rare values).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ Levels = npt.NDArray[np.uint8]
 
 STEPS = 200
 TOLERANCE = 1e-4
+EXPECTED = np.array([0.002, 0.0005, 0.0005])
+"""Pairs a record that each class but the last is thought to hold before anything is seen."""
 ANCHOR = 20.0
 ANCHOR_SHARE = 0.05
 RARITY = 0.5
@@ -61,7 +64,7 @@ class Model:
     converged: bool
     matches: float
 
-    @property
+    @cached_property
     def logs(self) -> Floats:
         """(comparisons, classes, 8) log2 probability, trust applied."""
         return np.asarray(np.log2(self.chances) * self.trust[:, None, None])
@@ -116,7 +119,7 @@ def fit(plan: Plan, levels: Levels, sample: Levels) -> Model:
     anchors, free = _anchors(plan, strangers(plan, sample, 0.0))
     chances = anchors.copy()
     trust = np.array([comparison.trust for comparison in plan.comparisons])
-    expected = np.full(3, 0.002 * plan.rows + 0.02)
+    expected = EXPECTED * (plan.rows + 10)
     expected[1] *= 1.0 if HOUSEHOLDS & {comparison.key.split(":")[0] for comparison in plan.comparisons} else 1e-9
     priors = np.append(np.minimum((expected * 5) / total, 0.2), 0.0)
     priors[3] = 1 - priors[:3].sum()

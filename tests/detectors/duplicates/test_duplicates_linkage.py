@@ -102,6 +102,13 @@ def test_a_rejected_pair_is_not_proposed_again():
     assert detector.rescore(found(of)) == [0.0]
 
 
+def test_a_cluster_holds_one_record_of_a_deduplicated_source():
+    of = batch([ANN, ANN])
+    both = Batch(of.frame, of.roles, origin={0: "crm", 1: "crm"})
+    assert found(both)
+    assert not found(both, DuplicateDetector(deduplicated=frozenset({"crm"})))
+
+
 def test_an_accepted_pair_stays_together():
     of = batch([ANN, ["Bob", "Miller", "bob@sea.org", "5559998877"]])
     claim = Finding((0, 1), MergeRecords(0, (1,)), 0.1)
