@@ -23,7 +23,7 @@ from detectors.anomalies.features import Feature, Features
 from detectors.anomalies.forest import Floats
 
 TITLE = "Anomalous rows: discovery with feedback, time to re-rank, members without labels"
-PEERS = ["pyod==3.6.2"]
+PEERS = ["pyod==3.6.7"]
 PARTS = ("discovery", "speed", "members")
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "anomaly"
 BUDGET, PAGE, NOISE = 200, 20, 0.2
