@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
 import pandas as pd
 
 from detectors.addresses.gazetteer import us_gazetteer
@@ -29,7 +28,14 @@ Z95 = 1.959963984540054
 OPTIONAL = {Role.MIDDLE_NAME, Role.FAX, Role.UNIT, Role.CLOSED_AT, Role.REASON, Role.TEXT, Role.WEBSITE}
 """Roles that a complete record may leave blank."""
 
-WEIGHTS = {"completeness": 1.0, "validity": 1.0, "consistency": 1.0, "uniqueness": 1.0, "timeliness": 0.5, "accuracy": 1.0}
+WEIGHTS = {
+    "completeness": 1.0,
+    "validity": 1.0,
+    "consistency": 1.0,
+    "uniqueness": 1.0,
+    "timeliness": 0.5,
+    "accuracy": 1.0,
+}
 """What each metric counts in the quality score."""
 
 
@@ -55,15 +61,20 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """Cell by cell, over the columns looked at: what is filled, and which filled cells fail their role's rule."""
+    """Bool frames, one row a record.
+
+    filled, invalid: one column a field: what holds a value, and which filled cells fail their role's rule.
+    applicable, broken: one column a cross-field rule: where all its fields are filled, and where it fails.
+    """
 
     filled: pd.DataFrame
     invalid: pd.DataFrame
-    inconsistent: pd.DataFrame
+    applicable: pd.DataFrame
+    broken: pd.DataFrame
 
 
 def masks(batch: Batch) -> Masks:
-    """Look at every cell once; the frames' columns are the batch's, inconsistent's are the cross-field rules."""
+    """Look at every cell once."""
     frame = batch.frame
     country = batch.text(Role.COUNTRY)
     filled = pd.DataFrame({name: ~is_missing(frame[name]) for name in frame.columns}, index=frame.index, dtype=bool)
@@ -72,7 +83,8 @@ def masks(batch: Batch) -> Masks:
         index=frame.index,
         dtype=bool,
     )
-    return Masks(filled, invalid, cross_field_failures(batch, filled))
+    failures = cross_field_failures(batch, filled)
+    return Masks(filled, invalid, failures.notna(), failures.fillna(False).astype(bool))
 
 
 def completeness(batch: Batch, seen: Masks) -> list[Measure]:
@@ -104,11 +116,11 @@ def consistency(batch: Batch, seen: Masks) -> list[Measure]:
 
     Rules: postcode and region or city belong together; created before updated, before closed; born before created.
     """
-    by_rule = []
-    for name in seen.inconsistent.columns:
-        applicable = seen.inconsistent[name].notna()
-        kept = int((seen.inconsistent[name] == False).sum())  # noqa: E712 - three values: kept, broken, not applicable
-        by_rule.append(Measure("consistency", kept, int(applicable.sum()), name))
+    applicable, broken = seen.applicable.sum(), seen.broken.sum()
+    by_rule = [
+        Measure("consistency", int(applicable[name] - broken[name]), int(applicable[name]), name)
+        for name in seen.applicable.columns
+    ]
     return [_total("consistency", by_rule), *by_rule]
 
 
@@ -145,24 +157,23 @@ def accuracy(right: int, verified: int) -> Measure:
 
 def error_rate(batch: Batch, seen: Masks) -> Measure:
     """Failed checks / checks: every filled cell's rule and every applicable cross-field rule is one check."""
-    checks = int(seen.filled.to_numpy().sum()) + int(seen.inconsistent.notna().to_numpy().sum())
-    broken = int((seen.inconsistent == True).to_numpy().sum())  # noqa: E712
-    return Measure("error rate", int(seen.invalid.to_numpy().sum()) + broken, checks)
+    checks = int(seen.filled.to_numpy().sum()) + int(seen.applicable.to_numpy().sum())
+    failed = int(seen.invalid.to_numpy().sum()) + int(seen.broken.to_numpy().sum())
+    return Measure("error rate", failed, checks)
 
 
 def faultless(batch: Batch, seen: Masks) -> Measure:
     """Records that fail no check and lack no required value / records: the record-level score."""
     required = [name for name in batch.frame.columns if batch.roles[name] not in OPTIONAL]
-    fails = seen.invalid.any(axis=1) | (seen.inconsistent == True).any(axis=1) | ~seen.filled[required].all(axis=1)  # noqa: E712
+    fails = seen.invalid.any(axis=1) | seen.broken.any(axis=1) | ~seen.filled[required].all(axis=1)
     return Measure("faultless records", int((~fails).sum()), len(batch))
 
 
 def record_scores(batch: Batch, seen: Masks) -> pd.Series:
     """Checks passed / checks of each record in [0, 1]: required cells filled, filled cells valid, rules kept."""
     required = [name for name in batch.frame.columns if batch.roles[name] not in OPTIONAL]
-    checks = len(required) + seen.filled.sum(axis=1) + seen.inconsistent.notna().sum(axis=1)
-    failed = (~seen.filled[required]).sum(axis=1) + seen.invalid.sum(axis=1)
-    failed = failed + (seen.inconsistent == True).sum(axis=1)  # noqa: E712
+    checks = len(required) + seen.filled.sum(axis=1) + seen.applicable.sum(axis=1)
+    failed = (~seen.filled[required]).sum(axis=1) + seen.invalid.sum(axis=1) + seen.broken.sum(axis=1)
     return (1 - failed / checks.where(checks > 0, 1)).astype(float)
 
 
@@ -240,8 +251,3 @@ def _three(broken: pd.Series, known: pd.Series) -> pd.Series:
 
 def _total(name: str, parts: list[Measure]) -> Measure:
     return Measure(name, sum(part.numerator for part in parts), sum(part.denominator for part in parts))
-
-
-def share_below(scores: pd.Series, bound: float) -> int:
-    """How many records score below the bound."""
-    return int(np.count_nonzero(scores.to_numpy() < bound))

@@ -129,7 +129,10 @@ class Supervisor:
     def _migrate(self) -> None:
         from django.core.management import call_command
 
+        from crmquality.services.importing_uploads import sweep_uploads
+
         call_command("migrate", interactive=False, verbosity=0)
+        sweep_uploads()
 
     def _start(self, child: _Child) -> None:
         child.started = time.monotonic()

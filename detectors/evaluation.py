@@ -59,9 +59,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
             frame = pd.read_parquet(path)
             frame = frame.astype(object).map(lambda value: None if pd.isna(value) else str(value))
         else:
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=None, engine="python") if _odd(
-                path
-            ) else pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            guess: dict[str, Any] = {"sep": None, "engine": "python"} if _odd(path) else {}
+            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", **guess)
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise DoesNotFit(f"{path}: cannot be read as a table: {error}") from error
     if frame.columns.empty:

@@ -108,9 +108,7 @@ def hostile_batches() -> Iterator[tuple[str, Batch]]:
     yield "empty", Batch(whole.frame.iloc[:0], whole.roles, whole.kind)
     yield "no columns", Batch(whole.frame[[]], {}, whole.kind)
     yield "one row", Batch(whole.frame.iloc[:1], whole.roles, whole.kind)
-    yield "two equal rows", Batch(
-        pd.concat([whole.frame.iloc[:1]] * 2).set_axis([5, 3]), whole.roles, whole.kind
-    )
+    yield "two equal rows", Batch(pd.concat([whole.frame.iloc[:1]] * 2).set_axis([5, 3]), whole.roles, whole.kind)
     yield "all missing", Batch(whole.frame.map(lambda _: None), whole.roles, whole.kind)
     yield "NaN for missing", Batch(whole.frame.fillna(np.nan), whole.roles, whole.kind)
     yield "constant columns", Batch(whole.frame.map(lambda _: "same"), whole.roles, whole.kind)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -46,7 +47,8 @@ def start_worker(folder: Path, log: Path) -> subprocess.Popen[bytes]:
     from django.db import connection
 
     known = connection.settings_dict
-    url = f"postgresql://{known['USER']}:{quote(known['PASSWORD'])}@/{known['NAME']}?host={quote(known['HOST'], safe='')}"
+    login = f"{known['USER']}:{quote(known['PASSWORD'])}"
+    url = f"postgresql://{login}@/{known['NAME']}?host={quote(known['HOST'], safe='')}"
     environment = os.environ | {"DATABASE_URL": url, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "ignore"}
     environment["REDIS_URL"] = settings.CELERY_BROKER_URL
     words = ["celery", "-A", "crmquality", "worker", "-Q", "cpu,gpu", "-c", "1", "-l", "WARNING", "--without-mingle"]
@@ -58,10 +60,8 @@ def start_worker(folder: Path, log: Path) -> subprocess.Popen[bytes]:
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """kill -9 of the worker and its pool, as the kernel would for memory."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

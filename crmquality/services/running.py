@@ -54,8 +54,8 @@ def request_run(
                 source=source, detector=detector, cause=cause, requested_by=user, seed=seed, config=config
             )
     except IntegrityError:
-        run = Run.objects.active().get(source=source, detector=detector)
-        return run
+        active: Run = Run.objects.active().get(source=source, detector=detector)
+        return active
     publish("crmquality.tasks.execute_run", run.pk, detector=detector)
     return run
 
@@ -98,6 +98,8 @@ def execute_run(run_id: int) -> None:
         where = "".join(traceback.format_tb(error.__traceback__))  # not the message: it may quote a record
         logger.error("run %s failed: %s\n%s", run_id, type(error).__name__, where)
         Run.objects.retry_or_fail(run, f"{type(error).__name__}: {_public(error)}")
+    if not Run.objects.active().filter(source=run.source_id).exists():  # the last one of several speaks for all
+        measuring.measure_source(source=run.source)
 
 
 def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
@@ -131,8 +133,6 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
         )
         run.refresh_from_db()
         run_succeeded.send(sender=Run, run=run)
-    if not Run.objects.active().filter(source=run.source).exists():  # the last one of several speaks for all
-        measuring.measure_source(source=run.source, run=run, batch=batch)
 
 
 def current_config(source: Source, detector: str) -> DetectorConfig | None:

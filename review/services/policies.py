@@ -12,19 +12,33 @@ from review.models import PolicyVersion
 from review.policy import Policy, default_policy
 
 
-def current_policy(source: Source, detector: str) -> PolicyVersion:
-    """The newest version; the defaults are written down as version 1 when first asked for."""
+def policy_in_force(source: Source, detector: str) -> PolicyVersion:
+    """The newest version; where there is none yet, the defaults as a version that is not stored."""
     newest = PolicyVersion.objects.filter(source=source, detector=detector).order_by("-number").first()
     if newest:
         return newest
     start = default_policy(detector)
-    made, _ = PolicyVersion.objects.get_or_create(
+    return PolicyVersion(
         source=source,
         detector=detector,
         number=1,
-        defaults={"review_at": start.review_at, "accept_at": start.accept_at, "reason": "the default"},
+        review_at=start.review_at,
+        accept_at=start.accept_at,
+        reason="the default",
     )
-    return made
+
+
+def current_policy(source: Source, detector: str) -> PolicyVersion:
+    """The version in force, stored, so that a run and its items can name it."""
+    current = policy_in_force(source, detector)
+    if current.pk is None:
+        current, _ = PolicyVersion.objects.get_or_create(
+            source=source,
+            detector=detector,
+            number=1,
+            defaults={"review_at": current.review_at, "accept_at": current.accept_at, "reason": current.reason},
+        )
+    return current
 
 
 def as_rule(version: PolicyVersion) -> Policy:

@@ -24,7 +24,7 @@ def thresholds(request: HttpRequest) -> HttpResponse:
         require(request.user, UserRole.ADMIN)
         return _set(request)
     rows = [
-        (source, [(name, policies.current_policy(source, name)) for name in registry.available()])
+        (source, [(name, policies.policy_in_force(source, name)) for name in registry.available()])
         for source in Source.objects.all()
     ]
     context = {"rows": rows, "versions": PolicyVersion.objects.select_related("source", "by")[:20]}

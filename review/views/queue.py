@@ -33,17 +33,12 @@ SAID = {
 
 @for_roles(*DECIDERS)
 def page(request: HttpRequest, item_id: int | None = None) -> HttpResponse:
-    """The queue with its filters and the first card; or this very item."""
-    filters = _filters(request)
-    item = (
-        queueing.claim(user=request.user, item_id=item_id)
-        if item_id
-        else queueing.claim_next(user=request.user, filters=filters)
-    )
-    context = _context(request, item, filters) | {
+    """The queue's frame and filters. It takes no lease: the desk asks for its card by POST as soon as it is shown."""
+    context = {
+        "filters": _filters(request),
+        "item_id": item_id,
         "sources": Source.objects.all() if access.sees_everything(request.user) else [],
         "detectors": list(registry.available()),
-        "missed": item_id is not None and item is None,
     }
     return render(request, "queue/page.html", context)
 
@@ -51,8 +46,11 @@ def page(request: HttpRequest, item_id: int | None = None) -> HttpResponse:
 @for_roles(*DECIDERS)
 @require_POST
 def next_card(request: HttpRequest) -> HttpResponse:
-    """The next card alone."""
-    return _card(request, "")
+    """The next card alone; or that of the item named by "item"."""
+    wanted = number(request.POST.get("item"))
+    item = queueing.claim(user=request.user, item_id=wanted) if wanted else None
+    missed = "That item is no longer open, or another steward has it; this is the next one."
+    return _card(request, missed if wanted and item is None else "", item=item)
 
 
 @for_roles(*DECIDERS)

@@ -12,7 +12,20 @@ function send(url, values) {
   busy = true;
   const filters = Object.fromEntries(new FormData(document.getElementById("filters") ?? undefined));
   delete filters.csrfmiddlewaretoken;
-  htmx.ajax("POST", url, { target: "#desk", swap: "outerHTML", values: { ...filters, ...values } });
+  // resolved right after the swap, before settling: the next key may come a few milliseconds later
+  htmx.ajax("POST", url, { target: "#desk", swap: "outerHTML", values: { ...filters, ...values } }).then(ready, failed);
+}
+
+function ready() {
+  busy = false;
+  shownAt = performance.now();
+  desk()?.focus({ preventScroll: true });
+}
+
+function failed() {
+  busy = false;
+  const status = document.getElementById("status");
+  if (status) status.textContent = "The server did not answer: nothing was decided. Press the key again.";
 }
 
 function decide(verdict) {
@@ -69,28 +82,12 @@ document.addEventListener("submit", (event) => {
   if (event.target.id !== "editor") return;
   event.preventDefault();
   const at = card();
-  if (busy || !at) return;
-  busy = true;
+  if (!at) return;
   const form = new FormData(event.target);
   const values = { verdict: "edit", seconds: ((performance.now() - shownAt) / 1000).toFixed(2), key: at.dataset.key };
   for (const name of new Set(form.keys())) values[name] = form.getAll(name).length > 1 ? form.getAll(name) : form.get(name);
-  for (const [name, value] of new FormData(document.getElementById("filters"))) values[name] ??= value;
-  htmx.ajax("POST", at.dataset.decide, { target: "#desk", swap: "outerHTML", values });
+  send(at.dataset.decide, values);
 });
-
-document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.target.id !== "desk" && !event.target.querySelector?.("#desk")) return;
-  busy = false;
-  shownAt = performance.now();
-  desk()?.focus({ preventScroll: true });
-});
-for (const failed of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
-  document.addEventListener(failed, () => {
-    busy = false;
-    const status = document.getElementById("status");
-    if (status) status.textContent = "The server did not answer: nothing was decided. Press the key again.";
-  });
-}
 
 document.getElementById("theme")?.addEventListener("click", () => {
   const root = document.documentElement;

@@ -20,7 +20,7 @@ from detectors.anomalies.sequence_scoring import (
 from detectors.anomalies.sequence_synthetic import FEATURES, KINDS, process_stream
 from detectors.contract import Batch, Label, ModelFileError, RunContext
 from detectors.roles import Role
-from detectors.testing import all_checks, sample_batch
+from detectors.testing import sample_batch
 
 ROLES = {
     "Account": Role.ACCOUNT_REF,
@@ -53,11 +53,6 @@ def detector(batch):
 @pytest.fixture(scope="module")
 def findings(detector, batch):
     return list(detector.detect(batch, CPU))
-
-
-@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.__name__)
-def test_the_detector_keeps_the_contract(check):
-    check(SequenceDetector())
 
 
 def test_planted_rows_are_found_far_more_often_than_by_chance(stream, findings):
