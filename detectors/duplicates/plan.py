@@ -45,10 +45,10 @@ class Comparison:
 class Plan:
     """The comparisons of one kind of entity over one batch, and the features that blocking keys are made of.
 
-    rows: positions in the batch that take part; every array is over these rows.
+    rows: how many records take part; every array is over them.
     steps: fill the rows of a level matrix, in order; each knows its own rows of the matrix.
     features: name -> (rows,) hash, 0 where missing; prefixes mean the role.
-    order: (rows,) rank that puts similar records side by side, for sorted neighbourhoods.
+    sort_by: columns whose order puts similar records side by side, for sorted neighbourhoods.
     """
 
     entity: str

@@ -51,7 +51,7 @@ class Model:
     priors: (classes,) share of each class among all pairs.
     trust: (comparisons,) weight of each comparison's evidence.
     by_chance: (comparisons, classes) 1 where agreement in that class is a coincidence, so that rare values count more.
-    steps: EM steps until it converged; pairs: how many of all pairs were compared; matches: expected matches.
+    steps: EM steps until it converged, if it did. matches: expected pairs that match.
     """
 
     entity: str
