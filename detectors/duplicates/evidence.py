@@ -54,7 +54,9 @@ def explain(linkage: Linkage, cells: Cells, pair: int) -> tuple[Evidence, ...]:
     reasons.sort(key=lambda reason: -abs(reason.weight))
     found = [prior, *reasons]
     if cost < -0.05:
-        found.append(Evidence("other explanations", round(cost, 2), f"It may also be: {nearest}; such records look alike"))
+        found.append(
+            Evidence("other explanations", round(cost, 2), f"It may also be: {nearest}; such records look alike")
+        )
     if abs(extra) > 0.05:
         found.append(Evidence("decisions", round(extra, 2), "What earlier decisions say about pairs like this one"))
     return tuple(found)
