@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from detectors.anomalies.sequence_features import GAP, Process, process_of, undo_signed_log
+from detectors.anomalies.sequence_features import DEAL_ROLES, GAP, Process, process_of, undo_signed_log
 from detectors.anomalies.sequence_judging import FILE as MODEL_FILE
 from detectors.anomalies.sequence_judging import Judgement, SequenceModel, fit_model
 from detectors.contract import (
@@ -66,9 +66,9 @@ class SequenceDetector(TrainableDetector):
         self._rejected: Mapping[str, float] = {}
 
     def detect(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
-        """Flags, the rows one in a hundred or rarer; none where fewer than 200 rows have a date."""
+        """Flags, the rows one in a hundred or rarer; none where fewer than 200 rows have a date or none is a deal."""
         context.report(0, 3, "putting rows in order")
-        process = process_of(batch)
+        process = process_of(batch) if batch.columns(*DEAL_ROLES) else None
         if process is None or len(process) < LEAST_ROWS:
             return
         model = self._model or self._fitted(process, context)

@@ -27,6 +27,7 @@ DATE_ROLES = (Role.DATE, Role.CREATED_AT, Role.CLOSED_AT, Role.UPDATED_AT)
 NUMBER_ROLES = (Role.AMOUNT, Role.QUANTITY, Role.PROBABILITY, Role.NUMBER)
 CATEGORY_ROLES = (Role.STAGE, Role.STATUS, Role.REASON, Role.CURRENCY, Role.CATEGORY)
 DEAL_ROLES = (Role.AMOUNT, Role.QUANTITY, Role.PROBABILITY, Role.STAGE)
+"""A table of people has dates too, but the order in which they were entered is no process."""
 CUSTOMER_ROLES = (Role.ACCOUNT_REF, Role.CONTACT_REF)
 
 ROWS_EACH = 4
@@ -61,15 +62,11 @@ class Process:
 
 
 def process_of(batch: Batch) -> Process | None:
-    """The batch as a process; None without a date column or a dated row, or where no column speaks of deals.
-
-    A table of people has dates too, but the order in which they were entered is no process.
+    """The batch as a process; None without a date column or a dated row.
 
     The date column with the most readable dates orders; ties of date by record id, so that the order of the
     batch's rows does not matter.
     """
-    if not batch.columns(*DEAL_ROLES):
-        return None
     dates = {name: parse_dates(batch.frame[name]) for name in batch.columns(*DATE_ROLES)}
     readable = {name: int(np.isfinite(days).sum()) for name, days in dates.items()}
     if not any(readable.values()):
