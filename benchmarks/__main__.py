@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME [--json]` runs one; `python -m benchmarks --all` writes docs/benchmarks.md."""
+"""`python -m benchmarks NAME [--json] [--save]` runs one; `python -m benchmarks --all` runs and keeps every one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import importlib
 import json
 import os
 import platform
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 ROOM = Path(__file__).parent
+RESULTS = ROOM.parent / "docs" / "benchmarks"
 DOCS = ROOM.parent / "docs" / "benchmarks.md"
 
 
@@ -54,35 +56,52 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def _all() -> None:
-    parts = ["# Benchmarks", "", "Made by `make bench`. " + machine() + ".", ""]
+def save(name: str, rows: list[dict[str, Any]], module: Any) -> None:
+    """Keep a result beside its notes, and render docs/benchmarks.md from all that are kept."""
+    result = {"title": module.TITLE, "machine": machine(), "peers": peers(module), "rows": rows}
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    parts = [
+        "# Benchmarks",
+        "",
+        "Each table is the kept result of the command above it; `make bench` makes all anew.",
+        "",
+    ]
+    for path in sorted(RESULTS.glob("*.json")):
+        kept = json.loads(path.read_text())
+        parts += [f"## {kept['title']}", "", f"`python -m benchmarks {path.stem} --save`. {kept['machine']}."]
+        parts += [f"Peers: {kept['peers']}."] if kept["peers"] else []
+        notes = path.with_suffix(".md")
+        parts += [f"[Notes](benchmarks/{notes.name})."] if notes.exists() else []
+        parts += ["", table(kept["rows"]), ""]
+    others = [path for path in sorted(RESULTS.glob("*.md")) if not path.with_suffix(".json").exists()]
+    parts += ["## Notes on further measurements", ""] + [f"- [{path.stem}](benchmarks/{path.name})" for path in others]
+    DOCS.write_text("\n".join(parts) + "\n")
+
+
+def _all() -> int:
+    failed = 0
     for name in names():
-        module = importlib.import_module(f"benchmarks.{name}")
-        parser = argparse.ArgumentParser()
-        module.add_arguments(parser)
         print(f"{name} ...", file=sys.stderr, flush=True)
-        try:
-            body = table(module.run(parser.parse_args([])))
-        except Exception as error:  # one benchmark that cannot run here must not hide the others
-            body = f"Could not run here: {type(error).__name__}: {error}"
-        parts += [f"## {module.TITLE}", "", f"`python -m benchmarks {name}`. {peers(module)}", "", body, ""]
-        DOCS.write_text("\n".join(parts))
+        failed += subprocess.run([sys.executable, "-m", "benchmarks", name, "--save"], check=False).returncode != 0
+    return 1 if failed else 0
 
 
 def main(words: list[str]) -> int:
     """Run what is asked for."""
     if words[:1] == ["--all"]:
-        _all()
-        return 0
+        return _all()
     if not words or words[0] not in names():
         print(f"usage: python -m benchmarks NAME [--json]; names: {', '.join(names())}", file=sys.stderr)
         return 2
     module = importlib.import_module(f"benchmarks.{words[0]}")
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks {words[0]}", description=module.TITLE)
     parser.add_argument("--json", action="store_true", dest="as_json")
+    parser.add_argument("--save", action="store_true", help="keep the result in docs/benchmarks")
     module.add_arguments(parser)
     options = parser.parse_args(words[1:])
     rows = module.run(options)
+    if options.save:
+        save(words[0], rows, module)
     if options.as_json:
         print(json.dumps({"benchmark": words[0], "machine": machine(), "peers": peers(module), "rows": rows}))
     else:

@@ -34,9 +34,9 @@ WEIGHTS = {
     "consistency": 1.0,
     "uniqueness": 1.0,
     "timeliness": 0.5,
-    "accuracy": 1.0,
 }
-"""What each metric counts in the quality score."""
+"""What each metric counts in the quality score. Accuracy is left out: people verify what was flagged, not a sample,
+so the score would fall with every mistake they find and mend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +150,27 @@ def timeliness(batch: Batch, *, now: datetime) -> Measure:
 
 
 def accuracy(right: int, verified: int) -> Measure:
-    """Values verified correct / values verified, by people's verdicts or a reference; Wilson interval."""
+    """Values that were right as they stood / values verified by people's verdicts; Wilson interval."""
     low, high = wilson(right, verified)
     return Measure("accuracy", right, verified, low=low, high=high)
+
+
+def accuracy_against(frame: pd.DataFrame, reference: pd.DataFrame) -> list[Measure]:
+    """Cells equal to the reference's / cells that the reference knows, in all and by field; Wilson interval.
+
+    frame, reference: text cells, indexed by the external id. Only shared ids and fields count, and only cells that
+    the reference fills; case and blanks at the ends are folded.
+    """
+    ids = frame.index.intersection(reference.index)
+    by_field = []
+    for name in (name for name in reference.columns if name in frame.columns):
+        wanted = reference.loc[ids, name]
+        known = ~is_missing(wanted)
+        held, right = (cells[known].fillna("").str.strip().str.casefold() for cells in (frame.loc[ids, name], wanted))
+        by_field.append(Measure("accuracy against reference", int((held == right).sum()), int(known.sum()), name))
+    total = _total("accuracy against reference", by_field)
+    low, high = wilson(total.numerator, total.denominator)
+    return [Measure(total.name, total.numerator, total.denominator, low=low, high=high), *by_field]
 
 
 def error_rate(batch: Batch, seen: Masks) -> Measure:

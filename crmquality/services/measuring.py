@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pandas as pd
 from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -13,7 +14,9 @@ from crmquality import metrics
 from crmquality.metrics import Measure
 from crmquality.models import ChangeSet, QualityMetric, Record, Run, Source
 from crmquality.services.batches import source_batch
+from crmquality.services.errors import Refused
 from detectors.contract import Batch
+from detectors.roles import Role
 
 VerdictCounter = Callable[[Source], tuple[int, int]]
 _verdict_counter: VerdictCounter | None = None
@@ -54,6 +57,25 @@ def measure_source(*, source: Source, run: Run | None = None, batch: Batch | Non
     return _store(source, run, measures)
 
 
+def measure_against_reference(*, source: Source, reference: pd.DataFrame) -> list[QualityMetric]:
+    """Hold a source's records against verified values, and keep the result.
+
+    reference: text cells; one column is the source's ID column, the others are named as the source's.
+    Raises Refused if the ID column is not there, is not unique, or nothing can be compared.
+    """
+    key = next(iter(source.columns_of(Role.ID)), None)
+    if key is None or key not in reference.columns:
+        raise Refused(f"The reference needs the ID column of {source.name!r}: {key or 'it has none; name one first'}.")
+    verified = reference.set_index(key)
+    if not verified.index.is_unique:
+        raise Refused(f"The reference names an id twice in column {key!r}: give each record once.")
+    batch = source_batch(source)
+    measures = metrics.accuracy_against(batch.frame.set_index(key), verified)
+    if not measures[0].denominator:
+        raise Refused("The reference shares no filled cell with the source: check its ids and column names.")
+    return _store(source, None, measures)
+
+
 def measure_changed() -> int:
     """Measure every source that was corrected or decided on since its last measurement; returns how many.
 
@@ -83,6 +105,14 @@ def latest(source: Source) -> dict[str, QualityMetric]:
     """Name -> the newest metric of the source as a whole."""
     rows = QualityMetric.objects.filter(source=source, field="").order_by("name", "-at", "-id").distinct("name")
     return {metric.name: metric for metric in rows}
+
+
+def record_score(record: Record) -> float:
+    """Checks passed / checks of one record, by the same rules as the source's metrics."""
+    roles = record.source.column_roles
+    frame = pd.DataFrame([record.fields], index=[record.pk], columns=list(roles), dtype=object)
+    batch = Batch(frame, roles, record.source.kind)
+    return float(metrics.record_scores(batch, metrics.masks(batch)).iloc[0])
 
 
 def live_records(source: Source) -> int:

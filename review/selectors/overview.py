@@ -21,6 +21,7 @@ ORDER = [
     "uniqueness",
     "timeliness",
     "accuracy",
+    "accuracy against reference",
     "error rate",
     "faultless records",
 ]

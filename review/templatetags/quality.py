@@ -15,8 +15,9 @@ FORMULAS = {
     "consistency": "Cross-field rules kept / rules that apply (all their fields filled).",
     "uniqueness": "1 - (records in duplicate clusters - clusters) / records.",
     "timeliness": "Records verified or updated within 365 days / records that carry such a date.",
-    "accuracy": "Values that people found right / values that people verified, with the 95 % Wilson interval. "
-    "People look at what was flagged, so this is a lower bound for the table.",
+    "accuracy": "Flagged values that people found right as they stood / flagged values they verified, with the 95 % "
+    "Wilson interval. Not in the score: what was flagged is no sample of the table.",
+    "accuracy against reference": "Cells equal to a reference file's / cells that it knows (manage.py reference).",
     "error rate": "Failed checks / checks (lower is better).",
     "faultless records": "Records that fail no check and lack no required value / records.",
 }

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from crmquality.models import Change, ChangeSet, Record, Source
-from crmquality.services import access, correcting
+from crmquality.services import access, correcting, measuring
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from crmquality.services.merging import children
@@ -52,6 +52,7 @@ def detail(request: HttpRequest, record_id: int) -> HttpResponse:
     context = {
         "record": record,
         "title": title(record),
+        "score": measuring.record_score(record),
         "values": [
             (name, record.fields.get(name), record.source.roles.get(name, "")) for name in record.source.columns
         ],

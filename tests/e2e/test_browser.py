@@ -132,8 +132,8 @@ def test_a_steward_walks_the_whole_loop_by_keyboard(page: Page, installation: In
     expect(page.get_by_text("undone", exact=True)).to_have_count(1)
 
     page.goto(installation.address + "/queue/?action=merge")
-    shot(page, "merge")
     expect(page.get_by_role("heading", level=1)).to_contain_text("the same?")
+    shot(page, "merge")
 
     def moved() -> bool:
         page.goto(installation.address + "/sources/1/")

@@ -1,0 +1,38 @@
+"""`manage.py reference FILE --source NAME`: accuracy against verified values, kept as a metric of the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from crmquality.models import Source
+from crmquality.services import measuring
+from crmquality.services.errors import Refused
+from detectors.evaluation import DoesNotFit, read_table
+
+
+class Command(BaseCommand):
+    """Compare, keep, and print the accuracy in all and by field."""
+
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """See the help of each."""
+        parser.add_argument("file", type=Path, help="CSV or Parquet: the source's ID column and verified columns")
+        parser.add_argument("--source", required=True)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Measure and print."""
+        source = Source.objects.filter(name=options["source"]).first()
+        if source is None:
+            known = ", ".join(Source.objects.values_list("name", flat=True)) or "none yet"
+            raise CommandError(f"No source {options['source']!r}; sources: {known}.")
+        try:
+            kept = measuring.measure_against_reference(source=source, reference=read_table(options["file"]))
+        except (DoesNotFit, Refused) as error:
+            raise CommandError(str(error)) from error
+        for metric in kept:
+            share = "n/a" if metric.value is None else f"{100 * metric.value:.1f} %"
+            self.stdout.write(f"{metric.field or 'all fields':<24} {share:>8}  of {metric.denominator:,.0f}")
