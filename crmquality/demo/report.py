@@ -36,14 +36,19 @@ def truth_scores(source: Source, truth: Path, *, at_least: float = 0.5) -> Score
                 clusters.append(ids)
             case _:
                 flags.append((ids[0], ""))
-    return score(read_truth(truth), corrections=corrections, flags=flags, clusters=clusters)
+    return score(read_truth(truth, kinds=[source.kind]), corrections=corrections, flags=flags, clusters=clusters)
 
 
 def truth_lines(scores: Scores) -> Iterator[str]:
-    """Precision and recall against the truth file, over all and by class of defect."""
-    yield f"    duplicate pairs  precision {scores.duplicates.precision:.3f}  recall {scores.duplicates.recall:.3f}"
-    yield f"    corrections      precision {scores.corrections.precision:.3f}  recall {scores.corrections.recall:.3f}"
-    ordered = sorted(scores.corrections_by_defect.items(), key=lambda row: -row[1].planted)
-    for defect, tally in ordered:
+    """Precision and recall against the truth file, over all and by class of defect.
+
+    The recall of corrections counts what nobody could correct too (a blank job title); flags are records.
+    """
+    totals = {"duplicate pairs": scores.duplicates, "corrections": scores.corrections, "flags": scores.flags}
+    for name, tally in totals.items():
+        if tally.planted and tally.claimed:
+            yield f"    {name:<16} precision {tally.precision:.3f}  recall {tally.recall:.3f}"
+    odd = {name: tally for name, tally in scores.flags_by_defect.items() if name.startswith(("odd", "skipped"))}
+    for defect, tally in sorted((scores.corrections_by_defect | odd).items(), key=lambda row: -row[1].planted):
         if tally.planted:
             yield f"      {defect:<22} {tally.right:>5,} of {tally.planted:>5,} planted, {tally.claimed:>5,} claimed"

@@ -59,8 +59,8 @@ class Command(BaseCommand):
         for source in sources:
             self._lines(report.found_lines(source))
             truth = folder(settings.HOME, "sample") / "truth.csv"
-            if not data and source.name == "contacts" and truth.exists():
-                self._say("  against the truth file of the sample:")
+            if source.system == "sample" and truth.exists():
+                self._say("    against the truth file of the sample:")
                 self._lines(report.truth_lines(report.truth_scores(source, truth)))
         self._say(f"\nOpen {supervisor.address}")
         for name, (role, password) in people.items():
