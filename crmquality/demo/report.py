@@ -49,6 +49,7 @@ def truth_lines(scores: Scores) -> Iterator[str]:
         if tally.planted and tally.claimed:
             yield f"    {name:<16} precision {tally.precision:.3f}  recall {tally.recall:.3f}"
     odd = {name: tally for name, tally in scores.flags_by_defect.items() if name.startswith(("odd", "skipped"))}
-    for defect, tally in sorted((scores.corrections_by_defect | odd).items(), key=lambda row: -row[1].planted):
+    planted = {**scores.corrections_by_defect, **odd}
+    for defect, tally in sorted(planted.items(), key=lambda row: -row[1].planted):
         if tally.planted:
             yield f"      {defect:<22} {tally.right:>5,} of {tally.planted:>5,} planted, {tally.claimed:>5,} claimed"

@@ -42,6 +42,7 @@ class Command(BaseCommand):
         if data and not data.is_file():
             raise CommandError(f"No file {data}: give the path of a CSV, Excel or Parquet file.")
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with it ignored
         try:
             self._say("Starting PostgreSQL, Redis, the worker and the web server ...")
             with Supervisor(settings.HOME, port=options["port"]) as supervisor:

@@ -27,6 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Start, and keep alive."""
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with it ignored
         try:
             with Supervisor(settings.HOME, port=options["port"], workers=options["workers"]) as supervisor:
                 self.stdout.write(f"Open {supervisor.address} (Ctrl-C ends everything)")
