@@ -210,7 +210,8 @@ def wilson(right: float, total: float) -> tuple[float | None, float | None]:
     middle = share + Z95**2 / (2 * total)
     half = Z95 * math.sqrt(share * (1 - share) / total + Z95**2 / (4 * total**2))
     scale = 1 + Z95**2 / total
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+    # the share itself bounds both: at 0 and 1 the formula meets it but for rounding
+    return max(0.0, min(share, (middle - half) / scale)), min(1.0, max(share, (middle + half) / scale))
 
 
 def cross_field_failures(batch: Batch, filled: pd.DataFrame) -> pd.DataFrame:
