@@ -16,6 +16,7 @@ urlpatterns = [
     path("sources/<int:source_id>/", sources.detail, name="source"),
     path("sources/<int:source_id>/columns/", sources.columns, name="columns"),
     path("sources/<int:source_id>/run/", sources.run, name="run-source"),
+    path("sources/<int:source_id>/schedule/", sources.schedule, name="schedule"),
     path("sources/<int:source_id>/records/", records.index, name="records"),
     path("sources/<int:source_id>/quarantine/", sources.quarantine, name="quarantine"),
     path("sources/<int:source_id>/quarantine.csv", sources.quarantine_file, name="quarantine-file"),

@@ -51,6 +51,7 @@ ROUTES = {
     "source": route("source", GET=STAFF),
     "columns": route("source", GET=STEWARDS, POST=STEWARDS),
     "run-source": route("source", POST=STEWARDS),
+    "schedule": route("source", POST=ADMINS),
     "records": route("source", GET=EVERYONE),
     "quarantine": route("source", GET=STEWARDS, POST=STEWARDS),
     "quarantine-file": route("source", GET=STEWARDS),

@@ -122,3 +122,16 @@ def test_there_is_one_active_run_a_source_and_detector(source, monkeypatch):
     install(monkeypatch, lambda batch: [])
     first = running.request_run(source=source, detector="scripted")
     assert running.request_run(source=source, detector="scripted") == first
+
+
+def test_two_schedulers_queue_a_due_source_once(source, monkeypatch):
+    from datetime import timedelta
+
+    from tests.scripted import install
+
+    install(monkeypatch, lambda batch: [])
+    source.run_every = timedelta(hours=1)
+    source.save()
+    assert running.schedule_due() == 1
+    assert running.schedule_due() == 0
+    assert Run.objects.filter(source=source, cause=Run.Cause.SCHEDULE).count() == 1

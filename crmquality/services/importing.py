@@ -7,8 +7,6 @@ stored position. It shows half an import to runs and exports, and a cancelled on
 
 from __future__ import annotations
 
-import logging
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,15 +25,13 @@ from crmquality.services import running
 from crmquality.services.errors import Refused
 from crmquality.services.importing_load import Counts, Loader
 from crmquality.services.importing_uploads import Upload, keep_upload, sweep_uploads
-from crmquality.services.leases import Lost, Report, lease
+from crmquality.services.leases import Lost, Report, do_job
 from crmquality.services.mapping_columns import ColumnMap, map_columns, remember
 from crmquality.services.publishing import publish
-from detectors.contract import Cancelled
 from detectors.mapping import Guess, guess_kind, guess_roles
 
 __all__ = ["Preview", "execute_import", "get_source", "preview", "request_import", "sweep_uploads"]
 
-logger = logging.getLogger(__name__)
 SAMPLE_ROWS = 1_000
 SHOWN_ROWS = 20
 
@@ -173,25 +169,15 @@ def _queue(source: Source, upload: Upload, user: Any, **fields: Any) -> Import:
 
 def execute_import(import_id: int) -> None:
     """Do a queued import, unless another worker has it. Never raises: how it ended stands in the row."""
-    job = Import.objects.claim(import_id)
-    if job is None:
-        return
-    try:
-        with lease(job) as report, _unreadable_is_refused():
-            _read_and_store(job, report)
-    except Cancelled:
-        Import.objects.finish(job, JobState.CANCELLED)
-    except Lost:
-        logger.warning("import %s was taken over by another worker", import_id)
-    except Refused as error:
-        Import.objects.finish(job, JobState.FAILED, error=str(error))  # trying again would end the same way
-    except Exception as error:
-        where = "".join(traceback.format_tb(error.__traceback__))  # not the message: it may quote a record
-        logger.error("import %s failed: %s\n%s", import_id, type(error).__name__, where)
-        Import.objects.retry_or_fail(job, f"{type(error).__name__}: see the worker's log")
+    do_job(Import, import_id, _read_and_store)
 
 
 def _read_and_store(job: Import, report: Report) -> None:
+    with _unreadable_is_refused():
+        _store_all(job, report)
+
+
+def _store_all(job: Import, report: Report) -> None:
     source = Source.objects.get(pk=job.source_id)
     table = FileConnector().open(job.path, job.options)
     report(0, job.progress_total, "reading the file")

@@ -23,12 +23,11 @@ from crmquality.models import ModelVersion, Run, Source, Training
 from crmquality.models.jobs import JobState
 from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
-from crmquality.services.leases import Lost, lease
+from crmquality.services.leases import Lost, do_job
 from crmquality.services.publishing import publish
 from detectors import registry
 from detectors.contract import (
     Batch,
-    Cancelled,
     Detector,
     Label,
     ModelFileError,
@@ -193,19 +192,7 @@ def request_training(*, source: Source, detector: str, user: Any = None) -> Trai
 
 def execute_training(training_id: int) -> None:
     """Fit on all labels into a new version; the gate decides whether it serves. Never raises."""
-    training = Training.objects.claim(training_id)
-    if training is None:
-        return
-    try:
-        with lease(training) as report:
-            _train(training, report)
-    except Cancelled:
-        Training.objects.finish(training, JobState.CANCELLED)
-    except Lost:
-        logger.warning("training %s was taken over by another worker", training_id)
-    except Exception as error:
-        logger.error("training %s failed: %s", training_id, type(error).__name__)
-        Training.objects.retry_or_fail(training, f"{type(error).__name__}: see the worker's log")
+    do_job(Training, training_id, _train)
 
 
 def _train(training: Training, report: Callable[..., None]) -> None:

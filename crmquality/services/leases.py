@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connections
 
-from crmquality.models.jobs import RENEW_EVERY, Job
+from crmquality.models.jobs import RENEW_EVERY, Job, JobState
+from crmquality.services.errors import Refused
 from detectors.contract import Cancelled
 
 Report = Callable[..., None]
+logger = logging.getLogger(__name__)
 NOTED_EVERY = 2.0
 
 
@@ -36,6 +41,32 @@ def lease(job: Job) -> Iterator[Report]:
     finally:
         holder.done.set()
         thread.join()
+
+
+def do_job(model: type[Job], job_id: int, work: Callable[[Any, Report], None]) -> Any | None:
+    """Claim a job, do it under its lease, and note how it ended; None if another worker has it or it is over.
+
+    Never raises: everything after the claim stands inside `try`, or one failure would block every later job.
+    A `Refused` is final, since trying again would end the same way; anything else is tried again with back-off.
+    """
+    manager = model.objects
+    job = manager.claim(job_id)
+    if job is None:
+        return None
+    try:
+        with lease(job) as report:
+            work(job, report)
+    except Cancelled:
+        manager.finish(job, JobState.CANCELLED)
+    except Lost:
+        logger.warning("%s %s was taken over by another worker", model.__name__, job_id)
+    except Refused as error:
+        manager.finish(job, JobState.FAILED, error=str(error))
+    except Exception as error:
+        where = "".join(traceback.format_tb(error.__traceback__))  # not the message: it may quote a record
+        logger.error("%s %s failed: %s\n%s", model.__name__, job_id, type(error).__name__, where)
+        manager.retry_or_fail(job, f"{type(error).__name__}: see the worker's log")
+    return job
 
 
 class _Holder:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import resource
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -18,13 +16,12 @@ from crmquality.services import learning, measuring
 from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
 from crmquality.services.findings import store_findings
-from crmquality.services.leases import Lost, lease
+from crmquality.services.leases import Lost, do_job
 from crmquality.services.publishing import publish
 from crmquality.signals import run_succeeded
 from detectors import registry
-from detectors.contract import Cancelled, Finding, RunContext, TrainableDetector
+from detectors.contract import Finding, RunContext, TrainableDetector
 
-logger = logging.getLogger(__name__)
 FLOOD = 500_000
 """More findings than this from one run are a broken detector or mapping, not work for people."""
 
@@ -84,21 +81,8 @@ def cancel(job: Job) -> bool:
 
 def execute_run(run_id: int) -> None:
     """Do a queued run, unless another worker has it. Never raises: how it ended stands in the row."""
-    run = Run.objects.claim(run_id)
-    if run is None:
-        return
-    try:
-        with lease(run) as report:
-            _detect_and_store(run, report)
-    except Cancelled:
-        Run.objects.finish(run, JobState.CANCELLED)
-    except Lost:
-        logger.warning("run %s was taken over by another worker", run_id)
-    except Exception as error:
-        where = "".join(traceback.format_tb(error.__traceback__))  # not the message: it may quote a record
-        logger.error("run %s failed: %s\n%s", run_id, type(error).__name__, where)
-        Run.objects.retry_or_fail(run, f"{type(error).__name__}: {_public(error)}")
-    if not Run.objects.active().filter(source=run.source_id).exists():  # the last one of several speaks for all
+    run = do_job(Run, run_id, _detect_and_store)
+    if run and not Run.objects.active().filter(source=run.source_id).exists():  # the last one speaks for all
         measuring.measure_source(source=run.source)
 
 
@@ -173,8 +157,3 @@ def _limited(findings: Iterable[Finding]) -> Iterator[Finding]:
         if count > FLOOD:
             raise Refused(f"More than {FLOOD:,} findings: check the columns' roles and the detector's settings.")
         yield finding
-
-
-def _public(error: Exception) -> str:
-    """An error's message if it was written for a person; records must not leak into it otherwise."""
-    return str(error) if isinstance(error, Refused) else "see the worker's log"

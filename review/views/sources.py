@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.views.decorators.http import require_POST
 
 from crmquality.models import Import, Kind, Record, Run, Source
 from crmquality.services import exporting, importing, importing_quarantine, measuring, running
-from crmquality.services.access import UserRole
+from crmquality.services.access import UserRole, has_role
 from crmquality.services.errors import Refused
 from crmquality.services.importing_uploads import keep_upload, uploads
 from crmquality.services.mapping_columns import confirm_roles
@@ -26,9 +27,10 @@ from detectors import registry
 from detectors.roles import Role
 from review.selectors import overview
 from review.selectors.cards import title
-from review.views.common import STAFF, for_roles
+from review.views.common import STAFF, for_roles, number
 
 PENDING = "pending_upload"
+INTERVALS = {0: "by hand only", 1: "every hour", 24: "every day", 168: "every week"}
 
 
 @for_roles(*STAFF)
@@ -97,6 +99,9 @@ def detail(request: HttpRequest, source_id: int) -> HttpResponse:
     records = Record.objects.select_related("source").in_bulk([row["subject"] for row in worst])
     context = {
         "source": source,
+        "intervals": INTERVALS.items(),
+        "hours": int(source.run_every.total_seconds() // 3600) if source.run_every else 0,
+        "is_admin": has_role(request.user, UserRole.ADMIN),
         "metrics": overview.metric_rows(source),
         "score": measuring.latest(source).get("quality score"),
         "trend": overview.history(source, "quality score"),
@@ -148,6 +153,21 @@ def run(request: HttpRequest, source_id: int) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, str(refusal))
     return redirect("runs")
+
+
+@for_roles(UserRole.ADMIN)
+@require_POST
+def schedule(request: HttpRequest, source_id: int) -> HttpResponse:
+    """How often all detectors run by themselves."""
+    source = get_object_or_404(Source, pk=source_id)
+    hours = number(request.POST.get("hours"))
+    if hours is None or hours not in INTERVALS:
+        messages.error(request, "Choose one of the intervals.")
+    else:
+        source.run_every = timedelta(hours=hours) if hours else None
+        source.save(update_fields=["run_every"])
+        messages.success(request, f"All detectors run {INTERVALS[hours]}.")
+    return redirect("source", source_id=source.pk)
 
 
 @for_roles(UserRole.STEWARD)
