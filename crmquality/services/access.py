@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 
@@ -73,9 +72,3 @@ def _owned(source: Source, column: str, names: list[str]) -> Q:
     for name in names:
         either |= Q(fields__contains={column: name})
     return Q(source=source) & either
-
-
-def ensure_groups() -> None:
-    """Create the groups of all roles."""
-    for role in UserRole:
-        Group.objects.get_or_create(name=role.value)

@@ -12,7 +12,6 @@ from django.db import connection
 
 from crmquality.models import Source
 from detectors.contract import Batch
-from detectors.roles import Role
 
 _ROWS = """
     SELECT id, {cells} FROM crmquality_record
@@ -66,8 +65,3 @@ def values_digest(rows: Iterable[Mapping[str, str | None]], columns: Iterable[st
         for row in rows
     )
     return hashlib.md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
-
-
-def usable_roles(source: Source) -> set[Role]:
-    """The roles a source's columns hold."""
-    return set(source.column_roles.values())

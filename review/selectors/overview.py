@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, Max, Q
 
 from crmquality.metrics import wilson
-from crmquality.models import Finding, QualityMetric, Run, Source
+from crmquality.models import QualityMetric, Run, Source
 from crmquality.services import measuring
 from review.charts import Trend, trend
 from review.models import Decision, ReviewItem
@@ -135,12 +135,6 @@ def worst_records(source: Source, limit: int = 10) -> list[dict[str, Any]]:
             [source.pk, limit],
         )
         return [{"subject": subject, "claims": claims} for subject, claims in cursor.fetchall()]
-
-
-def findings_by_detector() -> dict[tuple[int, str], int]:
-    """(source id, detector) -> open claims."""
-    rows = Finding.objects.filter(state=Finding.State.OPEN).values_list("source", "detector").annotate(n=Count("id"))
-    return {(source, detector): count for source, detector, count in rows}
 
 
 def _verdicts(source: Source) -> dict[str, tuple[int, int]]:

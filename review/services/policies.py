@@ -41,11 +41,6 @@ def current_policy(source: Source, detector: str) -> PolicyVersion:
     return current
 
 
-def as_rule(version: PolicyVersion) -> Policy:
-    """The pure rule of a stored version."""
-    return Policy(version.review_at, version.accept_at)
-
-
 @transaction.atomic
 def set_policy(
     *, source: Source, detector: str, review_at: float, accept_at: float | None, user: Any, reason: str = ""

@@ -15,8 +15,6 @@ from review.models import ReviewItem
 from review.models.items import LEASE, ReviewItemQuerySet
 from review.services import staleness
 
-LOOK_AHEAD = 20
-
 
 @dataclass(frozen=True)
 class Filters:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from crmquality.models import Finding, Run
+from crmquality.models import Run
 from review.models import ReviewItem
 from review.services import deciding, policies
 
@@ -55,8 +55,3 @@ def triage(*, run: Run) -> None:
         )
         for item in certain.exclude(action="flag").order_by("-score", "id"):
             deciding.accept_by_policy(item=item)
-
-
-def open_findings(run: Run) -> int:
-    """How many claims of a run wait for a person."""
-    return Finding.objects.filter(last_run=run, items__state=ReviewItem.State.OPEN).count()
