@@ -223,4 +223,5 @@ def _stands_alone(line: bytes, dialect: Dialect, width: int) -> bool:
 
 def count_line_ends(text: bytes) -> int:
     """How many lines end in the text."""
-    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
+    feeds = text.count(b"\n")
+    return feeds + text.count(b"\r") - text.count(b"\r\n") if b"\r" in text else feeds

@@ -92,7 +92,7 @@ class Record(models.Model):
     raw: the row exactly as it was read (the text of the CSV line or, for typed files, a JSON array of its cells).
     fields: column -> text or null: today's values, after corrections. Text is kept as the source gave it; what
         type it has is said by the column's role.
-    digest: MD5 of the imported cells: tells a changed row from an equal one on re-import.
+    digest: XXH3 (128 bits) of the imported cells: tells a changed row from an equal one on re-import.
     refs: "kind:external id" of what it refers to, for finding the children of a merge.
     golden: the golden record this one was merged into; null while it stands for itself.
     """

@@ -24,18 +24,32 @@ class SeenKeys:
 
     def add(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """Add keys, shape (n,); returns which of them may have been seen before, in earlier calls or earlier here."""
-        distinct, first = np.unique(hashes, return_index=True)
-        repeated = np.ones(len(hashes), dtype=bool)
-        repeated[first] = False
+        if not len(hashes):
+            return np.zeros(0, dtype=bool)
+        ordered = np.sort(hashes)  # look-ups in order are several times quicker than at random
+        again = np.append(ordered[1:] == ordered[:-1], False)
         for run in self._runs:
-            place = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
-            repeated |= run[place] == hashes
-        self._push(distinct)
+            place = np.minimum(np.searchsorted(run, ordered), len(run) - 1)
+            again |= run[place] == ordered
+        repeated = np.zeros(len(hashes), dtype=bool)
+        if again.any():  # rare while a file is read for the first time
+            repeated = self._which(hashes, ordered[again])
+        self._push(ordered[np.append(ordered[1:] != ordered[:-1], True)])
+        return repeated
+
+    def _which(self, hashes: Hashes, suspected: Hashes) -> npt.NDArray[np.bool_]:
+        """Mark the suspected ones, but for the first of those that no earlier call had."""
+        repeated = np.isin(hashes, suspected)
+        places = np.flatnonzero(repeated)
+        distinct, first = np.unique(hashes[places], return_index=True)
+        known = np.zeros(len(distinct), dtype=bool)
+        for run in self._runs:
+            known |= run[np.minimum(np.searchsorted(run, distinct), len(run) - 1)] == distinct
+        repeated[places[first[~known]]] = False
         return repeated
 
     def _push(self, run: Hashes) -> None:
-        if len(run):
-            self._runs.append(run)
+        self._runs.append(run)
         while len(self._runs) > 1 and len(self._runs[-1]) * 2 >= len(self._runs[-2]):
             last = self._runs.pop()
             merged = np.concatenate([self._runs.pop(), last])

@@ -212,10 +212,9 @@ class Loader:
     def _recall_keys(self) -> None:
         """Note the keys that the source has already."""
         with self.connection.cursor() as cursor:
-            cursor.execute("SELECT coalesce(max(id), 0) FROM crmquality_record WHERE source_id = %s", [self.source.pk])
+            # of all sources: the greatest id of one source takes a walk over those of the others
+            cursor.execute("SELECT coalesce(max(id), 0) FROM crmquality_record")
             self.params["floor"] = cursor.fetchone()[0]
-        if not self.params["floor"]:
-            return
         with self.connection.chunked_cursor() as cursor:
             cursor.execute("SELECT external_id FROM crmquality_record WHERE source_id = %s", [self.source.pk])
             while rows := cursor.fetchmany(50_000):

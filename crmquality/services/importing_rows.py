@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import md5
+from io import BytesIO
 
 import polars as pl
+from xxhash import xxh3_128_hexdigest
 
 from crmquality.connectors.contract import Block, Rejected
 from crmquality.services.importing_keys import Hashes, SeenKeys
@@ -53,7 +54,7 @@ class Preparer:
         rows, rejected = self._checked(block)
         fields = _json_objects(rows.select(block.frame.columns))
         texts = fields.cast(pl.Binary).to_list()
-        digests = pl.Series("digest", [md5(text, usedforsecurity=False).hexdigest() for text in texts], dtype=pl.String)
+        digests = pl.Series("digest", list(map(xxh3_128_hexdigest, texts)), dtype=pl.String)
         keys = rows[self.key].str.strip_chars() if self.key else digests + "-1"
         lines = pl.DataFrame(
             [keys.alias("external_id"), rows["\0line"].alias("line"), rows["\0raw"].alias("raw"), fields, digests]
@@ -95,10 +96,11 @@ def copy_lines(rows: pl.DataFrame) -> bytes:
     if not rows.height:
         return b""
     escaped = rows.with_columns(_escaped(rows[name]) for name, kind in rows.schema.items() if kind == pl.String)
-    text: str = escaped.write_csv(
-        include_header=False, separator="\t", quote_style="never", null_value="\\N", line_terminator="\n"
+    lines = BytesIO()  # written as bytes: by way of a str it takes three times as long
+    escaped.write_csv(
+        lines, include_header=False, separator="\t", quote_style="never", null_value="\\N", line_terminator="\n"
     )
-    return text.encode()
+    return lines.getvalue()
 
 
 def _escaped(column: pl.Series) -> pl.Series:
