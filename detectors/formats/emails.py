@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
@@ -79,7 +80,7 @@ def is_valid(text: str) -> bool:
 
 def remarks(column: Column) -> Remarks:
     """Repair what can be read as an address, correct mistyped domains, ask about the rest."""
-    domains = _domain_counts(column)
+    domains = _domains_of(column)
     found = {}
     for position, value in enumerate(column.values):
         remark = _remark(value, domains)
@@ -88,14 +89,22 @@ def remarks(column: Column) -> Remarks:
     return found
 
 
-def _domain_counts(column: Column) -> Counter[str]:
-    domains: Counter[str] = Counter()
+@dataclass(frozen=True, slots=True)
+class _Domains:
+    """The domains of a column. counts: domain -> rows; common: the most frequent ones that stand in many rows."""
+
+    counts: Counter[str]
+    common: tuple[str, ...]
+
+
+def _domains_of(column: Column) -> _Domains:
+    counts: Counter[str] = Counter()
     for value, count in zip(column.values, column.counts, strict=True):
-        domains[value.rpartition("@")[2].strip().lower()] += int(count)
-    return domains
+        counts[value.rpartition("@")[2].strip().lower()] += int(count)
+    return _Domains(counts, tuple(name for name, count in counts.most_common(50) if count >= _COMMON_HERE))
 
 
-def _remark(text: str, domains: Counter[str]) -> Remark | None:
+def _remark(text: str, domains: _Domains) -> Remark | None:
     address = _unwrap(text)
     if not is_valid(address):
         address = _respell(address)
@@ -146,7 +155,7 @@ def _respell(text: str) -> str:
     return trial
 
 
-def _right_domain(domain: str, domains: Counter[str]) -> tuple[str, float, str]:
+def _right_domain(domain: str, domains: _Domains) -> tuple[str, float, str]:
     if domain in WELL_KNOWN or domain in THROW_AWAY:
         return domain, 1.0, ""
     stem, _, ending = domain.rpartition(".")
@@ -157,11 +166,11 @@ def _right_domain(domain: str, domains: Counter[str]) -> tuple[str, float, str]:
     if ending in _CUT_SHORT and stem in _PROVIDERS:
         return _PROVIDERS[stem], 0.8, f'"{domain}" is short for "{_PROVIDERS[stem]}".'
     known = _near_known(domain)
-    if known and domains[domain] < max(3, domains[known]):
+    if known and domains.counts[domain] < max(3, domains.counts[known]):
         return known, 0.93 if OSA.distance(domain, known) == 1 else 0.8, f'"{domain}" is typed for "{known}".'
-    here = _near_common(domain, domains) if domains[domain] <= 2 else None
+    here = _near_common(domain, domains) if domains.counts[domain] <= 2 else None
     if here:
-        return here, 0.6, f'{domains[here]} rows have "{here}", {domains[domain]} "{domain}".'
+        return here, 0.6, f'{domains.counts[here]} rows have "{here}", {domains.counts[domain]} "{domain}".'
     return domain, 1.0, ""
 
 
@@ -187,12 +196,10 @@ def _near_known(domain: str) -> str | None:
     return best[0][1]
 
 
-def _near_common(domain: str, domains: Counter[str]) -> str | None:
+def _near_common(domain: str, domains: _Domains) -> str | None:
     if len(domain) < 8:
         return None
-    for common, count in domains.most_common(50):
-        if count < _COMMON_HERE:
-            return None
+    for common in domains.common:
         if common != domain and OSA.distance(common, domain, score_cutoff=1) <= 1:
             return common
     return None
