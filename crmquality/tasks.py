@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from crmquality.services import importing, learning, measuring, running
+from crmquality.services import importing, learning, measuring, running, undoing
 
 
 @shared_task
@@ -23,6 +23,12 @@ def execute_import(import_id: int) -> None:
 def execute_training(training_id: int) -> None:
     """Fit a detector anew on all labels."""
     learning.execute_training(training_id)
+
+
+@shared_task
+def execute_undoing(job_id: int) -> None:
+    """Undo many change sets."""
+    undoing.execute_undoing(job_id)
 
 
 @shared_task

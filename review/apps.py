@@ -10,10 +10,11 @@ class ReviewConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connect the one upward hop (triage what a run found), and say where labels come from."""
-        from crmquality.services import learning, measuring
+        """Connect the one upward hop (triage what a run found), and lend what only we know: labels, verdicts, undo."""
+        from crmquality.services import learning, measuring, undoing
         from review import receivers  # noqa: F401
-        from review.services import feedback
+        from review.services import deciding, feedback
 
         learning.register_label_reader(feedback.labels)
         measuring.register_verdict_counter(feedback.count_verdicts)
+        undoing.register_undo(deciding.undo_change_set)

@@ -13,6 +13,7 @@ from crmquality.models.records import (
     Source,
 )
 from crmquality.models.runs import DetectorConfig, Finding, ModelVersion, Run, Training
+from crmquality.models.undoing import Undoing, UndoPeriod
 
 __all__ = [
     "Change",
@@ -31,4 +32,6 @@ __all__ = [
     "Run",
     "Source",
     "Training",
+    "UndoPeriod",
+    "Undoing",
 ]

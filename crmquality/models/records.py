@@ -141,6 +141,7 @@ class ChangeSet(models.Model):
     """Changes made together, for one reason, in one transaction; undone together.
 
     cause: what led to it, for a person ("decision 17", "import 3", "automatic: formats").
+    run: whose finding led to it, so that all that came of a run can be undone.
     """
 
     class Action(models.TextChoices):
@@ -164,6 +165,9 @@ class ChangeSet(models.Model):
         help_text="Null: no person, an automatic change.",
     )
     at = models.DateTimeField(db_default=Now())
+    run = models.ForeignKey(
+        "crmquality.Run", null=True, blank=True, on_delete=models.SET_NULL, related_name="change_sets"
+    )
     undoes = models.OneToOneField("self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by")
 
     class Meta:

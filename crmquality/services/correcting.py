@@ -1,28 +1,24 @@
-"""Changing records: compare first, write once, keep before and after, undo later."""
+"""Changing records: compare first, write once, keep before and after; `undoing` puts back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
-from crmquality.models import Change, ChangeSet, Record, Source
+from crmquality.models import Change, ChangeSet, Record, Run, Source
 from crmquality.models.records import REFERENCES
 from crmquality.services.errors import Conflict, Refused
+
+BATCH = 500
+"""Records written by one statement."""
 
 
 class StaleRecord(Conflict):
     """The record changed since the finding was made; nothing was written."""
-
-
-class CannotUndo(Refused):
-    """A later merge stands in the way, or the time to undo has passed; the message lists what."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +31,6 @@ class Edit:
     after: str | None
     reason: str = ""
     is_pointer: bool = False
-
-
-@dataclass(frozen=True)
-class Undone:
-    """What an undo did. kept: changes left alone because someone edited the value later, with that value."""
-
-    change_set: ChangeSet
-    restored: int
-    kept: list[tuple[Change, str | None]] = field(default_factory=list)
 
 
 def references(source: Source, values: Mapping[str, str | None]) -> list[str] | None:
@@ -73,10 +60,11 @@ def set_fields(
     expected: Mapping[str, str | None] | None = None,
     reasons: Mapping[str, str] | None = None,
     action: ChangeSet.Action = ChangeSet.Action.SET,
+    run: Run | None = None,
 ) -> ChangeSet:
     """Write values into one record.
 
-    expected: what the fields must still hold; today's values if not given.
+    expected: what the fields must still hold; today's values if not given. run: whose finding led to it.
     Raises StaleRecord if a value differs from the expected one or the record was merged or is gone, Refused if
     a field does not exist or nothing would change.
     """
@@ -95,7 +83,9 @@ def set_fields(
     ]
     if not edits:
         raise Refused("The record holds these values already.")
-    return write(source=record.source, action=action, cause=cause, by=by, edits=edits, locked={record.pk: record})
+    return write(
+        source=record.source, action=action, cause=cause, by=by, edits=edits, locked={record.pk: record}, run=run
+    )
 
 
 def write(
@@ -107,9 +97,12 @@ def write(
     edits: Sequence[Edit],
     locked: Mapping[int, Record],
     undoes: ChangeSet | None = None,
+    run: Run | None = None,
 ) -> ChangeSet:
     """Apply edits to locked records and note each as a Change. Every change of a record goes through here."""
-    change_set = ChangeSet.objects.create(source=source, action=action, cause=cause[:200], by=by, undoes=undoes)
+    change_set = ChangeSet.objects.create(
+        source=source, action=action, cause=cause[:200], by=by, undoes=undoes, run=run
+    )
     touched: dict[int, Record] = {}
     for edit in edits:
         record = touched.setdefault(edit.record, locked[edit.record])
@@ -133,60 +126,8 @@ def write(
         record.refs = references(record.source, record.fields)
         record.version += 1
         record.updated_at = Now()
-    Record.objects.bulk_update(touched.values(), ["fields", "refs", "golden", "version", "updated_at"])
+    Record.objects.bulk_update(touched.values(), ["fields", "refs", "golden", "version", "updated_at"], BATCH)
     return change_set
-
-
-@transaction.atomic
-def undo(*, change_set: ChangeSet, by: Any = None, now: Any = None) -> Undone:
-    """Put back every value a change set wrote, in one new change set.
-
-    A value that someone changed later is left as it is and listed in `kept`: the later edit wins.
-    Raises CannotUndo if it was undone before, is older than the days an admin allows, or a record of it was merged
-    into another since.
-    """
-    change_set = ChangeSet.objects.select_for_update().get(pk=change_set.pk)
-    if ChangeSet.objects.filter(undoes=change_set).exists():
-        raise CannotUndo("It was undone already.")
-    days = settings.CRMQUALITY["undo_days"]
-    if change_set.at < (now or timezone.now()) - timedelta(days=days):
-        raise CannotUndo(f"It is older than {days} days.")
-    changes = list(change_set.changes.all())
-    locked = lock_records(change.record_id for change in changes)
-    _refuse_later_merges(changes, locked)
-    edits, kept = [], []
-    for change in reversed(changes):
-        record = locked[change.record_id]
-        current = _pointer(record) if change.is_pointer else record.fields.get(change.field)
-        if current == change.after:
-            edits.append(Edit(record.pk, change.field, current, change.before, "undo", is_pointer=change.is_pointer))
-        elif current != change.before:
-            kept.append((change, current))
-    undone = write(
-        source=change_set.source,
-        action=ChangeSet.Action.UNDO,
-        cause=f"undo of {change_set.cause}",
-        by=by,
-        edits=edits,
-        locked=locked,
-        undoes=change_set,
-    )
-    return Undone(undone, len(edits), kept)
-
-
-def _refuse_later_merges(changes: Sequence[Change], locked: Mapping[int, Record]) -> None:
-    own = {change.record_id: change.after for change in changes if change.is_pointer}
-    later = [
-        record.external_id
-        for record in locked.values()
-        if record.golden_id is not None and own.get(record.pk) != str(record.golden_id)
-    ]
-    if later:
-        raise CannotUndo(f"Merged into another record since: {', '.join(sorted(later)[:10])}. Undo that merge first.")
-
-
-def _pointer(record: Record) -> str | None:
-    return str(record.golden_id) if record.golden_id is not None else None
 
 
 def _live(locked: Mapping[int, Record], record_id: int) -> Record:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from crmquality.models import ChangeSet, Record
+from crmquality.models import ChangeSet, Record, Run
 from crmquality.models.records import REFERENCES
 from crmquality.services.correcting import Edit, StaleRecord, lock_records, write
 from crmquality.services.errors import Refused
@@ -24,6 +24,7 @@ def merge(
     cause: str,
     by: Any = None,
     reasons: Mapping[str, str] | None = None,
+    run: Run | None = None,
 ) -> ChangeSet:
     """Point `members` at `survivor`, write `changes` into it, and move all children to it.
 
@@ -50,7 +51,9 @@ def merge(
         if golden.fields.get(name) != (value or None)
     ]
     edits += _moved_children(golden, [locked[record] for record in sorted(ids - {survivor})], locked)
-    return write(source=golden.source, action=ChangeSet.Action.MERGE, cause=cause, by=by, edits=edits, locked=locked)
+    return write(
+        source=golden.source, action=ChangeSet.Action.MERGE, cause=cause, by=by, edits=edits, locked=locked, run=run
+    )
 
 
 def children(record: Record) -> list[Record]:

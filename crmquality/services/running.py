@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from crmquality.models import DetectorConfig, Import, Run, Source, Training
+from crmquality.models import DetectorConfig, Import, Run, Source, Training, Undoing
 from crmquality.models.jobs import Job, JobState
 from crmquality.services import learning, measuring
 from crmquality.services.batches import source_batch
@@ -129,7 +129,12 @@ def sweep() -> int:
 
     This is what brings back a run whose worker was killed, or whose message the broker lost.
     """
-    tasks = {Run: "execute_run", Import: "execute_import", Training: "execute_training"}
+    tasks: dict[type[Job], str] = {
+        Run: "execute_run",
+        Import: "execute_import",
+        Training: "execute_training",
+        Undoing: "execute_undoing",
+    }
     count = 0
     for model, task in tasks.items():
         for job in model.objects.claimable()[:500]:

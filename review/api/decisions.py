@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from crmquality.api.base import DECIDERS, EVERYONE, STAFF, STEWARDS, Endpoint, asked, sent
 from crmquality.api.errors import KeyReused, problem
 from crmquality.models import ChangeSet
-from crmquality.services import access, correcting
+from crmquality.services import access, undoing
 from crmquality.services.errors import Conflict
 from review.api.serializers import (
     ChangeSetQuery,
@@ -119,11 +119,7 @@ class ChangeSetEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ChangeSet])
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, pk: int) -> Response:
         """Put every value back; what was edited later stays and is listed. A decision's change is undone with it."""
-        change_set = self.get_object()
-        decision = Decision.objects.filter(change_set=change_set).first()
-        if decision:
-            return _undone(deciding.undo_decision(decision=decision, user=request.user))
-        return _undone(correcting.undo(change_set=change_set, by=request.user))
+        return _undone(undoing.undo_with_cause(change_set=self.get_object(), by=request.user))
 
 
 def _decide_once(user: Any, given: Mapping[str, Any], *, key: str) -> tuple[Decision, int]:
@@ -181,7 +177,7 @@ def _result(user: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"item": given["item"], "status": code, "decision": DecisionSerializer(decision).data}
 
 
-def _undone(undone: correcting.Undone | None) -> Response:
+def _undone(undone: undoing.Undone | None) -> Response:
     kept = [
         {"record": change.record_id, "field": change.field, "value": value}
         for change, value in (undone.kept if undone else [])

@@ -10,9 +10,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from crmquality.models import ChangeSet, Finding, ModelVersion, Record
-from crmquality.services import correcting, merging
+from crmquality.services import correcting, merging, undoing
 from crmquality.services.errors import Conflict, Refused
 from crmquality.services.findings import current_digest
+from crmquality.services.undoing import Undone
 from review.models import Decision, ReviewItem
 from review.services import feedback, staleness
 
@@ -120,25 +121,42 @@ def _decide(
 
 
 @transaction.atomic
-def undo_decision(*, decision: Decision, user: Any) -> correcting.Undone | None:
+def undo_decision(*, decision: Decision, user: Any, take: Mapping[int, undoing.Take] | None = None) -> Undone | None:
     """Take a verdict back: its changes are undone, its label is withdrawn, the item is open again.
 
+    The item stays closed where the same claim was asked anew since, and is open or decided: it is asked once.
+    take: see `undoing.undo`.
     Raises AlreadyDecided if it was undone before, CannotUndo if a later merge stands in the way.
     """
     decision = Decision.objects.select_for_update().get(pk=decision.pk)
     if decision.undone_at:
         raise AlreadyDecided("This decision was undone already.")
-    undone = correcting.undo(change_set=decision.change_set, by=user) if decision.change_set else None
+    undone = undoing.undo(change_set=decision.change_set, by=user, take=take) if decision.change_set else None
     decision.undone_at = timezone.now()
     decision.save(update_fields=["undone_at"])
+    _ask_again(decision)
+    transaction.on_commit(lambda: feedback.relearn(decision))
+    return undone
+
+
+def undo_change_set(*, change_set: ChangeSet, by: Any, take: Mapping[int, undoing.Take] | None = None) -> Undone | None:
+    """Undo a change set with the decision that made it, if one did. Raises what both raise."""
+    decision = Decision.objects.filter(change_set=change_set).first()
+    if decision:
+        return undo_decision(decision=decision, user=by, take=take)
+    return undoing.undo(change_set=change_set, by=by, take=take)
+
+
+def _ask_again(decision: Decision) -> None:
     finding = decision.item.finding
-    if not ReviewItem.objects.open().filter(finding=finding).exclude(pk=decision.item_id).exists():
-        ReviewItem.objects.filter(pk=decision.item_id).update(state=ReviewItem.State.OPEN, closed_at=None)
+    others = ReviewItem.objects.filter(finding=finding).exclude(pk=decision.item_id)
+    standing = Decision.objects.filter(item__in=others, undone_at__isnull=True)
+    if others.open().exists() or standing.exists():
+        return
+    ReviewItem.objects.filter(pk=decision.item_id).update(state=ReviewItem.State.OPEN, closed_at=None)
     Finding.objects.filter(pk=finding.pk).update(
         state=Finding.State.OPEN, values_digest=decision.seen.get("values_digest", finding.values_digest)
     )
-    transaction.on_commit(lambda: feedback.relearn(decision))
-    return undone
 
 
 def _apply(item: ReviewItem, proposal: Mapping[str, Any], user: Any) -> ChangeSet | None:
@@ -152,6 +170,7 @@ def _apply(item: ReviewItem, proposal: Mapping[str, Any], user: Any) -> ChangeSe
                 cause=cause,
                 by=user,
                 reasons=dict.fromkeys(proposal["changes"], why),
+                run=item.finding.last_run,
             )
         case "merge":
             return merging.merge(
@@ -161,6 +180,7 @@ def _apply(item: ReviewItem, proposal: Mapping[str, Any], user: Any) -> ChangeSe
                 cause=cause,
                 by=user,
                 reasons=dict.fromkeys(proposal["changes"], why),
+                run=item.finding.last_run,
             )
     return None
 

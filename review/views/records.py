@@ -10,13 +10,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from crmquality.models import Change, ChangeSet, Record, Source
-from crmquality.services import access, correcting, measuring
+from crmquality.services import access, measuring, undoing
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from crmquality.services.merging import children
 from review.models import ReviewItem
 from review.selectors.cards import title
-from review.services import deciding
 from review.views.common import EVERYONE, STAFF, for_roles, number
 
 PAGE = 50
@@ -84,13 +83,8 @@ def changes(request: HttpRequest) -> HttpResponse:
 def undo_change_set(request: HttpRequest, change_set_id: int) -> HttpResponse:
     """Undo a change set; one that a decision made is undone with its decision."""
     change_set = get_object_or_404(ChangeSet, pk=change_set_id)
-    decision = getattr(change_set, "decision", None)
     try:
-        undone = (
-            deciding.undo_decision(decision=decision, user=request.user)
-            if decision
-            else correcting.undo(change_set=change_set, by=request.user)
-        )
+        undone = undoing.undo_with_cause(change_set=change_set, by=request.user)
         kept = len(undone.kept) if undone else 0
         messages.success(request, "Undone." + (f" {kept} values were edited since and stay." if kept else ""))
     except Refused as refusal:

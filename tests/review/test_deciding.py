@@ -3,7 +3,7 @@
 import pytest
 
 from crmquality.models import Change, ChangeSet, Finding, Record
-from crmquality.services import correcting
+from crmquality.services import correcting, undoing
 from crmquality.services.errors import Refused
 from review.models import Decision, ReviewItem
 from review.services import deciding, queue
@@ -173,7 +173,7 @@ class TestMerging:
         install(monkeypatch, lambda batch: [merge_claim(bob, ann)])
         scan(source)
         deciding.decide(item=ReviewItem.objects.open().get(), verdict=Verdict.ACCEPT, user=steward)
-        with pytest.raises(correcting.CannotUndo, match="C1"):
+        with pytest.raises(undoing.CannotUndo, match="C1"):
             deciding.undo_decision(decision=decision, user=steward)
 
     def test_a_merged_record_is_not_merged_again(self, pair, source, steward, monkeypatch):
