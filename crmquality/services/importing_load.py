@@ -136,10 +136,17 @@ _COME_BACK = """
     FROM import_row AS row
     WHERE record.source_id = %(source)s AND record.external_id = row.external_id AND record.gone_at IS NOT NULL
 """
+# A golden record whose own row is gone still stands for the rows merged into it that the file holds.
 _GONE = """
+    WITH RECURSIVE held (id) AS (
+        SELECT golden_id FROM crmquality_record JOIN import_row USING (external_id)
+        WHERE crmquality_record.source_id = %(source)s AND golden_id IS NOT NULL
+        UNION SELECT golden_id FROM crmquality_record JOIN held USING (id) WHERE golden_id IS NOT NULL
+    )
     UPDATE crmquality_record AS record SET gone_at = now(), version = version + 1, updated_at = now()
     WHERE source_id = %(source)s AND id <= %(floor)s AND gone_at IS NULL AND golden_id IS NULL
       AND NOT EXISTS (SELECT 1 FROM import_row AS row WHERE row.external_id = record.external_id)
+      AND NOT EXISTS (SELECT 1 FROM held WHERE held.id = record.id)
 """
 
 

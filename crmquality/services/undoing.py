@@ -116,9 +116,6 @@ def undo(*, change_set: ChangeSet, by: Any = None, take: Mapping[int, Take] | No
     edits, kept = [], []
     for value in _values(changes, locked):
         change, wanted = value.change, value.change.before
-        if change_set.action == ChangeSet.Action.IMPORT and locked[change.record_id].golden_id is not None:
-            kept.append((change, value.now))  # merged since: one record of a million holds up no import's undo
-            continue
         if value.was_edited:
             chosen = (take or {}).get(change.pk, Take.NOW)
             if chosen is Take.NOW or change.is_pointer:
@@ -251,7 +248,7 @@ def _refusal(change_set: ChangeSet, changes: Sequence[Change], records: Mapping[
     if change_set.at < now - timedelta(days=days):
         return f"It is older than {days} days."
     if change_set.action == ChangeSet.Action.IMPORT:
-        return ""
+        return ""  # a record merged since holds up no import's undo: it gets its own values back
     pointers = [change for change in changes if change.is_pointer]
     own = {change.record_id: change.after for change in pointers}
     # of a merge, its members and the golden record: children that were merged since get their reference back

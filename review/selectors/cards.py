@@ -150,7 +150,7 @@ def _merge_card(finding: Finding, records: Sequence[Record], common: Mapping[str
         )
         for name in source.columns
     ]
-    members = [Member(record, title(record), record.pk == survivor, len(children(record))) for record in ordered]
+    members = [Member(record, title(record), record.pk == survivor, children(record).count()) for record in ordered]
     moved = sum(member.children for member in members if not member.is_survivor)
     writes = [f"{member.record.external_id} will point at {golden.external_id}" for member in members[1:]]
     writes += [
