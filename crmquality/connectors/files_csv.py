@@ -43,9 +43,9 @@ class Start:
 class CsvTable(Table):
     """Delimited text.
 
-    Options: encoding, delimiter, quote, header (False: the first row is data), formula_marks (True: an apostrophe
-    before a character that begins a formula is a mark, not part of the value, and is taken away; where not given, it is
-    so if every such cell of the file has one, as in our own exports).
+    Options: encoding, delimiter, quote, columns (their names, as `describe` gave them), header (False: the first row is
+    data), formula_marks (True: an apostrophe before a character that begins a formula is a mark, not part of the value,
+    and is taken away; where not given, it is so if every such cell of the file has one, as in our own exports).
     """
 
     def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
@@ -125,7 +125,7 @@ class CsvTable(Table):
             why = header.reason if header else f"it does not end within the first {WINDOW // 2**20} MB"
             raise Unreadable(f"Line {line}, which should name the columns, cannot be read: {why}.")
         names = [cell.decode("utf-8", "replace").replace("\0", "") for cell in header.cells]
-        width = _width(sample[skipped:], dialect, len(names))
+        width = len(given.get("columns", ())) or _width(sample[skipped:], dialect, len(names))
         if width > MOST_COLUMNS:
             raise Unreadable(f"The file has {width:,} columns; at most {MOST_COLUMNS:,} can be read.")
         if given.get("header", True):
@@ -145,12 +145,14 @@ class CsvTable(Table):
         return text, complete
 
     def _dialect(self, sample: bytes, named: str) -> Dialect:
-        end = sample.rfind(b"\n", 0, sniff.SAMPLE)
-        head = sample if len(sample) <= sniff.SAMPLE else sample[: end + 1 or sniff.SAMPLE]
-        found = sniff.detect_dialect(head)
-        delimiter = self.given.get("delimiter") or named or found.delimiter
+        delimiter = self.given.get("delimiter") or named
+        quote = self.given.get("quote")
+        if not delimiter or quote is None:
+            end = sample.rfind(b"\n", 0, sniff.SAMPLE)
+            head = sample if len(sample) <= sniff.SAMPLE else sample[: end + 1 or sniff.SAMPLE]
+            found = sniff.detect_dialect(head)
+            delimiter, quote = delimiter or found.delimiter, found.quote if quote is None else quote
         delimiter = {"\\t": "\t", "tab": "\t"}.get(delimiter, delimiter)
-        quote = self.given.get("quote", found.quote)
         for what, char in (("delimiter", delimiter), ("quote", quote or '"')):
             if len(char) != 1 or not char.isascii() or char in "\r\n\0":
                 raise Unreadable(f"The {what} must be one ASCII character, not {char!r}.")

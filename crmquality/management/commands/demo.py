@@ -104,7 +104,7 @@ class Command(BaseCommand):
         jobs = [run for source in fresh for run in running.request_all(source=source)]
         jobs += list(Run.objects.active().filter(source__in=sources).exclude(pk__in=[job.pk for job in jobs]))
         if jobs:
-            self._say(f"Running every detector over {len(sources)} sources ...")
+            self._say(f"Running every detector over {len(sources)} source{'s' if len(sources) > 1 else ''} ...")
             ended = follow(jobs, lambda run: f"{run.detector} on {run.source.name}", tend=supervisor.tend)
             failed = sum(job.state == JobState.FAILED for job in ended)
             if failed:
