@@ -202,14 +202,14 @@ def quality_score(measures: Mapping[str, float | None]) -> float | None:
     return sum(share * value for share, value in known) / weight if weight else None
 
 
-def wilson(right: float, total: float) -> tuple[float | None, float | None]:
-    """The 95 % Wilson score interval of a share (Wilson 1927); None, None for an empty sample."""
+def wilson(right: float, total: float, *, z: float = Z95) -> tuple[float | None, float | None]:
+    """The Wilson score interval of a share (Wilson 1927), 95 % by default; None, None for an empty sample."""
     if total <= 0:
         return None, None
     share = right / total
-    middle = share + Z95**2 / (2 * total)
-    half = Z95 * math.sqrt(share * (1 - share) / total + Z95**2 / (4 * total**2))
-    scale = 1 + Z95**2 / total
+    middle = share + z**2 / (2 * total)
+    half = z * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
+    scale = 1 + z**2 / total
     # the share itself bounds both: at 0 and 1 the formula meets it but for rounding
     return max(0.0, min(share, (middle - half) / scale)), min(1.0, max(share, (middle + half) / scale))
 

@@ -130,7 +130,7 @@ SPECTACULAR_SETTINGS = {
         "JobState": "crmquality.models.JobState",
         "FindingState": "crmquality.models.Finding.State",
         "ModelState": "crmquality.models.ModelVersion.State",
-        "ItemState": "review.models.ReviewItem.State",
+        "ItemState": "review.api.serializers.ITEM_STATES",
         "ChangeSetAction": "crmquality.models.ChangeSet.Action",
         "RunCause": "crmquality.models.Run.Cause",
     },
@@ -160,6 +160,8 @@ CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "crmquality.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "measure-changed": {"task": "crmquality.tasks.measure_changed", "schedule": 5.0, "options": {"expires": 5}},
+    "figures": {"task": "review.tasks.refresh_changed_figures", "schedule": 20.0, "options": {"expires": 20}},
+    "known-answers": {"task": "review.tasks.gather_known_answers", "schedule": 600.0, "options": {"expires": 600}},
     "schedule-runs": {"task": "crmquality.tasks.schedule_runs", "schedule": 60.0, "options": {"expires": 60}},
 }
 

@@ -20,6 +20,7 @@ MENU = [
     ("decisions", "Decisions", (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)),
     ("changes", "Changes", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("thresholds", "Thresholds", (UserRole.ADMIN, UserRole.AUDITOR)),
+    ("people", "People", (UserRole.ADMIN,)),
     ("models", "Models", (UserRole.ADMIN, UserRole.AUDITOR)),
 ]
 

@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from review.views import dashboard, jobs, policies, queue, records, sources
+from review.views import dashboard, jobs, people, policies, queue, records, sources
 
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -39,6 +39,10 @@ urlpatterns = [
     path("runs/<int:run_id>/", jobs.detail, name="run"),
     path("runs/<int:run_id>/cancel/", jobs.cancel, name="cancel-run"),
     path("thresholds/", policies.thresholds, name="thresholds"),
+    path("thresholds/<int:source_id>/", policies.threshold, name="threshold"),
+    path("policies/<int:policy_id>/roll-back/", policies.roll_back, name="roll-back"),
+    path("my-work/", people.mine, name="my-work"),
+    path("people/", people.index, name="people"),
     path("models/", policies.models, name="models"),
     path("models/<int:version_id>/activate/", policies.activate, name="activate-model"),
 ]

@@ -72,7 +72,11 @@ ROUTES = {
     "runs": route(GET=STAFF),
     "run": route("run", GET=STAFF),
     "cancel-run": route("run", POST=STEWARDS),
-    "thresholds": route(GET=STAFF, POST=ADMINS),
+    "thresholds": route(GET=STAFF),
+    "threshold": route("source", GET=STAFF, POST=ADMINS),
+    "roll-back": route("policy", POST=ADMINS),
+    "my-work": route(GET=DECIDERS),
+    "people": route(GET=ADMINS, POST=ADMINS),
     "models": route(GET=STAFF),
     "activate-model": route("version", POST=ADMINS),
     "api-source-list": route(GET=STAFF, POST=STEWARDS),
@@ -113,6 +117,12 @@ ROUTES = {
     "api-change-set-undo": route("change_set", POST=STEWARDS),
     "api-policy-list": route(GET=STAFF, POST=ADMINS),
     "api-policy-detail": route("policy", GET=STAFF),
+    "api-policy-preview": route(POST=STAFF),
+    "api-policy-roll-back": route("policy", POST=ADMINS),
+    "api-gate-list": route(GET=STAFF),
+    "api-person-list": route(GET=ADMINS),
+    "api-person-me": route(GET=DECIDERS),
+    "api-person-checks": route(GET=ADMINS, POST=ADMINS),
 }
 
 

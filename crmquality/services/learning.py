@@ -170,7 +170,9 @@ def keep_first_model(run: Run, detector: Detector, batch: Batch) -> ModelVersion
 
 
 def refit_when_due(*, source: Source, detector: str, new_labels: int) -> Training | None:
-    """Queue a training once enough labels came in since the last one."""
+    """Queue a training once enough labels came in since the last one; None too for a detector that does not learn."""
+    if not issubclass(registry.load(detector), TrainableDetector):
+        return None
     if new_labels < settings.CRMQUALITY["refit_after_labels"]:
         return None
     return request_training(source=source, detector=detector)

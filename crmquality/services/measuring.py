@@ -21,6 +21,9 @@ from detectors.roles import Role
 VerdictCounter = Callable[[Source], tuple[int, int]]
 _verdict_counter: VerdictCounter | None = None
 
+ReferenceListener = Callable[[Source, pd.DataFrame], None]
+_reference_listener: ReferenceListener | None = None
+
 LARGE = 50_000
 PAUSE = timedelta(minutes=5)
 
@@ -34,6 +37,12 @@ def register_verdict_counter(counter: VerdictCounter) -> None:
     """Say how many values people verified, and how many of those were right; `review` calls it at start."""
     global _verdict_counter
     _verdict_counter = counter
+
+
+def register_reference_listener(listener: ReferenceListener) -> None:
+    """Say who else learns from verified values (text cells, indexed by external id); `review` calls it at start."""
+    global _reference_listener
+    _reference_listener = listener
 
 
 def measure_source(*, source: Source, run: Run | None = None, batch: Batch | None = None) -> list[QualityMetric]:
@@ -73,6 +82,8 @@ def measure_against_reference(*, source: Source, reference: pd.DataFrame) -> lis
     measures = metrics.accuracy_against(batch.frame.set_index(key), verified)
     if not measures[0].denominator:
         raise Refused("The reference shares no filled cell with the source: check its ids and column names.")
+    if _reference_listener:
+        _reference_listener(source, verified)
     return _store(source, None, measures)
 
 

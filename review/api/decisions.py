@@ -31,8 +31,8 @@ from review.api.serializers import (
     NewDecision,
     UndoneSerializer,
 )
-from review.models import Decision
-from review.services import deciding, queue
+from review.models import Decision, ReviewItem
+from review.services import checks, deciding, queue
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -133,6 +133,8 @@ def _decide_once(user: Any, given: Mapping[str, Any], *, key: str) -> tuple[Deci
     if earlier:
         return earlier, status.HTTP_200_OK
     item = get_object_or_404(queue.visible_items(user), pk=given["item"])
+    if checks.is_check(item):
+        return _check(user, item, given), status.HTTP_200_OK
     try:
         decision = deciding.decide(
             item=item,
@@ -149,6 +151,18 @@ def _decide_once(user: Any, given: Mapping[str, Any], *, key: str) -> tuple[Deci
             raise
         return earlier, status.HTTP_200_OK
     return decision, status.HTTP_201_CREATED
+
+
+def _check(user: Any, item: ReviewItem, given: Mapping[str, Any]) -> Decision:
+    """The answer to a planted card, in the shape of a decision that is stored nowhere."""
+    verdict = Decision.Verdict(given["verdict"])
+    answer = checks.answer(item=item, verdict=verdict, user=user, seconds=given.get("seconds"))
+    decision = Decision(item=item, verdict=answer.verdict, by=user, at=answer.at, seconds=answer.seconds)
+    decision.check_result = {  # type: ignore[attr-defined]
+        "answer": "accept" if answer.known_answer.right else "reject",
+        "right": answer.right,
+    }
+    return decision
 
 
 def _earlier(user: Any, given: Mapping[str, Any], key: str) -> Decision | None:

@@ -1,20 +1,24 @@
-"""How review items, cards, decisions, policies and change sets look in the API, and what may be sent."""
+"""How review items, cards, decisions and change sets look in the API, and what may be sent."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from crmquality.api.base import LARGEST_ID, Form, IdField, person
 from crmquality.api.serializers import ChangeSerializer, RecordSerializer
-from crmquality.models import ChangeSet, Source
-from review.models import Decision, PolicyVersion, ReviewItem
+from crmquality.models import ChangeSet
+from review.models import Decision, ReviewItem
+
+ITEM_STATES = [choice for choice in ReviewItem.State.choices if choice[0] != ReviewItem.State.CHECK]
 
 
 class ItemSerializer(serializers.ModelSerializer[ReviewItem]):
     """A claim that a person should decide."""
 
+    state = serializers.ChoiceField(choices=ITEM_STATES, source="shown_state", read_only=True)
     rule = serializers.CharField(source="finding.rule", read_only=True)
     subjects = serializers.ListField(source="finding.subjects", child=serializers.IntegerField(), read_only=True)
     assigned_to = person("assigned_to")
@@ -73,19 +77,33 @@ class QueueFilters(Form):
 class ItemQuery(QueueFilters):
     """Which items to list."""
 
-    state = serializers.ChoiceField(choices=ReviewItem.State.choices, required=False)
+    state = serializers.ChoiceField(choices=ITEM_STATES, required=False)
+
+
+class CheckSerializer(Form):
+    """What was agreed on a card that was a check, and whether the verdict was the same; null for "unsure"."""
+
+    answer = serializers.ChoiceField(choices=["accept", "reject"])
+    right = serializers.BooleanField(allow_null=True)
 
 
 class DecisionSerializer(serializers.ModelSerializer[Decision]):
-    """A verdict, with what the person saw."""
+    """A verdict, with what the person saw. check: set, and id null, where the card was a check: nothing was written."""
 
+    id = serializers.IntegerField(read_only=True, allow_null=True)
+    check = serializers.SerializerMethodField()
     by = person("by")
+
+    @extend_schema_field(CheckSerializer(allow_null=True))
+    def get_check(self, decision: Decision) -> Any:
+        """The agreed answer of a planted card."""
+        return getattr(decision, "check_result", None)
 
     class Meta:
         model = Decision
         fields = [
             "id", "item", "verdict", "by", "at", "seconds", "seen", "changes", "reason", "model_version", "policy",
-            "change_set", "undone_at",
+            "change_set", "undone_at", "check",
         ]  # fmt: skip
 
 
@@ -174,36 +192,3 @@ class ChangeSetQuery(Form):
     source = IdField()
     record = IdField()
     automatic = serializers.BooleanField(required=False)
-
-
-class PolicySerializer(serializers.ModelSerializer[PolicyVersion]):
-    """Score bounds of one detector for a source, as they stood at a time."""
-
-    by = person("by")
-
-    class Meta:
-        model = PolicyVersion
-        fields = ["id", "source", "detector", "number", "review_at", "accept_at", "reason", "at", "by"]
-
-
-class PolicyQuery(Form):
-    """Which versions to list; the newest of a source and detector is in force."""
-
-    source = IdField()
-    detector = serializers.CharField(required=False, max_length=60)
-
-
-class NewPolicy(Form):
-    """New bounds: below review_at nothing is asked, from accept_at on corrections are applied by themselves."""
-
-    source = serializers.PrimaryKeyRelatedField(queryset=Source.objects.all())
-    detector = serializers.CharField(max_length=60)
-    review_at = serializers.FloatField(min_value=0, max_value=1)
-    accept_at = serializers.FloatField(min_value=0, max_value=1, allow_null=True, default=None)
-    reason = serializers.CharField(default="", allow_blank=True, max_length=300)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """The bounds stand in order."""
-        if attrs["accept_at"] is not None and attrs["accept_at"] < attrs["review_at"]:
-            raise serializers.ValidationError({"accept_at": "This must not be below review_at."})
-        return attrs

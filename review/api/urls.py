@@ -4,12 +4,15 @@ from rest_framework.routers import SimpleRouter
 
 from review.api.decisions import ChangeSetEndpoint, DecisionEndpoint
 from review.api.items import ItemEndpoint
-from review.api.policies import PolicyEndpoint
+from review.api.people import PersonEndpoint
+from review.api.policies import GateEndpoint, PolicyEndpoint
 
 router = SimpleRouter(use_regex_path=False)
 router.register("items", ItemEndpoint, "api-item")
 router.register("decisions", DecisionEndpoint, "api-decision")
 router.register("change-sets", ChangeSetEndpoint, "api-change-set")
 router.register("policies", PolicyEndpoint, "api-policy")
+router.register("gates", GateEndpoint, "api-gate")
+router.register("people", PersonEndpoint, "api-person")
 
 urlpatterns = router.urls

@@ -1,4 +1,4 @@
-"""Verdicts and the policies they were given under."""
+"""Verdicts, and what the person saw."""
 
 from __future__ import annotations
 
@@ -7,35 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from crmquality.models import ChangeSet, ModelVersion, Source
+from crmquality.models import ChangeSet, ModelVersion
 from review.models.items import ReviewItem
-
-
-class PolicyVersion(models.Model):
-    """Score bounds of one detector for a source, as they stood at a time; never edited."""
-
-    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="policies")
-    detector = models.CharField(max_length=60)
-    number = models.PositiveIntegerField()
-    review_at = models.FloatField()
-    accept_at = models.FloatField(null=True, blank=True, help_text="Null: a person decides everything.")
-    reason = models.CharField(max_length=300, blank=True)
-    at = models.DateTimeField(db_default=Now())
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(fields=["source", "detector", "number"], name="one_policy_per_number"),
-            models.CheckConstraint(
-                condition=Q(review_at__gte=0, review_at__lte=1)
-                & (Q(accept_at__isnull=True) | Q(accept_at__gte=models.F("review_at"), accept_at__lte=1)),
-                name="policy_bounds_in_order",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.detector} policy {self.number}"
+from review.models.policies import PolicyVersion
 
 
 class Decision(models.Model):
@@ -90,7 +64,10 @@ class Decision(models.Model):
                 name="one_decision_per_key",
             ),
         ]
-        indexes = [models.Index(fields=["by", "-id"], name="decision_by_person")]
+        indexes = [
+            models.Index(fields=["by", "-id"], name="decision_by_person"),
+            models.Index(fields=["undone_at"], name="decision_undone", condition=Q(undone_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.verdict} of item {self.item_id}"

@@ -31,16 +31,18 @@ class ReviewItem(models.Model):
     """A finding that policy sends to a person.
 
     rank: where it stands in the queue, higher = sooner; starts at the finding's score and follows reweighting.
-    known_answer: set on items planted to measure stewards; null for real ones.
+    known_answer: set on items planted to measure stewards; null for real ones. A planted item is in the state CHECK
+        for good, so nothing that looks for open or decided items ever meets it, and it is never applied.
     """
 
     class State(models.TextChoices):
-        """Open until decided, found stale, or withdrawn by a later run."""
+        """Open until decided, found stale, or withdrawn by a later run; CHECK is no claim in the queue."""
 
         OPEN = "open"
         DECIDED = "decided"
         STALE = "stale"
         WITHDRAWN = "withdrawn"
+        CHECK = "check"
 
     finding = models.ForeignKey(Finding, on_delete=models.CASCADE, related_name="items")
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="items")
@@ -50,6 +52,9 @@ class ReviewItem(models.Model):
     score = models.FloatField()
     rank = models.FloatField()
     policy = models.ForeignKey("review.PolicyVersion", null=True, on_delete=models.PROTECT, related_name="items")
+    known_answer = models.ForeignKey(
+        "review.KnownAnswer", null=True, blank=True, on_delete=models.CASCADE, related_name="items"
+    )
     assigned_to = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -73,7 +78,11 @@ class ReviewItem(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["finding"], condition=Q(state="open"), name="one_open_item_per_claim")
+            models.UniqueConstraint(fields=["finding"], condition=Q(state="open"), name="one_open_item_per_claim"),
+            models.CheckConstraint(
+                condition=Q(state="check", known_answer__isnull=False) | (~Q(state="check") & Q(known_answer=None)),
+                name="only_checks_have_known_answers",
+            ),
         ]
         indexes = [
             models.Index(F("rank").desc(), F("id"), name="queue_order", condition=Q(state="open")),
@@ -86,7 +95,15 @@ class ReviewItem(models.Model):
                 condition=Q(state="open"),
             ),
             models.Index(fields=["leased_by"], name="queue_leases", condition=Q(leased_by__isnull=False)),
+            models.Index(fields=["source", "detector", "score"], name="decided_by_score", condition=Q(state="decided")),
         ]
 
     def __str__(self) -> str:
         return f"item {self.pk}"
+
+    @property
+    def shown_state(self) -> str:
+        """The state as people and programs see it: a planted item looks like an open one until it is answered."""
+        if self.state != self.State.CHECK:
+            return self.state
+        return self.State.DECIDED if self.closed_at else self.State.OPEN

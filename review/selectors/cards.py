@@ -11,6 +11,7 @@ from detectors.roles import Role
 from review.charts import Waterfall, shortened, waterfall
 from review.differences import Piece, pieces
 from review.models import ReviewItem
+from review.selectors import as_seen
 
 NAMING = (Role.NAME, Role.GIVEN_NAME, Role.FAMILY_NAME, Role.COMPANY, Role.EMAIL)
 
@@ -75,8 +76,10 @@ class Card:
 
 def card(item: ReviewItem) -> Card:
     """The card of an item, from the records as they are now."""
+    as_seen.restore(item)
     finding = item.finding
     found = {record.pk: record for record in Record.objects.filter(id__in=finding.subjects).select_related("source")}
+    as_seen.restore_records(item, found)
     records = [found[subject] for subject in finding.subjects if subject in found]
     reasons, rest = shortened([(one["feature"], one["weight"], one["detail"]) for one in finding.evidence])
     common = {
@@ -86,7 +89,9 @@ def card(item: ReviewItem) -> Card:
         "evidence": waterfall(reasons),
         "smaller": rest,
         "history": list(
-            Change.objects.filter(record__in=records).select_related("change_set", "change_set__by").order_by("-id")[:5]
+            Change.objects.filter(as_seen.known_then(item), record__in=records)
+            .select_related("change_set", "change_set__by")
+            .order_by("-id")[:5]
         ),
     }
     match finding.action:

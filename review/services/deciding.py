@@ -15,7 +15,7 @@ from crmquality.services.errors import Conflict, Refused
 from crmquality.services.findings import current_digest
 from crmquality.services.undoing import Undone
 from review.models import Decision, ReviewItem
-from review.services import feedback, staleness
+from review.services import checks, feedback, staleness
 
 Verdict = Decision.Verdict
 CORRECTING = {Verdict.ACCEPT, Verdict.EDIT}
@@ -207,6 +207,7 @@ def _seen(item: ReviewItem, records: Mapping[int, Record]) -> dict[str, Any]:
     finding = item.finding
     return {
         "score": item.score,
+        "score_hidden": checks.score_hidden(item),
         "rank": item.rank,
         "proposal": finding.proposal,
         "evidence": finding.evidence,

@@ -17,6 +17,7 @@ from crmquality.services.publishing import publish
 from detectors.contract import Finding, Flag, Label, ModelFileError, TrainableDetector
 from detectors.registry import UnknownDetector, available
 from review.models import Decision, ReviewItem
+from review.services import checks, policies
 
 logger = logging.getLogger(__name__)
 AT_ONCE = 2_000
@@ -41,11 +42,19 @@ _lock = threading.Lock()
 
 def labels(source: Source, detector: str, since: datetime | None = None) -> list[Label]:
     """The labels people gave on this detector's findings in this source, oldest first; only later ones if given."""
-    return [label for decision in _teaching(source.pk, detector, since) for label in labels_of(decision)]
+    weights = checks.trusts()
+    return [
+        label
+        for decision in _teaching(source.pk, detector, since)
+        for label in labels_of(decision, weights.get(decision.by_id or 0, 1.0))
+    ]
 
 
-def labels_of(decision: Decision) -> list[Label]:
-    """What one decision teaches: one label, or for an edited merge one a part of the cluster."""
+def labels_of(decision: Decision, weight: float = 1.0) -> list[Label]:
+    """What one decision teaches: one label, or for an edited merge one a part of the cluster.
+
+    weight: how far the person is trusted, from the answers they gave to cards whose answer is known.
+    """
     seen = decision.seen
     finding = finding_from_row(
         subjects=seen["subjects"],
@@ -56,8 +65,8 @@ def labels_of(decision: Decision) -> list[Label]:
     )
     right = TEACHES[Decision.Verdict(decision.verdict)]
     if decision.verdict == Decision.Verdict.EDIT and decision.changes.get("action") == "merge":
-        return _labels_of_split(finding, decision)
-    return [Label(finding, right)]
+        return _labels_of_split(finding, decision, weight)
+    return [Label(finding, right, weight)]
 
 
 def count_verdicts(source: Source) -> tuple[int, int]:
@@ -74,15 +83,17 @@ def count_verdicts(source: Source) -> tuple[int, int]:
 
 
 def learn_from(decision: Decision) -> None:
-    """Take a decision in: rank the open items anew, and queue a training when enough have come in."""
+    """Take a decision in: check the gate, rank the open items anew, and queue a training when enough have come in."""
     if decision.by_id is None or Decision.Verdict(decision.verdict) not in TEACHES:
         return
+    policies.recheck(decision)
     rerank(source_id=decision.item.source_id, detector=decision.item.detector)
     _refit_when_due(decision.item.source, decision.item.detector)
 
 
 def relearn(decision: Decision) -> None:
     """After an undo: rank anew without the label."""
+    policies.recheck(decision)
     rerank(source_id=decision.item.source_id, detector=decision.item.detector)
 
 
@@ -135,7 +146,12 @@ def _reweighted(source_id: int, name: str) -> _Reweighted | None:
             kept = _Reweighted(version.pk, (), base)
         if not kept.detector.reweights_at_once:
             return None
-        fresh = [label for decision in later[len(kept.decisions) :] for label in labels_of(decision)]
+        weights = checks.trusts() if len(later) > len(kept.decisions) else {}
+        fresh = [
+            label
+            for decision in later[len(kept.decisions) :]
+            for label in labels_of(decision, weights.get(decision.by_id or 0, 1.0))
+        ]
         detector = kept.detector.reweight(fresh) if fresh else kept.detector
         kept = _cache[source_id, name] = _Reweighted(version.pk, ids, detector)
     if fresh:
@@ -154,7 +170,7 @@ def _teaching(source_id: int, detector: str, since: datetime | None = None) -> Q
     return decisions.filter(at__gt=since) if since else decisions
 
 
-def _labels_of_split(finding: Finding, decision: Decision) -> list[Label]:
+def _labels_of_split(finding: Finding, decision: Decision, weight: float) -> list[Label]:
     """The records kept together are one; each left out is not the same as the survivor."""
     edited = decision.changes
     together = finding_from_row(
@@ -165,7 +181,7 @@ def _labels_of_split(finding: Finding, decision: Decision) -> list[Label]:
         rule=finding.rule,
     )
     apart = set(finding.subjects) - set(together.subjects)
-    return [Label(together, True)] + [
+    return [Label(together, True, weight)] + [
         Label(
             finding_from_row(
                 subjects=[edited["survivor"], one],
@@ -175,6 +191,7 @@ def _labels_of_split(finding: Finding, decision: Decision) -> list[Label]:
                 rule=finding.rule,
             ),
             False,
+            weight,
         )
         for one in sorted(apart)
     ]

@@ -57,3 +57,15 @@ def get(mapping: Any, key: Any) -> Any:
 def role_label(role: str) -> str:
     """A role as a person reads it."""
     return role.replace("_", " ").capitalize()
+
+
+@register.filter
+def times(value: float, factor: float) -> str:
+    """value x factor without a trailing zero: 0.95 x 100 -> "95"."""
+    return f"{round(value * factor, 3):g}"
+
+
+@register.filter
+def ratio(part: float, whole: float) -> float | None:
+    """part / whole; None of nothing."""
+    return part / whole if whole else None

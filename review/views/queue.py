@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.contrib import messages
@@ -16,12 +17,14 @@ from crmquality.services.errors import Refused
 from detectors import registry
 from review.models import Decision, ReviewItem
 from review.selectors.cards import card
-from review.services import deciding
+from review.services import checks, deciding
 from review.services import queue as queueing
 from review.views.common import EVERYONE, for_roles, number
 
 DECIDERS = (UserRole.STEWARD, UserRole.SALES)
 UNDO_BY_KEY = 20
+CHECK_NOTED, ALERTED = "check_noted", "alerted_at"
+ALERT_PAUSE = 1_800
 SAID = {
     Decision.Verdict.ACCEPT: "Accepted.",
     Decision.Verdict.REJECT: "Rejected: it will not be asked again.",
@@ -61,6 +64,14 @@ def decide(request: HttpRequest, item_id: int) -> HttpResponse:
     verdict = request.POST.get("verdict", "")
     if verdict not in Decision.Verdict.values:
         return HttpResponseBadRequest("No such verdict.")
+    if checks.is_check(item):
+        done = checks.answer(
+            item=item,
+            verdict=Decision.Verdict(verdict),
+            user=request.user,
+            seconds=_seconds(request.POST.get("seconds")),
+        )
+        return _card(request, checks.said(done))
     try:
         deciding.decide(
             item=item,
@@ -71,7 +82,7 @@ def decide(request: HttpRequest, item_id: int) -> HttpResponse:
             reason=request.POST.get("reason", "")[:2000],
             idempotency_key=request.POST.get("key", "")[:80],
         )
-        said = SAID[Decision.Verdict(verdict)]
+        said = " ".join(filter(None, [SAID[Decision.Verdict(verdict)], _gentle_alert(request)]))
     except Refused as refusal:
         said = str(refusal)
     return _card(request, said)
@@ -98,6 +109,10 @@ def release(request: HttpRequest) -> HttpResponse:
 @require_POST
 def undo_last(request: HttpRequest) -> HttpResponse:
     """Take back this person's latest standing decision, and show that card again."""
+    check = checks.undone_in_vain(request.user, request.session.get(CHECK_NOTED, 0))
+    if check:
+        request.session[CHECK_NOTED] = check.pk
+        return _card(request, "Your last card was a check: nothing was written, so there is nothing to undo.")
     recent = Decision.objects.filter(by=request.user.pk).order_by("-id")[:UNDO_BY_KEY]
     standing = next((decision for decision in recent if decision.undone_at is None), None)
     if standing is None:
@@ -140,6 +155,17 @@ def undo(request: HttpRequest, decision_id: int) -> HttpResponse:
     return redirect("decisions")
 
 
+def _gentle_alert(request: HttpRequest) -> str:
+    """A word on the pace, at most once in half an hour."""
+    told = request.session.get(ALERTED, 0)
+    if time.time() - told < ALERT_PAUSE:
+        return ""
+    word = checks.alert(request.user)
+    if word:
+        request.session[ALERTED] = int(time.time())
+    return word
+
+
 def _card(
     request: HttpRequest, said: str, *, item: ReviewItem | None = None, after_skip_of: int | None = None
 ) -> HttpResponse:
@@ -152,6 +178,7 @@ def _context(request: HttpRequest, item: ReviewItem | None, filters: queueing.Fi
     waiting = filters.apply(queueing.visible_items(request.user).open(), request.user)
     return {
         "card": card(item) if item else None,
+        "score_hidden": item is not None and checks.score_hidden(item),
         "filters": filters,
         "waiting": waiting[:1001].count(),
     }

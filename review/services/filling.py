@@ -1,0 +1,43 @@
+"""Bringing the open items in line with the claims and the policy: statements over all of them at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+
+from review.models import PolicyVersion
+from review.policy import Route
+
+_WITHDRAW = """
+    UPDATE review_reviewitem i SET state = 'withdrawn', closed_at = now(), leased_by_id = NULL, lease_until = NULL
+    FROM crmquality_finding f
+    WHERE f.id = i.finding_id AND i.state = 'open' AND i.source_id = %(source)s AND i.detector = %(detector)s
+      AND (f.state <> 'open' OR f.score < %(shown_from)s)
+"""
+_REFRESH = """
+    UPDATE review_reviewitem i SET score = f.score, rank = f.score
+    FROM crmquality_finding f
+    WHERE f.id = i.finding_id AND i.state = 'open' AND i.source_id = %(source)s AND i.detector = %(detector)s
+      AND i.score <> f.score
+"""
+_ADD = """
+    INSERT INTO review_reviewitem (finding_id, source_id, detector, action, state, score, rank, policy_id, skips)
+    SELECT f.id, f.source_id, f.detector, f.proposal->>'action', 'open', f.score, f.score, %(policy)s, 0
+    FROM crmquality_finding f
+    WHERE f.source_id = %(source)s AND f.detector = %(detector)s AND f.state = 'open' AND f.score >= %(shown_from)s
+    ON CONFLICT (finding_id) WHERE state = 'open' DO NOTHING
+"""
+
+
+def fill(version: PolicyVersion) -> None:
+    """Claims no longer made, or too weak, leave the queue; known ones take their new score; new ones enter it."""
+    values: dict[str, Any] = {
+        "source": version.source_id,
+        "detector": version.detector,
+        "policy": version.pk,
+        "shown_from": version.bounds.lowest(Route.REVIEW),
+    }
+    with connection.cursor() as cursor:
+        for statement in (_WITHDRAW, _REFRESH, _ADD):
+            cursor.execute(statement, values)
