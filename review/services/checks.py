@@ -32,7 +32,7 @@ class Narrows(Protocol):
 
 def shares() -> CheckShares:
     """How many cards are checks and how many hide their score, as last set."""
-    return CheckShares.objects.first() or CheckShares(at=None)
+    return CheckShares.objects.first() or CheckShares(at=None)  # type: ignore[misc] # never saved
 
 
 def set_shares(*, known: float, hidden: float, user: Any) -> CheckShares:
