@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from crmquality.services import importing, learning, measuring, running, undoing
+from crmquality.services import collisions, importing, learning, measuring, running, undoing
 
 
 @shared_task
@@ -29,6 +29,12 @@ def execute_training(training_id: int) -> None:
 def execute_undoing(job_id: int) -> None:
     """Undo many change sets."""
     undoing.execute_undoing(job_id)
+
+
+@shared_task
+def index_unique_columns(source_id: int) -> None:
+    """Index the columns that a card looks up."""
+    collisions.index_unique_columns(source_id)
 
 
 @shared_task

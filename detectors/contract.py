@@ -75,11 +75,16 @@ class RunContext:
     device: "cpu", "cuda" or "auto" (the detector's own choice).
     report: report(done, total, stage="") feeds the progress bar; call it at least every few seconds. It
         raises `Cancelled` when the run was cancelled.
+    survivorship: column -> name of the rule by which an admin lets one of several values survive a merge; a column
+        that is absent goes by its role. For detectors that propose merges.
+    trusted: source systems (values of a column of that role), the most trusted first.
     """
 
     seed: int = 0
     device: str = "auto"
     report: Callable[..., None] = _silent
+    survivorship: Mapping[str, str] = field(default_factory=dict)
+    trusted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +123,14 @@ class Evidence:
         (bits of log2 odds for duplicates); the sum over a finding's evidence explains its score.
     detail: a sentence with the compared values.
     fields: the fields it is about, if any.
+    records: the records it is about, where that is not all of the finding's: the pair that holds a cluster together.
     """
 
     feature: str
     weight: float
     detail: str
     fields: tuple[str, ...] = ()
+    records: tuple[RecordId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from crmquality.models.records import (
     Source,
 )
 from crmquality.models.runs import DetectorConfig, Finding, ModelVersion, Run, Training
+from crmquality.models.survivorship import SurvivorshipRules
 from crmquality.models.undoing import Undoing, UndoPeriod
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Record",
     "Run",
     "Source",
+    "SurvivorshipRules",
     "Training",
     "UndoPeriod",
     "Undoing",

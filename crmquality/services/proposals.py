@@ -42,13 +42,14 @@ def proposal_from_json(stored: Mapping[str, Any]) -> Proposal:
 
 
 def evidence_to_json(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
-    """A list of {"feature", "weight", "detail", "fields"}."""
+    """A list of {"feature", "weight", "detail", "fields", "records"}."""
     return [
         {
             "feature": reason.feature,
             "weight": round(reason.weight, 4),
             "detail": reason.detail,
             "fields": list(reason.fields),
+            "records": list(reason.records),
         }
         for reason in evidence
     ]
@@ -64,7 +65,13 @@ def finding_from_row(
 ) -> Finding:
     """The contract's finding of a stored one."""
     reasons = tuple(
-        Evidence(reason["feature"], reason["weight"], reason["detail"], tuple(reason.get("fields", ())))
+        Evidence(
+            reason["feature"],
+            reason["weight"],
+            reason["detail"],
+            tuple(reason.get("fields", ())),
+            tuple(reason.get("records", ())),
+        )
         for reason in evidence
     )
     return Finding(tuple(subjects), proposal_from_json(proposal), score, reasons, rule)

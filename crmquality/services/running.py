@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from crmquality.models import DetectorConfig, Import, Run, Source, Training, Undoing
+from crmquality.models import DetectorConfig, Import, Run, Source, SurvivorshipRules, Training, Undoing
 from crmquality.models.jobs import Job, JobState
 from crmquality.services import learning, measuring
 from crmquality.services.batches import source_batch
@@ -20,7 +20,7 @@ from crmquality.services.leases import Lost, do_job
 from crmquality.services.publishing import publish
 from crmquality.signals import run_succeeded
 from detectors import registry
-from detectors.contract import Finding, RunContext, TrainableDetector
+from detectors.contract import Finding, MergeRecords, RunContext, TrainableDetector
 
 FLOOD = 500_000
 """More findings than this from one run are a broken detector or mapping, not work for people."""
@@ -93,13 +93,16 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
     detector, version = learning.load_serving(run.source, run.detector, run.config.params if run.config else {})
     if isinstance(detector, TrainableDetector):
         detector = detector.reweight(learning.labels_since(version, run.source, run.detector))
-    context = RunContext(seed=run.seed, report=report)
+    rules = SurvivorshipRules.in_force(run.source)
+    context = RunContext(seed=run.seed, report=report, survivorship=rules.rules, trusted=tuple(rules.trusted))
     found = list(_limited(detector.detect(batch, context)))
     report(1, 1, "storing")
     with transaction.atomic():
         if not Run.objects.held(run).select_for_update().exists():
             raise Lost
         stored = store_findings(run, batch, found)
+        if any(isinstance(one.proposal, MergeRecords) for one in found):
+            publish("crmquality.tasks.index_unique_columns", run.source_id)
         if version is None:
             version = learning.keep_first_model(run, detector, batch)
         Run.objects.filter(pk=run.pk).update(

@@ -49,7 +49,8 @@ class DuplicateDetector(TrainableDetector):
         context.report(0, 100, "reading columns")
         batch = ordered(batch)
         for linkage, part in self.link(batch, context):
-            merger = Merger(part, dict(self.rules))
+            chosen = {name: Rule(rule) for name, rule in context.survivorship.items()}
+            merger = Merger(part, {**self.rules, **chosen}, context.trusted)
             for count, finding in enumerate(findings(linkage, merger)):
                 if count % 1000 == 0:
                     context.report(95, 100, "writing findings")

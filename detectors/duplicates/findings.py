@@ -13,6 +13,9 @@ from detectors.duplicates.golden import Golden, Merger
 from detectors.duplicates.linking import Linkage
 from detectors.duplicates.text import Ints
 
+WEAKEST, GOLDEN = "weakest link", "golden record"
+"""Evidence without weight: which pair holds a cluster together, and which value of a field survives."""
+
 LOWEST = 0.05
 """Score from which an uncertain pair is worth ranking."""
 
@@ -91,7 +94,7 @@ def _cluster(linkage: Linkage, merger: Merger, rows: list[int], pair: int) -> Fi
     if len(rows) > 2:
         one, two = merger.ids[int(linkage.left[pair])], merger.ids[int(linkage.right[pair])]
         weakest = f"The weakest link of these {len(rows)} records is between {one} and {two}; the reasons are theirs"
-        evidence = (Evidence("weakest link", 0.0, weakest), *evidence)
+        evidence = (Evidence(WEAKEST, 0.0, weakest, records=(one, two)), *evidence)
     score = probability(float(linkage.bits[pair]))
     return _finding(
         merger.golden(rows), merger, rows, max(score, 0.5) if len(rows) > 2 else score, evidence, linkage.plan.entity
@@ -104,9 +107,7 @@ def _finding(
     ids = [merger.ids[row] for row in rows]
     members = tuple(record for record in ids if record != golden.survivor)
     kept = tuple(
-        Evidence(
-            "golden record", 0.0, f'{name}: "{choice.value or ""}" survives ({choice.rule}: {choice.reason})', (name,)
-        )
+        Evidence(GOLDEN, 0.0, f'{name}: "{choice.value or ""}" survives ({choice.rule}: {choice.reason})', (name,))
         for name, choice in golden.choices.items()
     )
     return Finding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +27,10 @@ class Golden:
 class Merger:
     """Makes golden records of rows of one batch; reads the batch's columns once."""
 
-    def __init__(self, batch: Batch, rules: dict[str, Rule] | None = None) -> None:
-        """rules: column -> an admin's rule, where it is not the role's."""
-        self.rules = rules or {}
+    def __init__(self, batch: Batch, rules: Mapping[str, Rule] | None = None, trusted: Sequence[str] = ()) -> None:
+        """rules: column -> an admin's rule, where it is not the role's. trusted: source systems, the best first."""
+        self.rules = dict(rules or {})
+        self.trust = _trust(batch, trusted)
         self.roles = {str(name): batch.roles[name] for name in batch.frame.columns if name in batch.roles}
         self.ids = [int(record) for record in batch.frame.index]
         self.cells = {name: _cells(batch.frame[name]) for name in self.roles}
@@ -42,10 +43,13 @@ class Merger:
         }
         self.address = [name for name, role in self.roles.items() if role in ADDRESS]
 
-    def golden(self, rows: Sequence[int]) -> Golden:
-        """The golden record of these row positions (at least one)."""
+    def golden(self, rows: Sequence[int], *, master: RecordId | None = None) -> Golden:
+        """The golden record of these row positions (at least one).
+
+        master: the record that stays, where a person chose it.
+        """
         records = [self._candidate(row, "") for row in rows]
-        master = survivorship.survivor(records)
+        master = survivorship.survivor(records) if master is None else master
         own = rows[[one.record for one in records].index(master)]
         changes: dict[str, str | None] = {}
         choices: dict[str, Choice] = {}
@@ -62,12 +66,16 @@ class Merger:
                     else Choice(cells[own], Rule.KEEP_MASTER, "the survivor's own", master)
                 )
             else:
-                found = [self._candidate(row, name) for row in rows if cells[row] is not None]
+                found = self.candidates(rows, name)
                 choice = survivorship.choose(role, found, master, self.rules.get(name))
             choices[name] = choice
             if choice.value is not None and choice.value != cells[own]:
                 changes[name] = choice.value
         return Golden(master, changes, choices)
+
+    def candidates(self, rows: Sequence[int], name: str) -> list[Candidate]:
+        """What the records at these row positions hold in a field, without those that hold nothing."""
+        return [self._candidate(row, name) for row in rows if self.cells[name][row] is not None]
 
     def _candidate(self, row: int, name: str) -> Candidate:
         return Candidate(
@@ -75,7 +83,7 @@ class Merger:
             (self.cells[name][row] or "") if name else "",
             int(self.updated[row]),
             int(self.filled[row]),
-            0,
+            int(self.trust[row]),
             int(self.when[name][row]) if name in self.when else 0,
         )
 
@@ -99,6 +107,15 @@ def _days(series: pd.Series) -> np.ndarray:
     dates = preparing.dates(series)
     numbers = dates.years * 10000 + dates.months * 100 + dates.days
     return np.append(numbers, 0)[dates.column.codes]
+
+
+def _trust(batch: Batch, trusted: Sequence[str]) -> np.ndarray:
+    """Rank of each record's source system, 0 = the most trusted; those that nobody named come after all others."""
+    ranks = {system.strip().casefold(): place for place, system in reversed(list(enumerate(trusted)))}
+    systems = batch.text(Role.SOURCE_SYSTEM)
+    if systems is None or not ranks:
+        return np.zeros(len(batch), np.int64)
+    return np.array([ranks.get(str(one).strip().casefold(), len(ranks)) for one in systems], np.int64)
 
 
 def _updated(batch: Batch) -> np.ndarray:

@@ -10,12 +10,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from crmquality.models import ChangeSet, Finding, ModelVersion, Record
-from crmquality.services import correcting, merging, undoing
+from crmquality.services import correcting, undoing
 from crmquality.services.errors import Conflict, Refused
 from crmquality.services.findings import current_digest
 from crmquality.services.undoing import Undone
 from review.models import Decision, ReviewItem
-from review.services import checks, feedback, staleness
+from review.services import checks, feedback, merges, staleness
 
 Verdict = Decision.Verdict
 CORRECTING = {Verdict.ACCEPT, Verdict.EDIT}
@@ -41,11 +41,11 @@ def decide(
 ) -> Decision:
     """Record a person's verdict and, on accept or edit, apply the correction.
 
-    edited: for EDIT, what to do instead: {"changes": {field: value}} and, for a merge, also
-        {"survivor": id, "members": [id, ...]} among the claim's records.
+    edited: for EDIT, what to do instead: {"changes": {field: value}}. For a merge, those are the values chosen over
+        what the rules choose, and it may hold more: see `merges.apply`.
 
     Raises AlreadyDecided if someone was faster, StaleFinding (after closing the item as stale) if the record changed
-    since detection, Refused if the edit does not fit the claim.
+    since detection, Refused if the edit does not fit the claim, or a merge waits for an answer.
     """
     if idempotency_key:
         earlier = Decision.objects.filter(by=user, idempotency_key=idempotency_key).first()
@@ -69,8 +69,11 @@ def decide(
 
 
 def accept_by_policy(*, item: ReviewItem) -> Decision | None:
-    """Accept as policy says, by no person; None if the claim is stale."""
-    return _decide(item_id=item.pk, verdict=Verdict.ACCEPT, user=None, reason="accepted by policy")
+    """Accept as policy says, by no person; None if the claim is stale, or a person has to look at it first."""
+    try:
+        return _decide(item_id=item.pk, verdict=Verdict.ACCEPT, user=None, reason="accepted by policy")
+    except Refused:  # a value to be chosen, a collision: it stays open, and stops no other
+        return None
 
 
 @transaction.atomic
@@ -95,17 +98,14 @@ def _decide(
     if staleness.is_stale(finding):
         staleness.close(item)
         return None
-    change_set = None
-    proposal = _edited_proposal(finding, edited or {}) if verdict == Verdict.EDIT else finding.proposal
-    if verdict in CORRECTING:
-        change_set = _apply(item, proposal, user)
+    change_set, done = _apply(item, records, edited or {}, verdict, user)
     decision = Decision.objects.create(
         item=item,
         verdict=verdict,
         by=user,
         seconds=seconds,
         seen=_seen(item, records),
-        changes=proposal if verdict == Verdict.EDIT else {},
+        changes=done,
         reason=reason,
         model_version=_model_version(finding),
         policy=item.policy,
@@ -134,6 +134,7 @@ def undo_decision(*, decision: Decision, user: Any, take: Mapping[int, undoing.T
     undone = undoing.undo(change_set=decision.change_set, by=user, take=take) if decision.change_set else None
     decision.undone_at = timezone.now()
     decision.save(update_fields=["undone_at"])
+    merges.take_back_split(decision)
     _ask_again(decision)
     transaction.on_commit(lambda: feedback.relearn(decision))
     return undone
@@ -159,48 +160,40 @@ def _ask_again(decision: Decision) -> None:
     )
 
 
-def _apply(item: ReviewItem, proposal: Mapping[str, Any], user: Any) -> ChangeSet | None:
+def _apply(
+    item: ReviewItem, records: Mapping[int, Record], edited: Mapping[str, Any], verdict: Decision.Verdict, user: Any
+) -> tuple[ChangeSet | None, dict[str, Any]]:
+    """The change set, and what was done where a person or the rules had a say in it."""
+    finding = item.finding
+    if verdict not in CORRECTING or (verdict == Verdict.ACCEPT and finding.action == "flag"):
+        return None, {}
     cause = f"{item.detector} item {item.pk}"
-    why = "; ".join(reason["detail"] for reason in item.finding.evidence[:3])[:500]
-    match proposal["action"]:
-        case "set":
-            return correcting.set_fields(
-                record_id=item.finding.subjects[0],
-                changes=proposal["changes"],
-                cause=cause,
-                by=user,
-                reasons=dict.fromkeys(proposal["changes"], why),
-                run=item.finding.last_run,
-            )
-        case "merge":
-            return merging.merge(
-                survivor=proposal["survivor"],
-                members=proposal["members"],
-                changes=proposal["changes"],
-                cause=cause,
-                by=user,
-                reasons=dict.fromkeys(proposal["changes"], why),
-                run=item.finding.last_run,
-            )
-    return None
+    if finding.action == "merge":
+        return merges.apply(item, records, edited, cause=cause, by=user)
+    done = _edited_values(edited) if verdict == Verdict.EDIT else {}
+    changes = done.get("changes", finding.proposal.get("changes"))
+    why = "; ".join(reason["detail"] for reason in finding.evidence[:3])[:500]
+    change_set = correcting.set_fields(
+        record_id=finding.subjects[0],
+        changes=changes,
+        cause=cause,
+        by=user,
+        reasons=dict.fromkeys(changes, why),
+        run=finding.last_run,
+    )
+    return change_set, done
 
 
-def _edited_proposal(finding: Finding, edited: Mapping[str, Any]) -> dict[str, Any]:
-    """What a person put in place of the proposal; only fields and records that the claim is about."""
-    changes = edited.get("changes", finding.proposal.get("changes", {}))
+def _edited_values(edited: Mapping[str, Any]) -> dict[str, Any]:
+    """What a person put in place of the proposal."""
+    changes = edited.get("changes")
     if not isinstance(changes, dict) or not all(
         isinstance(name, str) and (value is None or isinstance(value, str)) for name, value in changes.items()
     ):
         raise Refused("An edit needs changes: an object of field names and texts.")
-    if finding.action != "merge":
-        if not changes:
-            raise Refused("An edit needs at least one changed field.")
-        return {"action": "set", "changes": changes}
-    survivor = edited.get("survivor", finding.proposal["survivor"])
-    members = edited.get("members", [one for one in finding.subjects if one != survivor])
-    if not {survivor, *members} <= set(finding.subjects) or survivor in members or not members:
-        raise Refused("A merge takes two or more of the claim's own records, one of which survives.")
-    return {"action": "merge", "survivor": survivor, "members": list(members), "changes": changes}
+    if not changes:
+        raise Refused("An edit needs at least one changed field.")
+    return {"action": "set", "changes": changes}
 
 
 def _seen(item: ReviewItem, records: Mapping[int, Record]) -> dict[str, Any]:
