@@ -21,6 +21,8 @@ MENU = [
     ("changes", "Changes", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("thresholds", "Thresholds", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("people", "People", (UserRole.ADMIN,)),
+    ("access", "Access", (UserRole.ADMIN, UserRole.AUDITOR)),
+    ("disclosures", "Disclosures", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("models", "Models", (UserRole.ADMIN, UserRole.AUDITOR)),
 ]
 

@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from review.views import dashboard, jobs, people, policies, queue, records, sources
+from review.views import dashboard, jobs, people, policies, privacy, queue, records, sources
 
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -38,6 +38,11 @@ urlpatterns = [
     path("runs/", jobs.index, name="runs"),
     path("runs/<int:run_id>/", jobs.detail, name="run"),
     path("runs/<int:run_id>/cancel/", jobs.cancel, name="cancel-run"),
+    path("records/<int:record_id>/reveal/", privacy.reveal_record, name="reveal"),
+    path("queue/<int:item_id>/reveal/", privacy.reveal_item, name="reveal-item"),
+    path("access/", privacy.policies, name="access"),
+    path("disclosures/", privacy.disclosures, name="disclosures"),
+    path("disclosures.csv", privacy.disclosures_file, name="disclosures-file"),
     path("thresholds/", policies.thresholds, name="thresholds"),
     path("thresholds/<int:source_id>/", policies.threshold, name="threshold"),
     path("policies/<int:policy_id>/roll-back/", policies.roll_back, name="roll-back"),

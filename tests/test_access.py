@@ -20,6 +20,7 @@ STAFF = EVERYONE - {SALES}
 DECIDERS = EVERYONE - {AUDITOR}
 STEWARDS = {STEWARD, ADMIN}
 ADMINS = {ADMIN}
+OVERSEERS = {AUDITOR, ADMIN}
 ABSENT = 999_999
 
 
@@ -72,6 +73,11 @@ ROUTES = {
     "runs": route(GET=STAFF),
     "run": route("run", GET=STAFF),
     "cancel-run": route("run", POST=STEWARDS),
+    "reveal": route("record", POST=DECIDERS),
+    "reveal-item": route("item", POST=DECIDERS),
+    "access": route(GET=OVERSEERS, POST=ADMINS),
+    "disclosures": route(GET=OVERSEERS),
+    "disclosures-file": route(GET=OVERSEERS),
     "thresholds": route(GET=STAFF),
     "threshold": route("source", GET=STAFF, POST=ADMINS),
     "roll-back": route("policy", POST=ADMINS),
@@ -89,6 +95,11 @@ ROUTES = {
     "api-import-cancel": route("import", POST=STEWARDS),
     "api-record-list": route(GET=EVERYONE),
     "api-record-detail": route("record", GET=EVERYONE, PATCH=DECIDERS),
+    "api-record-reveal": route("record", POST=DECIDERS),
+    "api-access-policy-list": route(GET=OVERSEERS, POST=ADMINS),
+    "api-access-policy-detail": route("access_policy", GET=OVERSEERS),
+    "api-disclosure-list": route(GET=OVERSEERS),
+    "api-disclosure-detail": route("disclosure", GET=OVERSEERS),
     "api-run-list": route(GET=STAFF, POST=STEWARDS),
     "api-run-detail": route("run", GET=STAFF),
     "api-run-cancel": route("run", POST=STEWARDS),
@@ -108,6 +119,7 @@ ROUTES = {
     "api-item-claim": route("item", POST=DECIDERS),
     "api-item-release": route(POST=DECIDERS),
     "api-item-skip": route("item", POST=DECIDERS),
+    "api-item-reveal": route("item", POST=DECIDERS),
     "api-decision-list": route(GET=EVERYONE, POST=DECIDERS),
     "api-decision-detail": route("decision", GET=EVERYONE),
     "api-decision-bulk": route(POST=DECIDERS),
@@ -154,7 +166,7 @@ def people(make_user: Any) -> dict[str, Any]:
 @pytest.fixture
 def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
     """Kind -> (id of one that sales people own, id of one that they do not)."""
-    from crmquality.models import Import, ModelVersion, Record, Run, Training
+    from crmquality.models import AccessPolicy, Disclosure, Import, ModelVersion, Record, Run, Training
     from review.models import Decision, PolicyVersion, ReviewItem
     from review.services import deciding
 
@@ -166,7 +178,11 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     accept = Decision.Verdict.ACCEPT
     mine = deciding.decide(item=item["C2"], verdict=accept, user=people[SALES])
     theirs = deciding.decide(item=item["C4"], verdict=accept, user=people[STEWARD])
+    policy = AccessPolicy.objects.create(source=source, number=1, sales_decide=["set", "merge", "flag"])
+    log = {"source": source, "source_name": source.name, "by": people[STEWARD], "fields": ["Name"]}
     single = {
+        "access_policy": policy.pk,
+        "disclosure": Disclosure.objects.create(record=records["C3"], external_id="C3", **log).pk,
         "source": source.pk,
         "import": Import.objects.create(source=source, file_name="f.csv", path="").pk,
         "run": Run.objects.get().pk,

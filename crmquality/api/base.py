@@ -17,6 +17,7 @@ EVERYONE = (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)
 STAFF = (UserRole.STEWARD, UserRole.AUDITOR)
 DECIDERS = (UserRole.STEWARD, UserRole.SALES)
 STEWARDS = (UserRole.STEWARD,)
+AUDITORS = (UserRole.AUDITOR,)
 ADMINS = (UserRole.ADMIN,)
 LARGEST_ID = 2**63 - 1
 

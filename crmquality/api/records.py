@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 from django.utils.http import parse_etags
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,8 +24,9 @@ from crmquality.api.serializers import (
     RecordQuery,
     RecordSerializer,
 )
+from crmquality.api.serializers_privacy import Why
 from crmquality.models import Change, ChangeSet, Finding, Record
-from crmquality.services import access, correcting
+from crmquality.services import access, correcting, disclosing, masking
 
 SHOWN = 50
 IF_MATCH = OpenApiParameter(
@@ -38,7 +39,7 @@ class RecordEndpoint(ListModelMixin, Endpoint[Record]):
 
     queryset = Record.objects.all()
     serializer_class = RecordSerializer
-    roles = {"list": EVERYONE, "retrieve": EVERYONE, "partial_update": DECIDERS}
+    roles = {"list": EVERYONE, "retrieve": EVERYONE, "partial_update": DECIDERS, "reveal": DECIDERS}
 
     def get_queryset(self) -> QuerySet[Record]:
         """All records, or a sales person's own."""
@@ -55,14 +56,14 @@ class RecordEndpoint(ListModelMixin, Endpoint[Record]):
         if query.get("live"):
             queryset = queryset.filter(golden__isnull=True, gone_at__isnull=True)
         if "q" in query:
-            text = queryset.annotate(text=Cast("fields", TextField()))
+            text = masking.current().searchable(queryset)
             queryset = text.filter(Q(external_id=query["q"]) | Q(text__icontains=query["q"]))
         return queryset.filter(**{name: query[name] for name in ("source", "external_id") if name in query})
 
     @extend_schema(responses=RecordDetail)
     def retrieve(self, request: Request, pk: int) -> Response:
         """One record with its history and the open claims about it; its version is the ETag."""
-        return _answer(self.get_object())
+        return _answer(self.get_object(), request.user)
 
     @extend_schema(request=RecordEdit, responses=RecordDetail, parameters=[IF_MATCH])
     @transaction.atomic
@@ -76,6 +77,7 @@ class RecordEndpoint(ListModelMixin, Endpoint[Record]):
         record = correcting.lock_records([seen.pk]).get(seen.pk)
         if record is None or not {etag(record), "*"} & set(etags):
             raise PreconditionFailed
+        masking.current().refuse_masked(record.source, given["fields"])
         correcting.set_fields(
             record_id=record.pk,
             changes=given["fields"],
@@ -84,7 +86,15 @@ class RecordEndpoint(ListModelMixin, Endpoint[Record]):
             reasons=dict.fromkeys(given["fields"], given["reason"]),
             action=ChangeSet.Action.EDIT,
         )
-        return _answer(Record.objects.get(pk=record.pk))
+        return _answer(Record.objects.get(pk=record.pk), request.user)
+
+    @extend_schema(request=Why, responses=RecordDetail)
+    @action(detail=True, methods=["post"])
+    def reveal(self, request: Request, pk: int) -> Response:
+        """See the values that are masked for you, for five minutes; noted in the disclosure log."""
+        record = self.get_object()
+        disclosing.reveal(records=[record], user=request.user, why=sent(Why, request)["why"])
+        return _answer(record, request.user)
 
 
 class FindingEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Finding]):
@@ -125,15 +135,16 @@ def etag(record: Record) -> str:
 
 
 def visible_findings(user: Any) -> QuerySet[Finding]:
-    """The claims this person may see: all, or those about their own records."""
+    """The claims this person may see: all, or those about their own records and nobody else's."""
     if access.sees_everything(user):
         return Finding.objects.all()
-    own = access.visible_records(user).values_list("id", flat=True)
-    return Finding.objects.filter(subjects__overlap=list(own[:50_000]))
+    own = list(access.visible_records(user).values_list("id", flat=True)[:50_000])
+    return Finding.objects.filter(subjects__overlap=own, subjects__contained_by=own)
 
 
-def _answer(record: Record) -> Response:
-    history = Change.objects.filter(record=record).select_related("change_set__by").order_by("-id")
-    claims = Finding.objects.filter(subjects__contains=[record.pk], state=Finding.State.OPEN).order_by("-score", "id")
+def _answer(record: Record, user: Any) -> Response:
+    history = Change.objects.filter(record=record).select_related("change_set__by", "record__source").order_by("-id")
+    claims = visible_findings(user).filter(subjects__contains=[record.pk], state=Finding.State.OPEN)
+    claims = claims.order_by("-score", "id")
     record.history, record.findings = history[:SHOWN], claims[:SHOWN]  # type: ignore[attr-defined]
     return Response(RecordDetail(record).data, headers={"ETag": etag(record)})

@@ -20,6 +20,7 @@ from crmquality.models import (
     Source,
     Training,
 )
+from crmquality.services import masking
 from detectors.roles import Role
 
 JOB = [
@@ -68,6 +69,10 @@ class RecordSerializer(serializers.ModelSerializer[Record]):
         model = Record
         fields = ["id", "source", "external_id", "line", "fields", "version", "golden", "gone_at", "updated_at"]
 
+    def to_representation(self, instance: Record) -> Any:
+        """Masked for whoever asks."""
+        return super().to_representation(masking.current().record(instance))
+
 
 class ChangeSerializer(serializers.ModelSerializer[Change]):
     """One value before and after, by whom and why."""
@@ -84,6 +89,10 @@ class ChangeSerializer(serializers.ModelSerializer[Change]):
             "cause",
         ]  # fmt: skip
 
+    def to_representation(self, instance: Change) -> Any:
+        """Masked for whoever asks."""
+        return super().to_representation(masking.current().change(instance))
+
 
 class FindingSerializer(serializers.ModelSerializer[Finding]):
     """A claim: about which records, what it proposes, how strong, and why."""
@@ -96,6 +105,10 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
             "id", "source", "detector", "action", "subjects", "proposal", "score", "rule", "evidence", "state",
             "first_run", "last_run", "created_at",
         ]  # fmt: skip
+
+    def to_representation(self, instance: Finding) -> Any:
+        """Masked for whoever asks."""
+        return super().to_representation(masking.current().finding(instance))
 
 
 class RecordDetail(RecordSerializer):

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from crmquality.api.base import STAFF, STEWARDS, Endpoint, asked, sent
 from crmquality.api.serializers import ColumnRoles, ExportQuery, NewSource, SourceSerializer
 from crmquality.models import Source
-from crmquality.services import exporting, importing, mapping_columns
+from crmquality.services import exporting, importing, mapping_columns, masking
 from crmquality.services.errors import Conflict, Refused
 
 CSV = {(200, "text/csv"): OpenApiTypes.STR}
@@ -74,7 +74,8 @@ class SourceEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Source]):
         source = self.get_object()
         if not source.columns:
             raise Refused(f"Source {source.name!r} has no columns: import a file first.")
-        pieces = exporting.export_csv(source, include_inactive=asked(ExportQuery, request)["include_inactive"])
+        inactive = asked(ExportQuery, request)["include_inactive"]
+        pieces = exporting.export_csv(source, include_inactive=inactive, hide=masking.current().hidden(source))
         return _download(pieces, f"{source.name}.csv")
 
     @extend_schema(responses=CSV)
@@ -82,7 +83,8 @@ class SourceEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Source]):
     def changes(self, request: Request, pk: int) -> StreamingHttpResponse:
         """Every change ever made to the source's records, as CSV, oldest first."""
         source = self.get_object()
-        return _download(exporting.export_changes(source), f"changes of {source.name}.csv")
+        pieces = exporting.export_changes(source, hide=masking.current().hidden(source))
+        return _download(pieces, f"changes of {source.name}.csv")
 
 
 def _download(pieces: Iterable[bytes], name: str) -> StreamingHttpResponse:

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
 from crmquality.api.jobs import ImportEndpoint, RunEndpoint, TrainingEndpoint
+from crmquality.api.privacy import AccessPolicyEndpoint, DisclosureEndpoint
 from crmquality.api.quality import MetricEndpoint, ModelVersionEndpoint
 from crmquality.api.records import FindingEndpoint, RecordEndpoint
 from crmquality.api.sources import SourceEndpoint
@@ -19,6 +20,8 @@ router.register("findings", FindingEndpoint, "api-finding")
 router.register("metrics", MetricEndpoint, "api-metric")
 router.register("models", ModelVersionEndpoint, "api-model")
 router.register("trainings", TrainingEndpoint, "api-training")
+router.register("access-policies", AccessPolicyEndpoint, "api-access-policy")
+router.register("disclosures", DisclosureEndpoint, "api-disclosure")
 
 urlpatterns = [
     *router.urls,

@@ -1,5 +1,6 @@
 """Everything CRM Quality holds to be true."""
 
+from crmquality.models.disclosures import AccessPolicy, Disclosure
 from crmquality.models.jobs import Job, JobState
 from crmquality.models.logins import FailedLogin
 from crmquality.models.metrics import QualityMetric
@@ -17,9 +18,11 @@ from crmquality.models.survivorship import SurvivorshipRules
 from crmquality.models.undoing import Undoing, UndoPeriod
 
 __all__ = [
+    "AccessPolicy",
     "Change",
     "ChangeSet",
     "DetectorConfig",
+    "Disclosure",
     "FailedLogin",
     "Finding",
     "Import",

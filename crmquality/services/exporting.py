@@ -10,7 +10,7 @@ as they are. In Excel files such a cell is text by its type and carries Excel's 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,16 @@ import pyarrow.parquet as pq
 from django.db import connection, transaction
 from openpyxl.cell import WriteOnlyCell
 
+from crmquality.masking import masked, masked_sentence, masked_together
 from crmquality.models import Source
 from crmquality.services.errors import Refused
 
 FORMATS = ("csv", "xlsx", "parquet")
 MERGED_INTO, GONE_AT = "Merged into", "Gone at"
 _FORMULA = r"^('*[=+\-@\t\r\x00])"
+FORMULA = re.compile(_FORMULA)
+"""A cell that a spreadsheet would run, or that had an apostrophe put before it."""
+
 _CHUNK = 5_000
 _SHEET_ROWS = 1_048_576
 _LONGEST_CELL = 32_767
@@ -39,7 +43,7 @@ _RECORDS = """
 _CHANGES = """
     SELECT change_set.id, to_char(change_set.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
            coalesce(person.username, 'automatic'), change_set.action, change_set.cause, record.external_id,
-           change.field, change.before, change.after, change.reason, coalesce('by change ' || undo.id, '')
+           change.field, change.before, change.after, change.reason, coalesce('by change ' || undo.id, ''){secrets}
     FROM crmquality_change AS change
     JOIN crmquality_changeset AS change_set ON change_set.id = change.change_set_id
     JOIN crmquality_record AS record ON record.id = change.record_id
@@ -52,36 +56,48 @@ CHANGE_COLUMNS = (
 )  # fmt: skip
 
 
-def export_csv(source: Source, *, include_inactive: bool = False, neutralise: bool = True) -> Iterator[bytes]:
+def export_csv(
+    source: Source, *, include_inactive: bool = False, neutralise: bool = True, hide: Collection[str] = ()
+) -> Iterator[bytes]:
     """The records as CSV in UTF-8, piece by piece, in the columns of the source.
 
+    hide: the columns whose values are masked.
     include_inactive: also records that were merged into another or are gone from the source, with two more columns
     that say so.
     """
-    for place, frame in enumerate(_frames(source, include_inactive=include_inactive)):
+    for place, frame in enumerate(_frames(source, include_inactive=include_inactive, hide=hide)):
         yield _csv(frame, header=place == 0, neutralise=neutralise)
 
 
-def export_changes(source: Source) -> Iterator[bytes]:
-    """Every change ever made to the source's records, as CSV in UTF-8, oldest first."""
-    names = list(CHANGE_COLUMNS)
-    for place, rows in enumerate(_fetch(_CHANGES, [source.pk])):
+def export_changes(source: Source, *, hide: Collection[str] = ()) -> Iterator[bytes]:
+    """Every change ever made to the source's records, as CSV in UTF-8, oldest first; hide: the columns to mask."""
+    names, hidden = list(CHANGE_COLUMNS), sorted(hide)
+    statement = _CHANGES.format(secrets="".join([", record.fields->>%s"] * len(hidden)))
+    for place, found in enumerate(_fetch(statement, [*hidden, source.pk])):
+        rows = [_masked_change(row, hide) for row in found] if hide else found
         yield _csv(_frame(names, rows), header=place == 0, neutralise=True)
 
 
 def export_file(
-    source: Source, path: Path, *, kind: str = "csv", include_inactive: bool = False, neutralise: bool = True
+    source: Source,
+    path: Path,
+    *,
+    kind: str = "csv",
+    include_inactive: bool = False,
+    neutralise: bool = True,
+    hide: Collection[str] = (),
 ) -> int:
     """Write the records to a file: beside it first, then named in one step. Returns how many.
 
-    kind: csv, xlsx or parquet. Raises Refused for another kind, or records that Excel cannot hold.
+    kind: csv, xlsx or parquet. hide: the columns whose values are masked.
+    Raises Refused for another kind, or records that Excel cannot hold.
     """
     writers = {"csv": _write_csv, "xlsx": _write_excel, "parquet": _write_parquet}
     if kind not in writers:
         raise Refused(f"There is no export as {kind!r}: choose one of {', '.join(FORMATS)}.")
     beside = path.with_name(f".{path.name}.part")
     try:
-        count = writers[kind](_frames(source, include_inactive=include_inactive), beside, neutralise)
+        count = writers[kind](_frames(source, include_inactive=include_inactive, hide=hide), beside, neutralise)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -156,7 +172,7 @@ def _excel_cell(sheet: Any, value: str | None) -> Any:
     return cell
 
 
-def _frames(source: Source, *, include_inactive: bool) -> Iterator[pl.DataFrame]:
+def _frames(source: Source, *, include_inactive: bool, hide: Collection[str]) -> Iterator[pl.DataFrame]:
     """The records in chunks; at least one frame, which may be empty. Raises Refused if the source has no columns."""
     names = list(source.columns)
     if not names:
@@ -167,7 +183,22 @@ def _frames(source: Source, *, include_inactive: bool) -> Iterator[pl.DataFrame]
     columns = [*names, *(_free(names, MERGED_INTO), _free(names, GONE_AT))] if include_inactive else names
     statement = _RECORDS.format(cells=cells, inactive=more, only_live=live)
     for rows in _fetch(statement, [*names, source.pk]):
-        yield _frame(columns, rows)
+        frame = _frame(columns, rows)
+        yield frame.with_columns(_masked(frame[name]) for name in names if name in hide)
+
+
+def _masked(cells: pl.Series) -> pl.Series:
+    return pl.Series(cells.name, [masked(cell) for cell in cells], dtype=pl.String)
+
+
+def _masked_change(row: tuple[Any, ...], hide: Collection[str]) -> tuple[Any, ...]:
+    """A row of _CHANGES with the hidden values of its record behind: a reason may quote any of them."""
+    row, secrets = row[: len(CHANGE_COLUMNS)], list(row[len(CHANGE_COLUMNS) :])
+    *head, field, before, after, reason, undone = row
+    if field in hide:
+        secrets += [before, after]
+        before, after = masked_together([before, after])
+    return (*head, field, before, after, masked_sentence(reason, secrets, strict=field in hide), undone)
 
 
 def _free(names: Sequence[str], name: str) -> str:

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from crmquality.api.base import DECIDERS, EVERYONE, STAFF, STEWARDS, Endpoint, asked, sent
 from crmquality.api.errors import KeyReused, problem
 from crmquality.models import ChangeSet
-from crmquality.services import access, undoing
+from crmquality.services import access, masking, undoing
 from crmquality.services.errors import Conflict
 from review.api.serializers import (
     ChangeSetQuery,
@@ -46,7 +46,7 @@ LONGEST_KEY = 80
 class DecisionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Decision]):
     """A person's word on an item."""
 
-    queryset = Decision.objects.select_related("by")
+    queryset = Decision.objects.select_related("by", "item__source")
     serializer_class = DecisionSerializer
     roles = {"list": EVERYONE, "retrieve": EVERYONE, "create": DECIDERS, "bulk": DECIDERS, "undo": DECIDERS}
 
@@ -97,7 +97,9 @@ class DecisionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Decision]):
 class ChangeSetEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ChangeSet]):
     """Changes made together, for one reason."""
 
-    queryset = ChangeSet.objects.select_related("by", "undone_by").prefetch_related("changes__change_set__by")
+    queryset = ChangeSet.objects.select_related("by", "undone_by").prefetch_related(
+        "changes__change_set__by", "changes__record__source"
+    )
     serializer_class = ChangeSetSerializer
     roles = {"list": STAFF, "retrieve": STAFF, "undo": STEWARDS}
 
@@ -193,7 +195,7 @@ def _result(user: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _undone(undone: undoing.Undone | None) -> Response:
     kept = [
-        {"record": change.record_id, "field": change.field, "value": value}
+        {"record": change.record_id, "field": change.field, "value": masking.current().kept(change, value)}
         for change, value in (undone.kept if undone else [])
     ]
     said = {

@@ -13,7 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crmquality.api.base import DECIDERS, EVERYONE, Endpoint, asked, sent
+from crmquality.api.serializers_privacy import Why
 from crmquality.models import Record
+from crmquality.services import disclosing
 from crmquality.services.errors import Conflict
 from review.api.serializers import ItemDetail, ItemQuery, ItemSerializer, QueueFilters
 from review.models import ReviewItem
@@ -34,6 +36,7 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         "claim": DECIDERS,
         "release": DECIDERS,
         "skip": DECIDERS,
+        "reveal": DECIDERS,
     }
 
     def get_queryset(self) -> QuerySet[ReviewItem]:
@@ -87,6 +90,15 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         queue.skip(item=self.get_object(), user=request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @extend_schema(request=Why, responses=ItemDetail)
+    @action(detail=True, methods=["post"])
+    def reveal(self, request: Request, pk: int) -> Response:
+        """See the values of its records that are masked for you, for five minutes; noted in the disclosure log."""
+        item = self.get_object()
+        records = list(Record.objects.filter(pk__in=item.finding.subjects).select_related("source"))
+        disclosing.reveal(records=records, user=request.user, why=sent(Why, request)["why"])
+        return _answer(item)
+
 
 def _answer(item: ReviewItem) -> Response:
     item.card = _card(item)  # type: ignore[attr-defined]
@@ -102,8 +114,8 @@ def _card(item: ReviewItem) -> dict[str, Any] | None:
         "question": card.question,
         "title": card.title,
         "writes": card.writes,
-        "proposal": item.finding.proposal,
-        "evidence": [{"fields": [], **reason} for reason in item.finding.evidence],
+        "proposal": card.finding.proposal,
+        "evidence": [{"fields": [], **reason} for reason in card.finding.evidence],
         "records": card.records,
         "history": card.history,
     }

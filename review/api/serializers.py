@@ -11,6 +11,7 @@ from crmquality.api.base import LARGEST_ID, Form, IdField, person
 from crmquality.api.serializers import ChangeSerializer, RecordSerializer
 from crmquality.models import ChangeSet
 from review.models import Decision, ReviewItem
+from review.selectors.decided import shown_decision
 
 ITEM_STATES = [choice for choice in ReviewItem.State.choices if choice[0] != ReviewItem.State.CHECK]
 
@@ -105,6 +106,10 @@ class DecisionSerializer(serializers.ModelSerializer[Decision]):
             "id", "item", "verdict", "by", "at", "seconds", "seen", "changes", "reason", "model_version", "policy",
             "change_set", "undone_at", "check",
         ]  # fmt: skip
+
+    def to_representation(self, instance: Decision) -> Any:
+        """Masked for whoever asks."""
+        return super().to_representation(shown_decision(instance))
 
 
 class NewDecision(Form):

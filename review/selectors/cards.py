@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crmquality.models import Change, Finding, Record
+from crmquality.services import masking
+from crmquality.services.disclosing import policy_in_force
 from crmquality.services.merging import children
 from detectors.roles import Role
 from review.charts import Waterfall, shortened, waterfall
@@ -57,9 +59,13 @@ class Member:
 
 @dataclass(frozen=True)
 class Card:
-    """Everything a card's template needs."""
+    """Everything a card's template needs. finding: the claim as it may be shown, unlike the item's own.
+
+    masked: the fields whose values are masked for whoever looks. reason_required: revealing them needs a reason.
+    """
 
     item: ReviewItem
+    finding: Finding
     question: str
     title: str
     records: list[Record]
@@ -72,14 +78,19 @@ class Card:
     equal: list[MergeRow] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     history: list[Change] = field(default_factory=list)
+    masked: list[str] = field(default_factory=list)
+    reason_required: bool = False
 
 
 def card(item: ReviewItem) -> Card:
-    """The card of an item, from the records as they are now."""
+    """The card of an item, from the records as they are now; masked for whoever looks."""
     as_seen.restore(item)
     finding = item.finding
     found = {record.pk: record for record in Record.objects.filter(id__in=finding.subjects).select_related("source")}
     as_seen.restore_records(item, found)
+    mask = masking.current()
+    hidden = sorted({name for record in found.values() for name in mask.hides(record)})
+    finding, found = mask.claim(finding, found)
     records = [found[subject] for subject in finding.subjects if subject in found]
     reasons, rest = shortened([(one["feature"], one["weight"], one["detail"]) for one in finding.evidence])
     common = {
@@ -88,11 +99,14 @@ def card(item: ReviewItem) -> Card:
         "title": " · ".join(title(record) for record in records[:1]),
         "evidence": waterfall(reasons),
         "smaller": rest,
-        "history": list(
+        "history": mask.changes(
             Change.objects.filter(as_seen.known_then(item), record__in=records)
-            .select_related("change_set", "change_set__by")
+            .select_related("change_set", "change_set__by", "record__source")
             .order_by("-id")[:5]
         ),
+        "finding": finding,
+        "masked": hidden,
+        "reason_required": bool(hidden) and policy_in_force(item.source).reason_required,
     }
     match finding.action:
         case "merge":
@@ -104,6 +118,7 @@ def card(item: ReviewItem) -> Card:
 
 def title(record: Record) -> str:
     """What a person calls the record: its name, company or e-mail, else its id."""
+    record = masking.current().record(record)
     names = [value for role in NAMING[:3] if (value := record.value(role))]
     if names:
         return " ".join(names)

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from crmquality.models import ChangeSet, Finding, ModelVersion, Record
-from crmquality.services import correcting, undoing
+from crmquality.services import correcting, disclosing, masking, undoing
 from crmquality.services.errors import Conflict, Refused
 from crmquality.services.findings import current_digest
 from crmquality.services.undoing import Undone
@@ -45,7 +45,8 @@ def decide(
         what the rules choose, and it may hold more: see `merges.apply`.
 
     Raises AlreadyDecided if someone was faster, StaleFinding (after closing the item as stale) if the record changed
-    since detection, Refused if the edit does not fit the claim, or a merge waits for an answer.
+    since detection, Refused if the edit does not fit the claim or writes a masked value, or a merge waits for an
+    answer, PermissionDenied if policy leaves this kind of item to stewards.
     """
     if idempotency_key:
         earlier = Decision.objects.filter(by=user, idempotency_key=idempotency_key).first()
@@ -53,6 +54,9 @@ def decide(
             if earlier.item_id != item.pk or earlier.verdict != verdict:
                 raise Refused("This idempotency key was used for another decision.")
             return earlier
+    disclosing.require_may_decide(user, item.source, item.action)
+    if edited and isinstance(edited.get("changes"), dict):
+        masking.current().refuse_masked(item.source, edited["changes"])
     decision = _decide(
         item_id=item.pk,
         verdict=verdict,

@@ -48,12 +48,15 @@ class Filters:
 
 
 def visible_items(user: Any) -> ReviewItemQuerySet:
-    """The items this person may see: all, or those about their own records; of planted cards only their own."""
+    """The items this person may see: all, or those about their own records and nobody else's.
+
+    Of planted cards they see only their own.
+    """
     items = ReviewItem.objects.filter(~Q(state=ReviewItem.State.CHECK) | Q(leased_by=user.pk))
     if access.sees_everything(user):
         return items
-    own = access.visible_records(user).values_list("id", flat=True)
-    return items.filter(finding__in=Finding.objects.filter(subjects__overlap=list(own[:50_000])))
+    own = list(access.visible_records(user).values_list("id", flat=True)[:50_000])
+    return items.filter(finding__in=Finding.objects.filter(subjects__overlap=own, subjects__contained_by=own))
 
 
 @transaction.atomic

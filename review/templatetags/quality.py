@@ -6,6 +6,8 @@ from typing import Any
 
 from django import template
 
+from crmquality.models import AccessPolicy
+
 register = template.Library()
 
 FORMULAS = {
@@ -45,6 +47,12 @@ def signed(value: float) -> str:
 def formula(name: str) -> str:
     """How a metric is computed."""
     return FORMULAS.get(name, "")
+
+
+@register.filter
+def masks(policy: AccessPolicy, roles: str) -> bool:
+    """Whether a policy masks columns of these roles ("phone fax")."""
+    return set(roles.split()) <= set(policy.columns)
 
 
 @register.filter

@@ -6,17 +6,19 @@ import time
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from crmquality.models import Source
-from crmquality.services import access
+from crmquality.services import access, masking
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from detectors import registry
 from review.models import Decision, ReviewItem
 from review.selectors.cards import card
+from review.selectors.decided import shown_decision
 from review.services import checks, deciding
 from review.services import queue as queueing
 from review.views.common import EVERYONE, for_roles, number
@@ -83,7 +85,7 @@ def decide(request: HttpRequest, item_id: int) -> HttpResponse:
             idempotency_key=request.POST.get("key", "")[:80],
         )
         said = " ".join(filter(None, [SAID[Decision.Verdict(verdict)], _gentle_alert(request)]))
-    except Refused as refusal:
+    except (Refused, PermissionDenied) as refusal:
         said = str(refusal)
     return _card(request, said)
 
@@ -135,7 +137,7 @@ def decisions(request: HttpRequest) -> HttpResponse:
     before = number(request.GET.get("before"))
     if before:
         rows = rows.filter(pk__lt=before)
-    return render(request, "queue/decisions.html", {"decisions": rows[:50]})
+    return render(request, "queue/decisions.html", {"decisions": [shown_decision(row) for row in rows[:50]]})
 
 
 @for_roles(*DECIDERS)
@@ -148,7 +150,8 @@ def undo(request: HttpRequest, decision_id: int) -> HttpResponse:
     decision = get_object_or_404(rows, pk=decision_id)
     try:
         undone = deciding.undo_decision(decision=decision, user=request.user)
-        kept = [f"{change.field}: {value}" for change, value in undone.kept] if undone else []
+        mask = masking.current()
+        kept = [f"{change.field}: {mask.kept(change, value)}" for change, value in (undone.kept if undone else [])]
         messages.success(request, "Undone." + (f" Edited since, left as it is: {'; '.join(kept)}." if kept else ""))
     except Refused as refusal:
         messages.error(request, str(refusal))

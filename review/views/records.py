@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.db.models import Q, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from crmquality.models import Change, ChangeSet, Record, Source
-from crmquality.services import access, measuring, undoing
+from crmquality.services import access, masking, measuring, undoing
 from crmquality.services.access import UserRole
+from crmquality.services.disclosing import policy_in_force
 from crmquality.services.errors import Refused
 from crmquality.services.merging import children
-from review.models import ReviewItem
 from review.selectors.cards import title
+from review.services.queue import visible_items
 from review.views.common import EVERYONE, STAFF, for_roles, number
 
 PAGE = 50
@@ -28,15 +28,14 @@ def index(request: HttpRequest, source_id: int) -> HttpResponse:
     rows = access.visible_records(request.user, Record.objects.filter(source=source)).order_by("id")
     asked = request.GET.get("q", "").strip()[:200]
     if asked:
-        rows = rows.annotate(text=Cast("fields", TextField()))
-        rows = rows.filter(Q(external_id=asked) | Q(text__icontains=asked))
+        rows = masking.current().searchable(rows).filter(Q(external_id=asked) | Q(text__icontains=asked))
     after = number(request.GET.get("after"))
     if after:
         rows = rows.filter(pk__gt=after)
     found = list(rows[: PAGE + 1])
     context = {
         "source": source,
-        "records": found[:PAGE],
+        "records": [masking.current().record(record) for record in found[:PAGE]],
         "after": found[PAGE - 1].pk if len(found) > PAGE else None,
         "asked": asked,
         "columns": source.columns[:8],
@@ -48,19 +47,22 @@ def index(request: HttpRequest, source_id: int) -> HttpResponse:
 def detail(request: HttpRequest, record_id: int) -> HttpResponse:
     """One record: its values, what is claimed about it, its history, what refers to it."""
     record = get_object_or_404(access.visible_records(request.user).select_related("source", "golden"), pk=record_id)
+    mask = masking.current()
+    shown = mask.record(record)
+    items = visible_items(request.user).open().filter(finding__subjects__contains=[record.pk])
+    history = Change.objects.filter(record=record).select_related("change_set", "change_set__by", "record__source")
     context = {
-        "record": record,
-        "title": title(record),
+        "record": shown,
+        "title": title(shown),
         "score": measuring.record_score(record),
-        "values": [
-            (name, record.fields.get(name), record.source.roles.get(name, "")) for name in record.source.columns
-        ],
-        "items": ReviewItem.objects.open().filter(finding__subjects__contains=[record.pk]).select_related("finding"),
-        "history": Change.objects.filter(record=record)
-        .select_related("change_set", "change_set__by")
-        .order_by("-id")[:50],
-        "merged": record.merged.all()[:50],
-        "children": children(record)[:50],
+        "values": [(name, shown.fields.get(name), record.source.roles.get(name, "")) for name in record.source.columns],
+        "masked": sorted(mask.hides(record)),
+        "may_reveal": access.has_role(request.user, UserRole.STEWARD, UserRole.SALES),
+        "reason_required": policy_in_force(record.source).reason_required,
+        "claims": [(item, mask.finding(item.finding)) for item in items.select_related("finding")],
+        "history": mask.changes(history.order_by("-id")[:50]),
+        "merged": access.visible_records(request.user, record.merged.all())[:50],
+        "children": access.visible_records(request.user, children(record))[:50],
     }
     return render(request, "records/detail.html", context)
 
@@ -68,14 +70,16 @@ def detail(request: HttpRequest, record_id: int) -> HttpResponse:
 @for_roles(*STAFF)
 def changes(request: HttpRequest) -> HttpResponse:
     """Every change set, the latest first; ?automatic=1 shows those that no person made."""
-    rows = ChangeSet.objects.select_related("source", "by").prefetch_related("changes__record")
+    rows = ChangeSet.objects.select_related("source", "by").prefetch_related("changes__record__source")
     automatic = request.GET.get("automatic") == "1"
     if automatic:
         rows = rows.filter(by__isnull=True)
     before = number(request.GET.get("before"))
     if before:
         rows = rows.filter(pk__lt=before)
-    return render(request, "records/changes.html", {"change_sets": rows[:PAGE], "automatic": automatic})
+    mask = masking.current()
+    shown = [(row, mask.changes(row.changes.all())) for row in rows[:PAGE]]
+    return render(request, "records/changes.html", {"change_sets": shown, "automatic": automatic})
 
 
 @for_roles(UserRole.STEWARD)

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -18,7 +19,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
 from crmquality.models import Import, Kind, Record, Run, Source
-from crmquality.services import exporting, importing, importing_quarantine, measuring, running
+from crmquality.services import exporting, importing, importing_quarantine, masking, measuring, running
 from crmquality.services.access import UserRole, has_role
 from crmquality.services.errors import Refused
 from crmquality.services.importing_uploads import keep_upload, uploads
@@ -180,14 +181,20 @@ def quarantine(request: HttpRequest, source_id: int) -> HttpResponse:
             return redirect("import", import_id=_reimport(request, source).pk)
         except Refused as refusal:
             messages.error(request, str(refusal))
-    shown = [(row, importing_quarantine.row_text(row)[:300]) for row in rows[:200]]
+    mask = masking.current()
+    shown = [
+        (mask.row(source, row.reason), row, mask.row(source, importing_quarantine.row_text(row)[:300]))
+        for row in rows[:200]
+    ]
     return render(request, "sources/quarantine.html", {"source": source, "rows": shown, "count": rows.count()})
 
 
 @for_roles(UserRole.STEWARD)
 def quarantine_file(request: HttpRequest, source_id: int) -> HttpResponseBase:
-    """The quarantined rows as CSV: number, line, reason and the row as it stood."""
+    """The quarantined rows as CSV: number, line, reason and the row as it stood; not for whom values are masked."""
     source = get_object_or_404(Source, pk=source_id)
+    if masking.current().hidden(source):
+        raise PermissionDenied("The rows hold values that are masked for you.")
     rows = importing_quarantine.quarantined(source)
     return _attachment(importing_quarantine.quarantine_csv(rows), f"quarantine of {source.name}.csv")
 
@@ -196,16 +203,17 @@ def quarantine_file(request: HttpRequest, source_id: int) -> HttpResponseBase:
 def export(request: HttpRequest, source_id: int, form: str) -> HttpResponseBase:
     """The corrected records in the columns of the source, or the log of all changes."""
     source = get_object_or_404(Source, pk=source_id)
+    hide = masking.current().hidden(source)
     if form == "changes":
-        return _attachment(exporting.export_changes(source), f"changes of {source.name}.csv")
+        return _attachment(exporting.export_changes(source, hide=hide), f"changes of {source.name}.csv")
     if form == "csv":
-        return _attachment(exporting.export_csv(source), f"{source.name}.csv")
+        return _attachment(exporting.export_csv(source, hide=hide), f"{source.name}.csv")
     if form not in exporting.FORMATS:
         raise Http404
     file = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115 - the response closes it
     with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
         path = Path(folder) / f"records.{form}"
-        exporting.export_file(source, path, kind=form)
+        exporting.export_file(source, path, kind=form, hide=hide)
         with path.open("rb") as written:
             shutil.copyfileobj(written, file)
     file.seek(0)

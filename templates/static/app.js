@@ -44,6 +44,7 @@ const actions = {
   u: () => desk() && send(desk().dataset.undo, {}),
   Backspace: () => desk() && send(desk().dataset.undo, {}),
   o: () => { const more = document.getElementById("same"); if (more) more.open = !more.open; },
+  v: () => document.querySelector("[data-reveal]")?.requestSubmit(),
   "?": () => document.getElementById("keys")?.showModal(),
 };
 
