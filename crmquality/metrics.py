@@ -8,7 +8,7 @@ never from the rules that also make the findings.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,7 +43,7 @@ so the score would fall with every mistake they find and mend."""
 class Measure:
     """One metric: numerator of denominator; low and high bound the value at 95 % where it is an estimate.
 
-    field: the column; "" for the table as a whole.
+    field: the column; "" for the table as a whole. segment: the group of records; "" for all of them.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Measure:
     field: str = ""
     low: float | None = None
     high: float | None = None
+    segment: str = ""
 
     @property
     def value(self) -> float | None:
@@ -73,16 +74,16 @@ class Masks:
     broken: pd.DataFrame
 
 
-def masks(batch: Batch) -> Masks:
-    """Look at every cell once."""
+def masks(batch: Batch, *, each: Callable[[int], object] = lambda done: None) -> Masks:
+    """Look at every cell once. each: is told how many columns are done."""
     frame = batch.frame
     country = batch.text(Role.COUNTRY)
     filled = pd.DataFrame({name: ~is_missing(frame[name]) for name in frame.columns}, index=frame.index, dtype=bool)
-    invalid = pd.DataFrame(
-        {name: filled[name] & ~valid_mask(batch.roles[name], frame[name], country) for name in frame.columns},
-        index=frame.index,
-        dtype=bool,
-    )
+    fails = {}
+    for done, name in enumerate(frame.columns):
+        each(done)
+        fails[name] = filled[name] & ~valid_mask(batch.roles[name], frame[name], country)
+    invalid = pd.DataFrame(fails, index=frame.index, columns=frame.columns, dtype=bool)
     failures = cross_field_failures(batch, filled)
     return Masks(filled, invalid, failures.notna(), failures.fillna(False).astype(bool))
 
@@ -102,10 +103,18 @@ def validity(batch: Batch, seen: Masks) -> list[Measure]:
     """Filled cells that keep their role's rule / filled cells of roles that have a rule."""
     by_field = [
         Measure("validity", int((seen.filled[name] & ~seen.invalid[name]).sum()), int(seen.filled[name].sum()), name)
+        for name in ruled_columns(batch)
+    ]
+    return [_total("validity", by_field), *by_field]
+
+
+def ruled_columns(batch: Batch) -> list[str]:
+    """The columns whose role has a rule."""
+    return [
+        name
         for name in batch.frame.columns
         if batch.roles[name].value_type is not ValueType.TEXT or batch.roles[name] in CHECKED_TEXT
     ]
-    return [_total("validity", by_field), *by_field]
 
 
 CHECKED_TEXT = {Role.EMAIL, Role.PHONE, Role.FAX, Role.WEBSITE, Role.POSTCODE}
@@ -135,6 +144,15 @@ def uniqueness(records: int, clusters: Iterable[int]) -> Measure:
 
 def timeliness(batch: Batch, *, now: datetime) -> Measure:
     """Records whose last verification or update is at most FRESH_DAYS old / records that carry such a date."""
+    fresh = freshness(batch, now=now)
+    return Measure("timeliness", 0, 0) if fresh is None else Measure("timeliness", int(fresh.sum()), int(fresh.count()))
+
+
+def freshness(batch: Batch, *, now: datetime) -> pd.Series | None:
+    """Whether each record's last verification or update is at most FRESH_DAYS old; NA where it carries no such date.
+
+    None where no column holds such dates.
+    """
     dates = None
     for role in (Role.VERIFIED_AT, Role.UPDATED_AT, Role.CREATED_AT):
         cells = batch.text(role)
@@ -142,11 +160,10 @@ def timeliness(batch: Batch, *, now: datetime) -> Measure:
             read = _dates(cells)
             dates = read if dates is None else dates.fillna(read)
     if dates is None:
-        return Measure("timeliness", 0, 0)
-    known = dates.dropna()
+        return None
     today = pd.Timestamp(now).tz_localize(None).as_unit("s")  # a mistyped year 9167 does not fit finer units
-    age = (today - known) / pd.Timedelta(1, "D").as_unit("s")
-    return Measure("timeliness", int((age <= FRESH_DAYS).sum()), len(known))
+    age = (today - dates) / pd.Timedelta(1, "D").as_unit("s")
+    return (age <= FRESH_DAYS).astype("boolean").where(dates.notna())
 
 
 def accuracy(right: int, verified: int) -> Measure:

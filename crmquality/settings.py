@@ -128,6 +128,7 @@ SPECTACULAR_SETTINGS = {
         "crmquality.api.schema.add_problems",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "ExportForm": "crmquality.models.Export.Form",
         "JobState": "crmquality.models.JobState",
         "FindingState": "crmquality.models.Finding.State",
         "ModelState": "crmquality.models.ModelVersion.State",

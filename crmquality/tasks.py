@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from crmquality.services import collisions, importing, learning, measuring, running, undoing
+from crmquality.services import collisions, exporting_jobs, importing, learning, measuring, running, undoing
 
 
 @shared_task
@@ -35,6 +35,18 @@ def execute_undoing(job_id: int) -> None:
 def index_unique_columns(source_id: int) -> None:
     """Index the columns that a card looks up."""
     collisions.index_unique_columns(source_id)
+
+
+@shared_task
+def execute_export(job_id: int) -> None:
+    """Write a file of a source's records."""
+    exporting_jobs.execute_export(job_id)
+
+
+@shared_task
+def execute_measurement(job_id: int) -> None:
+    """Measure a source."""
+    measuring.execute_measurement(job_id)
 
 
 @shared_task

@@ -11,11 +11,11 @@ class ReviewConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the one upward hop (triage what a run found), and lend what only we know: labels, verdicts, undo."""
-        from crmquality.services import learning, measuring, undoing
+        from crmquality.services import learning, measuring, measuring_reference, undoing
         from review import receivers  # noqa: F401
         from review.services import deciding, feedback, known_answers
 
         learning.register_label_reader(feedback.labels)
         measuring.register_verdict_counter(feedback.count_verdicts)
-        measuring.register_reference_listener(known_answers.note_reference)
+        measuring_reference.register_listener(known_answers.note_reference)
         undoing.register_undo(deciding.undo_change_set)

@@ -83,6 +83,11 @@ class Funnel:
     width: int
     height: int
 
+    @property
+    def middle(self) -> float:
+        """The x of the words."""
+        return self.width / 2
+
 
 def share_bars(
     rows: Sequence[tuple[str, float | None, float | None, float | None, str]],

@@ -3,6 +3,8 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
+from crmquality.models import Export, Measurement, Training, Undoing
+from crmquality.services.access import UserRole
 from review.views import dashboard, jobs, people, policies, privacy, queue, records, sources
 
 urlpatterns = [
@@ -22,7 +24,21 @@ urlpatterns = [
     path("sources/<int:source_id>/quarantine.csv", sources.quarantine_file, name="quarantine-file"),
     path("sources/<int:source_id>/export/<str:form>/", sources.export, name="export"),
     path("sources/new/columns/", sources.map_columns, name="map-columns"),
+    path("sources/<int:source_id>/exports/", sources.request_export, name="request-export"),
+    path("sources/<int:source_id>/measure/", sources.measure, name="measure"),
+    path("sources/<int:source_id>/segments/", sources.segment_column, name="segment-column"),
     path("imports/<int:import_id>/", jobs.import_detail, name="import"),
+    path("imports/<int:import_id>/cancel/", jobs.cancel_import, name="cancel-import"),
+    path("jobs/", jobs.active, name="jobs"),
+    path("trainings/<int:job_id>/", jobs.watcher(Training), name="training"),
+    path("trainings/<int:job_id>/cancel/", jobs.canceller(Training, UserRole.ADMIN), name="cancel-training"),
+    path("measurements/<int:job_id>/", jobs.watcher(Measurement), name="measurement"),
+    path("measurements/<int:job_id>/cancel/", jobs.canceller(Measurement, UserRole.STEWARD), name="cancel-measurement"),
+    path("exports/<int:job_id>/", jobs.watcher(Export), name="export-job"),
+    path("exports/<int:job_id>/file/", jobs.export_file, name="export-file"),
+    path("exports/<int:job_id>/cancel/", jobs.canceller(Export, UserRole.STEWARD), name="cancel-export"),
+    path("undoings/<int:job_id>/", jobs.watcher(Undoing), name="undoing"),
+    path("undoings/<int:job_id>/cancel/", jobs.canceller(Undoing, UserRole.STEWARD), name="cancel-undoing"),
     path("records/<int:record_id>/", records.detail, name="record"),
     path("queue/", queue.page, name="queue"),
     path("queue/next/", queue.next_card, name="next-card"),

@@ -58,6 +58,20 @@ ROUTES = {
     "quarantine-file": route("source", GET=STEWARDS),
     "export": route("source", GET=STEWARDS),
     "import": route("import", GET=STAFF),
+    "cancel-import": route("import", POST=STEWARDS),
+    "request-export": route("source", POST=STEWARDS),
+    "measure": route("source", POST=STEWARDS),
+    "segment-column": route("source", POST=ADMINS),
+    "jobs": route(GET=STAFF),
+    "training": route("training", GET=STAFF),
+    "cancel-training": route("training", POST=ADMINS),
+    "measurement": route("measurement", GET=STAFF),
+    "cancel-measurement": route("measurement", POST=STEWARDS),
+    "export-job": route("export_job", GET=STAFF),
+    "export-file": route("export_job", GET=STEWARDS),
+    "cancel-export": route("export_job", POST=STEWARDS),
+    "undoing": route("undoing", GET=STAFF),
+    "cancel-undoing": route("undoing", POST=STEWARDS),
     "record": route("record", GET=EVERYONE),
     "queue": route(GET=DECIDERS),
     "next-card": route(POST=DECIDERS),
@@ -88,6 +102,7 @@ ROUTES = {
     "api-source-list": route(GET=STAFF, POST=STEWARDS),
     "api-source-detail": route("source", GET=STAFF),
     "api-source-columns": route("source", PUT=STEWARDS),
+    "api-source-segments": route("source", PUT=ADMINS),
     "api-source-export": route("source", GET=STEWARDS),
     "api-source-changes": route("source", GET=STEWARDS),
     "api-import-list": route(GET=STAFF, POST=STEWARDS),
@@ -113,6 +128,14 @@ ROUTES = {
     "api-training-list": route(GET=STAFF, POST=ADMINS),
     "api-training-detail": route("training", GET=STAFF),
     "api-training-cancel": route("training", POST=ADMINS),
+    "api-measurement-list": route(GET=STAFF, POST=STEWARDS),
+    "api-measurement-detail": route("measurement", GET=STAFF),
+    "api-measurement-cancel": route("measurement", POST=STEWARDS),
+    "api-export-list": route(GET=STAFF, POST=STEWARDS),
+    "api-export-detail": route("export_job", GET=STAFF),
+    "api-export-cancel": route("export_job", POST=STEWARDS),
+    "api-export-file": route("export_job", GET=STEWARDS),
+    "api-figures-detail": route("source", GET=STAFF),
     "api-item-list": route(GET=EVERYONE),
     "api-item-detail": route("item", GET=EVERYONE),
     "api-item-next": route(POST=DECIDERS),
@@ -166,7 +189,18 @@ def people(make_user: Any) -> dict[str, Any]:
 @pytest.fixture
 def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
     """Kind -> (id of one that sales people own, id of one that they do not)."""
-    from crmquality.models import AccessPolicy, Disclosure, Import, ModelVersion, Record, Run, Training
+    from crmquality.models import (
+        AccessPolicy,
+        Disclosure,
+        Export,
+        Import,
+        Measurement,
+        ModelVersion,
+        Record,
+        Run,
+        Training,
+        Undoing,
+    )
     from review.models import Decision, PolicyVersion, ReviewItem
     from review.services import deciding
 
@@ -187,6 +221,9 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         "import": Import.objects.create(source=source, file_name="f.csv", path="").pk,
         "run": Run.objects.get().pk,
         "training": Training.objects.create(source=source, detector="scripted").pk,
+        "measurement": Measurement.objects.create(source=source, state="succeeded").pk,
+        "export_job": Export.objects.create(source=source, form="csv").pk,
+        "undoing": Undoing.objects.create(title="t", change_sets=[]).pk,
         "policy": PolicyVersion.objects.get().pk,
         "change_set": theirs.change_set_id,
         "version": ModelVersion.objects.create(

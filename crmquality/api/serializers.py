@@ -24,8 +24,8 @@ from crmquality.services import masking
 from detectors.roles import Role
 
 JOB = [
-    "id", "source", "state", "percent", "progress_done", "progress_total", "progress_stage", "cancel_requested",
-    "created_at", "started_at", "finished_at", "requested_by", "error",
+    "id", "source", "state", "percent", "seconds_left", "progress_done", "progress_total", "progress_stage",
+    "cancel_requested", "created_at", "started_at", "finished_at", "requested_by", "error",
 ]  # fmt: skip
 
 
@@ -36,8 +36,14 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         model = Source
         fields = [
             "id", "name", "system", "kind", "columns", "roles", "role_guesses", "roles_confirmed", "country",
-            "run_every", "created_at",
+            "segment_column", "run_every", "created_at",
         ]  # fmt: skip
+
+
+class SegmentColumn(Form):
+    """A mapped column, or ""."""
+
+    column = serializers.CharField(allow_blank=True, max_length=1_000)
 
 
 class NewSource(Form):
@@ -143,6 +149,7 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
     """An import with its progress and counts."""
 
     percent = serializers.IntegerField(read_only=True)
+    seconds_left = serializers.IntegerField(read_only=True, allow_null=True)
     requested_by = person("requested_by")
 
     class Meta:
@@ -190,6 +197,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     """A run with its progress and counts."""
 
     percent = serializers.IntegerField(read_only=True)
+    seconds_left = serializers.IntegerField(read_only=True, allow_null=True)
     requested_by = person("requested_by")
 
     class Meta:
@@ -226,17 +234,18 @@ class MetricSerializer(serializers.ModelSerializer[QualityMetric]):
     class Meta:
         model = QualityMetric
         fields = [
-            "id", "source", "run", "name", "field", "numerator", "denominator", "value", "low", "high",
+            "id", "source", "run", "name", "field", "segment", "numerator", "denominator", "value", "low", "high",
             "rule_version", "at",
         ]  # fmt: skip
 
 
 class MetricQuery(Form):
-    """Which history to list. field: "" for the source as a whole."""
+    """Which history to list. field, segment: "" for the source as a whole."""
 
     source = IdField()
     name = serializers.CharField(required=False, max_length=40)
     field = serializers.CharField(required=False, allow_blank=True, max_length=1_000)
+    segment = serializers.CharField(required=False, allow_blank=True, max_length=1_000)
 
 
 class LatestQuery(Form):
@@ -270,6 +279,7 @@ class TrainingSerializer(serializers.ModelSerializer[Training]):
     """A training with its progress."""
 
     percent = serializers.IntegerField(read_only=True)
+    seconds_left = serializers.IntegerField(read_only=True, allow_null=True)
     requested_by = person("requested_by")
 
     class Meta:

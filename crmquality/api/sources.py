@@ -16,10 +16,10 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crmquality.api.base import STAFF, STEWARDS, Endpoint, asked, sent
-from crmquality.api.serializers import ColumnRoles, ExportQuery, NewSource, SourceSerializer
+from crmquality.api.base import ADMINS, STAFF, STEWARDS, Endpoint, asked, sent
+from crmquality.api.serializers import ColumnRoles, ExportQuery, NewSource, SegmentColumn, SourceSerializer
 from crmquality.models import Source
-from crmquality.services import exporting, importing, mapping_columns, masking
+from crmquality.services import exporting, importing, mapping_columns, masking, measuring
 from crmquality.services.errors import Conflict, Refused
 
 CSV = {(200, "text/csv"): OpenApiTypes.STR}
@@ -47,6 +47,7 @@ class SourceEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Source]):
         "retrieve": STAFF,
         "create": STEWARDS,
         "columns": STEWARDS,
+        "segments": ADMINS,
         "export": STEWARDS,
         "changes": STEWARDS,
     }
@@ -65,6 +66,14 @@ class SourceEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Source]):
     def columns(self, request: Request, pk: int) -> Response:
         """Settle what columns mean; a person's word counts from now on."""
         source = mapping_columns.confirm_roles(self.get_object(), sent(ColumnRoles, request)["roles"], request.user)
+        return Response(SourceSerializer(source).data)
+
+    @extend_schema(request=SegmentColumn, responses=SourceSerializer)
+    @action(detail=True, methods=["put"])
+    def segments(self, request: Request, pk: int) -> Response:
+        """Keep metrics by the values of a column too ("" for none); the source is measured anew."""
+        source = self.get_object()
+        measuring.set_segment_column(source=source, **sent(SegmentColumn, request), user=request.user)
         return Response(SourceSerializer(source).data)
 
     @extend_schema(parameters=[ExportQuery], responses=CSV)

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
 from crmquality.api.jobs import ImportEndpoint, RunEndpoint, TrainingEndpoint
+from crmquality.api.measurements import ExportEndpoint, MeasurementEndpoint
 from crmquality.api.privacy import AccessPolicyEndpoint, DisclosureEndpoint
 from crmquality.api.quality import MetricEndpoint, ModelVersionEndpoint
 from crmquality.api.records import FindingEndpoint, RecordEndpoint
@@ -22,6 +23,8 @@ router.register("models", ModelVersionEndpoint, "api-model")
 router.register("trainings", TrainingEndpoint, "api-training")
 router.register("access-policies", AccessPolicyEndpoint, "api-access-policy")
 router.register("disclosures", DisclosureEndpoint, "api-disclosure")
+router.register("measurements", MeasurementEndpoint, "api-measurement")
+router.register("exports", ExportEndpoint, "api-export")
 
 urlpatterns = [
     *router.urls,

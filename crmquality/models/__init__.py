@@ -1,9 +1,10 @@
 """Everything CRM Quality holds to be true."""
 
 from crmquality.models.disclosures import AccessPolicy, Disclosure
+from crmquality.models.exports import Export
 from crmquality.models.jobs import Job, JobState
 from crmquality.models.logins import FailedLogin
-from crmquality.models.metrics import QualityMetric
+from crmquality.models.metrics import Measurement, QualityMetric
 from crmquality.models.records import (
     Change,
     ChangeSet,
@@ -23,12 +24,14 @@ __all__ = [
     "ChangeSet",
     "DetectorConfig",
     "Disclosure",
+    "Export",
     "FailedLogin",
     "Finding",
     "Import",
     "Job",
     "JobState",
     "Kind",
+    "Measurement",
     "ModelVersion",
     "QualityMetric",
     "QuarantinedRow",

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 LEASE = timedelta(seconds=settings.CRMQUALITY["lease_seconds"])
 RENEW_EVERY = LEASE / 3
@@ -115,6 +116,14 @@ class Job(models.Model):
     def is_active(self) -> bool:
         """Whether it is still to be done or being done."""
         return self.state in ACTIVE
+
+    @property
+    def seconds_left(self) -> int | None:
+        """How long it will still take, by its speed so far; None before that is known."""
+        if not (self.is_active and self.started_at and self.progress_total and self.progress_done):
+            return None
+        spent = (timezone.now() - self.started_at).total_seconds()
+        return round(spent * max(0, self.progress_total - self.progress_done) / self.progress_done)
 
     @property
     def percent(self) -> int:

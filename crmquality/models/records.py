@@ -55,6 +55,9 @@ class Source(models.Model):
     role_guesses = models.JSONField(default=dict, help_text="Column -> {role, confidence, why}, as guessed.")
     roles_confirmed = models.BooleanField(default=False)
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166 code assumed where a record has none.")
+    segment_column = models.TextField(
+        blank=True, default="", db_default="", help_text="Metrics are kept by its values too."
+    )
     run_every = models.DurationField(null=True, blank=True, help_text="Run all detectors at this interval.")
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.ForeignKey(

@@ -10,7 +10,7 @@ as they are. In Excel files such a cell is text by its type and carries Excel's 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ _FORMULA = r"^('*[=+\-@\t\r\x00])"
 FORMULA = re.compile(_FORMULA)
 """A cell that a spreadsheet would run, or that had an apostrophe put before it."""
 
-_CHUNK = 5_000
+CHUNK = 5_000
 _SHEET_ROWS = 1_048_576
 _LONGEST_CELL = 32_767
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
@@ -86,10 +86,11 @@ def export_file(
     include_inactive: bool = False,
     neutralise: bool = True,
     hide: Collection[str] = (),
+    each: Callable[[int], object] = lambda done: None,
 ) -> int:
     """Write the records to a file: beside it first, then named in one step. Returns how many.
 
-    kind: csv, xlsx or parquet. hide: the columns whose values are masked.
+    kind: csv, xlsx or parquet. hide: the columns whose values are masked. each: is told how many records are read.
     Raises Refused for another kind, or records that Excel cannot hold.
     """
     writers = {"csv": _write_csv, "xlsx": _write_excel, "parquet": _write_parquet}
@@ -97,7 +98,8 @@ def export_file(
         raise Refused(f"There is no export as {kind!r}: choose one of {', '.join(FORMATS)}.")
     beside = path.with_name(f".{path.name}.part")
     try:
-        count = writers[kind](_frames(source, include_inactive=include_inactive, hide=hide), beside, neutralise)
+        frames = _told(_frames(source, include_inactive=include_inactive, hide=hide), each)
+        count = writers[kind](frames, beside, neutralise)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
@@ -201,6 +203,14 @@ def _masked_change(row: tuple[Any, ...], hide: Collection[str]) -> tuple[Any, ..
     return (*head, field, before, after, masked_sentence(reason, secrets, strict=field in hide), undone)
 
 
+def _told(frames: Iterator[pl.DataFrame], each: Callable[[int], object]) -> Iterator[pl.DataFrame]:
+    done = 0
+    for frame in frames:
+        done += frame.height
+        each(done)
+        yield frame
+
+
 def _free(names: Sequence[str], name: str) -> str:
     return name if name not in names else f"{name} (CRM Quality)"
 
@@ -219,7 +229,7 @@ def _fetch(statement: str, params: Sequence[Any]) -> Iterator[list[tuple[Any, ..
     """The rows of a query in chunks, from one snapshot; at least one chunk, which may be empty."""
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(statement, params)
-        rows = cursor.fetchmany(_CHUNK)
+        rows = cursor.fetchmany(CHUNK)
         yield rows
-        while rows := cursor.fetchmany(_CHUNK):
+        while rows := cursor.fetchmany(CHUNK):
             yield rows

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import numpy as np
 import pandas as pd
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from crmquality import metrics
+from crmquality import metrics, metrics_records
 from crmquality.metrics import Measure
-from crmquality.models import ChangeSet, QualityMetric, Record, Run, Source
+from crmquality.models import ChangeSet, JobState, Measurement, QualityMetric, Record, Run, Source
+from crmquality.services import masking
 from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
+from crmquality.services.leases import Lost, Report, do_job
+from crmquality.services.publishing import publish
 from detectors.contract import Batch
 from detectors.roles import Role
 
+
+def _silent(*_: object, **__: object) -> None:
+    return None
+
+
 VerdictCounter = Callable[[Source], tuple[int, int]]
 _verdict_counter: VerdictCounter | None = None
-
-ReferenceListener = Callable[[Source, pd.DataFrame], None]
-_reference_listener: ReferenceListener | None = None
 
 LARGE = 50_000
 PAUSE = timedelta(minutes=5)
 
 _DUPLICATES = """
-    SELECT cardinality(subjects) FROM crmquality_finding
+    SELECT subjects, (proposal->>'survivor')::bigint FROM crmquality_finding
     WHERE source_id = %s AND state = 'open' AND proposal->>'action' = 'merge' AND score >= 0.5
 """
 
@@ -39,52 +46,94 @@ def register_verdict_counter(counter: VerdictCounter) -> None:
     _verdict_counter = counter
 
 
-def register_reference_listener(listener: ReferenceListener) -> None:
-    """Say who else learns from verified values (text cells, indexed by external id); `review` calls it at start."""
-    global _reference_listener
-    _reference_listener = listener
+def request_measurement(*, source: Source, user: Any = None) -> Measurement:
+    """Queue a measurement; the active one if there is one."""
+    job = _new_job(source, user)
+    if job is None:
+        active: Measurement = Measurement.objects.active().get(source=source)
+        return active
+    publish("crmquality.tasks.execute_measurement", job.pk)
+    return job
 
 
-def measure_source(*, source: Source, run: Run | None = None, batch: Batch | None = None) -> list[QualityMetric]:
-    """Measure a source now and keep the result; returns the metrics of the source as a whole and of each field."""
-    batch = batch or source_batch(source)
-    seen = metrics.masks(batch)
+def measure_now(*, source: Source) -> None:
+    """Measure in this process, as a job that people can watch and cancel."""
+    job = _new_job(source, None)
+    if job is None:  # one that may have begun too early to see everything: its job stays what people watch
+        measure_source(source=source)
+    else:
+        execute_measurement(job.pk)
+
+
+def execute_measurement(job_id: int) -> None:
+    """Do a queued measurement, unless another worker has it. Never raises: how it ended stands in the row."""
+    do_job(Measurement, job_id, _measure)
+
+
+def _measure(job: Measurement, report: Report) -> None:
+    measures = compute(job.source, report=report)
+    with transaction.atomic():
+        if not Measurement.objects.finish(job, JobState.SUCCEEDED):
+            raise Lost
+        store(job.source, None, measures)
+
+
+def _new_job(source: Source, user: Any) -> Measurement | None:
+    try:
+        with transaction.atomic():
+            return Measurement.objects.create(source=source, requested_by=user)
+    except IntegrityError:
+        return None
+
+
+def measure_source(*, source: Source, run: Run | None = None) -> list[QualityMetric]:
+    """Measure a source now and keep the result: as a whole, by field and, where it has a segment column, by segment."""
+    return store(source, run, compute(source))
+
+
+def compute(source: Source, *, report: Report = _silent) -> list[Measure]:
+    """The measures of a source as it is now. report: see `leases.lease`."""
+    report(0, 1, "reading records")
+    batch = source_batch(source)
+    steps = len(batch.frame.columns) + 2
+    seen = metrics.masks(batch, each=lambda done: report(done, steps, "looking at every cell"))
     right, verified = _verdict_counter(source) if _verdict_counter else (0, 0)
+    clusters = duplicate_clusters(source)
+    now = timezone.now()
     measures: list[Measure] = [
         *metrics.completeness(batch, seen),
         *metrics.validity(batch, seen),
         *metrics.consistency(batch, seen),
-        metrics.uniqueness(len(batch), duplicate_clusters(source)),
-        metrics.timeliness(batch, now=timezone.now()),
+        metrics.uniqueness(len(batch), [len(cluster) for cluster in clusters]),
+        metrics.timeliness(batch, now=now),
         metrics.accuracy(right, verified),
         metrics.error_rate(batch, seen),
         metrics.faultless(batch, seen),
     ]
-    score = metrics.quality_score({one.name: one.value for one in measures if not one.field})
-    if score is not None:
-        measures.append(Measure("quality score", score, 1))
-    return _store(source, run, measures)
+    report(steps - 1, steps, "summing up")
+    surplus = {record for cluster in clusters for record in cluster[1:]}
+    by_record = metrics_records.parts(batch, seen, surplus=surplus, now=now)
+    whole = metrics_records.scores(by_record, np.zeros(len(batch), dtype=np.intp), [""])
+    measures += [one for one in whole if one.name == "quality score"]
+    column = source.segment_column
+    if column in segment_columns(source):
+        measures += metrics_records.scores(by_record, *metrics_records.segments(batch.frame[column]))
+    return measures
 
 
-def measure_against_reference(*, source: Source, reference: pd.DataFrame) -> list[QualityMetric]:
-    """Hold a source's records against verified values, and keep the result.
+def segment_columns(source: Source) -> list[str]:
+    """The mapped columns that may name segments: not those of personal values, since segments are shown to all."""
+    personal = {role for roles in masking.PERSONAL.values() for role in roles} | {Role.ID}
+    return [column for column, role in source.column_roles.items() if role not in personal]
 
-    reference: text cells; one column is the source's ID column, the others are named as the source's.
-    Raises Refused if the ID column is not there, is not unique, or nothing can be compared.
-    """
-    key = next(iter(source.columns_of(Role.ID)), None)
-    if key is None or key not in reference.columns:
-        raise Refused(f"The reference needs the ID column of {source.name!r}: {key or 'it has none; name one first'}.")
-    verified = reference.set_index(key)
-    if not verified.index.is_unique:
-        raise Refused(f"The reference names an id twice in column {key!r}: give each record once.")
-    batch = source_batch(source)
-    measures = metrics.accuracy_against(batch.frame.set_index(key), verified)
-    if not measures[0].denominator:
-        raise Refused("The reference shares no filled cell with the source: check its ids and column names.")
-    if _reference_listener:
-        _reference_listener(source, verified)
-    return _store(source, None, measures)
+
+def set_segment_column(*, source: Source, column: str, user: Any) -> Measurement | None:
+    """Keep metrics by the values of this column ("" for none), and measure anew. Raises Refused for an unknown one."""
+    if column and column not in segment_columns(source):
+        raise Refused(f"{column!r} is no column that groups records without naming people: choose another.")
+    source.segment_column = column
+    source.save(update_fields=["segment_column"])
+    return request_measurement(source=source, user=user) if column else None
 
 
 def measure_changed() -> int:
@@ -100,21 +149,25 @@ def measure_changed() -> int:
             continue
         pause = PAUSE if live_records(source) > LARGE else timedelta(0)
         if newest is None or newest + pause <= timezone.now():
-            measure_source(source=source)
+            measure_now(source=source)
             count += 1
     return count
 
 
-def duplicate_clusters(source: Source) -> list[int]:
-    """The sizes of the clusters that open findings of sufficient score claim to be one."""
+def duplicate_clusters(source: Source) -> list[list[int]]:
+    """The records of each cluster that an open finding of sufficient score claims to be one, the survivor first."""
     with connection.cursor() as cursor:
         cursor.execute(_DUPLICATES, [source.pk])
-        return [size for (size,) in cursor.fetchall()]
+        return [[survivor, *(one for one in subjects if one != survivor)] for subjects, survivor in cursor.fetchall()]
 
 
 def latest(source: Source) -> dict[str, QualityMetric]:
     """Name -> the newest metric of the source as a whole."""
-    rows = QualityMetric.objects.filter(source=source, field="").order_by("name", "-at", "-id").distinct("name")
+    rows = (
+        QualityMetric.objects.filter(source=source, field="", segment="")
+        .order_by("name", "-at", "-id")
+        .distinct("name")
+    )
     return {metric.name: metric for metric in rows}
 
 
@@ -132,7 +185,8 @@ def live_records(source: Source) -> int:
 
 
 @transaction.atomic
-def _store(source: Source, run: Run | None, measures: list[Measure]) -> list[QualityMetric]:
+def store(source: Source, run: Run | None, measures: list[Measure]) -> list[QualityMetric]:
+    """Keep measures as the source's newest."""
     now = timezone.now()
     return QualityMetric.objects.bulk_create(
         QualityMetric(
@@ -140,6 +194,7 @@ def _store(source: Source, run: Run | None, measures: list[Measure]) -> list[Qua
             run=run,
             name=one.name,
             field=one.field,
+            segment=one.segment,
             numerator=one.numerator,
             denominator=one.denominator,
             value=one.value,

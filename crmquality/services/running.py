@@ -10,7 +10,17 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from crmquality.models import DetectorConfig, Import, Run, Source, SurvivorshipRules, Training, Undoing
+from crmquality.models import (
+    DetectorConfig,
+    Export,
+    Import,
+    Measurement,
+    Run,
+    Source,
+    SurvivorshipRules,
+    Training,
+    Undoing,
+)
 from crmquality.models.jobs import Job, JobState
 from crmquality.services import learning, measuring
 from crmquality.services.batches import source_batch
@@ -83,7 +93,7 @@ def execute_run(run_id: int) -> None:
     """Do a queued run, unless another worker has it. Never raises: how it ended stands in the row."""
     run = do_job(Run, run_id, _detect_and_store)
     if run and not Run.objects.active().filter(source=run.source_id).exists():  # the last one speaks for all
-        measuring.measure_source(source=run.source)
+        measuring.measure_now(source=run.source)
 
 
 def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
@@ -137,6 +147,8 @@ def sweep() -> int:
         Import: "execute_import",
         Training: "execute_training",
         Undoing: "execute_undoing",
+        Measurement: "execute_measurement",
+        Export: "execute_export",
     }
     count = 0
     for model, task in tasks.items():

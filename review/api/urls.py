@@ -3,6 +3,7 @@
 from rest_framework.routers import SimpleRouter
 
 from review.api.decisions import ChangeSetEndpoint, DecisionEndpoint
+from review.api.figures import FiguresEndpoint
 from review.api.items import ItemEndpoint
 from review.api.people import PersonEndpoint
 from review.api.policies import GateEndpoint, PolicyEndpoint
@@ -13,6 +14,7 @@ router.register("decisions", DecisionEndpoint, "api-decision")
 router.register("change-sets", ChangeSetEndpoint, "api-change-set")
 router.register("policies", PolicyEndpoint, "api-policy")
 router.register("gates", GateEndpoint, "api-gate")
+router.register("figures", FiguresEndpoint, "api-figures")
 router.register("people", PersonEndpoint, "api-person")
 
 urlpatterns = router.urls

@@ -12,7 +12,7 @@ from crmquality.metrics import wilson
 from crmquality.models import QualityMetric, Run, Source
 from crmquality.services import measuring
 from review.charts import Trend, trend
-from review.models import Decision, ReviewItem
+from review.models import Decision, ReviewItem, SourceFigures
 
 ORDER = [
     "completeness",
@@ -22,6 +22,8 @@ ORDER = [
     "timeliness",
     "accuracy",
     "accuracy against reference",
+    "error detection rate",
+    "error correction rate",
     "error rate",
     "faultless records",
 ]
@@ -67,25 +69,30 @@ class DetectorRow:
 
 
 def source_cards() -> list[SourceCard]:
-    """Every source with its size, backlog, score and trend."""
-    backlog = dict(
-        ReviewItem.objects.open().values_list("source").annotate(count=Count("id")).values_list("source", "count")
+    """Every source with its size and backlog as last counted, score and trend."""
+    counted = dict(SourceFigures.objects.values_list("source", "figures"))
+    return [_card(source, counted.get(source.pk)) for source in Source.objects.all()]
+
+
+def _card(source: Source, counted: dict[str, Any] | None) -> SourceCard:
+    newest = measuring.latest(source)
+    measured = newest.get("uniqueness")
+    return SourceCard(
+        source,
+        int(measured.denominator) if measured else measuring.live_records(source),
+        sum(one["open"] for one in counted["detectors"].values())
+        if counted
+        else ReviewItem.objects.open().filter(source=source).count(),
+        newest.get("quality score"),
+        history(source, "quality score"),
     )
-    return [
-        SourceCard(
-            source,
-            measuring.live_records(source),
-            backlog.get(source.pk, 0),
-            measuring.latest(source).get("quality score"),
-            history(source, "quality score"),
-        )
-        for source in Source.objects.all()
-    ]
 
 
 def history(source: Source, name: str) -> Trend | None:
     """The trend of a metric of the source as a whole."""
-    rows = QualityMetric.objects.filter(source=source, name=name, field="", value__isnull=False).order_by("-at", "-id")
+    rows = QualityMetric.objects.filter(source=source, name=name, field="", segment="", value__isnull=False).order_by(
+        "-at", "-id"
+    )
     values = list(rows.values_list("value", flat=True)[:POINTS])
     return trend([float(value) for value in reversed(values) if value is not None])
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from crmquality.metrics import wilson
 from review.models import CheckAnswer
+from review.selectors.decided import shown_decision
 from review.trust import error_rate, label_weight
 
 DAYS = 30
@@ -83,8 +84,10 @@ def person(user: User) -> Person:
 
 def recent_checks(user: User, limit: int = 20) -> list[CheckAnswer]:
     """The latest known cards of a person, with what was agreed."""
-    answers = CheckAnswer.objects.filter(by=user).select_related("known_answer__decision__item__source")
-    return list(answers[:limit])
+    answers = list(CheckAnswer.objects.filter(by=user).select_related("known_answer__decision__item__source")[:limit])
+    for answer in answers:
+        answer.known_answer.decision = shown_decision(answer.known_answer.decision)
+    return answers
 
 
 def by_day(user: User) -> list[tuple[str, int]]:

@@ -11,7 +11,8 @@ from crmquality.models import AccessPolicy
 register = template.Library()
 
 FORMULAS = {
-    "quality score": "Weighted mean of the metrics that apply (timeliness counts half).",
+    "quality score": "Weighted mean of the metrics that apply (timeliness counts half); "
+    "the interval treats the records as drawn from all that the same work would produce.",
     "completeness": "Filled required cells / required cells. Blank, “N/A”, “unknown” and the like are missing.",
     "validity": "Filled cells that keep their role's rule / filled cells of roles that have a rule.",
     "consistency": "Cross-field rules kept / rules that apply (all their fields filled).",
@@ -20,6 +21,8 @@ FORMULAS = {
     "accuracy": "Flagged values that people found right as they stood / flagged values they verified, with the 95 % "
     "Wilson interval. Not in the score: what was flagged is no sample of the table.",
     "accuracy against reference": "Cells equal to a reference file's / cells that it knows (manage.py reference).",
+    "error detection rate": "Errors that a standing claim proposes to change / errors that a reference file shows.",
+    "error correction rate": "Claimed errors that hold the verified value now / claimed errors.",
     "error rate": "Failed checks / checks (lower is better).",
     "faultless records": "Records that fail no check and lack no required value / records.",
 }
@@ -77,3 +80,18 @@ def times(value: float, factor: float) -> str:
 def ratio(part: float, whole: float) -> float | None:
     """part / whole; None of nothing."""
     return part / whole if whole else None
+
+
+@register.filter
+def minus(value: float, other: float) -> float:
+    """value - other."""
+    return value - other
+
+
+@register.filter
+def span(seconds: float) -> str:
+    """A time in the unit that fits: 42 s, 12 min, 3.5 h, 2.1 days."""
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}" if unit != "min" else f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -18,8 +18,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
-from crmquality.models import Import, Kind, Record, Run, Source
-from crmquality.services import exporting, importing, importing_quarantine, masking, measuring, running
+from crmquality.models import Export, Import, Kind, Record, Run, Source
+from crmquality.services import exporting, exporting_jobs, importing, importing_quarantine, masking, measuring, running
 from crmquality.services.access import UserRole, has_role
 from crmquality.services.errors import Refused
 from crmquality.services.importing_uploads import keep_upload, uploads
@@ -98,6 +98,7 @@ def detail(request: HttpRequest, source_id: int) -> HttpResponse:
     source = get_object_or_404(Source, pk=source_id)
     worst = overview.worst_records(source)
     records = Record.objects.select_related("source").in_bulk([row["subject"] for row in worst])
+    records_count = measuring.live_records(source)
     context = {
         "source": source,
         "intervals": INTERVALS.items(),
@@ -111,7 +112,10 @@ def detail(request: HttpRequest, source_id: int) -> HttpResponse:
         "runs": Run.objects.filter(source=source).select_related("source", "requested_by")[:8],
         "active": Run.objects.active().filter(source=source).exists(),
         "quarantined": importing_quarantine.quarantined(source).count(),
-        "records": measuring.live_records(source),
+        "records": records_count,
+        "is_large": records_count > measuring.LARGE,
+        "forms": Export.Form.choices,
+        "segment_columns": measuring.segment_columns(source),
         "worst": [
             {"record": record, "title": title(record), "claims": row["claims"]}
             for row in worst
@@ -168,6 +172,41 @@ def schedule(request: HttpRequest, source_id: int) -> HttpResponse:
         source.run_every = timedelta(hours=hours) if hours else None
         source.save(update_fields=["run_every"])
         messages.success(request, f"All detectors run {INTERVALS[hours]}.")
+    return redirect("source", source_id=source.pk)
+
+
+@for_roles(UserRole.STEWARD)
+@require_POST
+def request_export(request: HttpRequest, source_id: int) -> HttpResponse:
+    """Have a file written by a worker; its page says when it can be taken."""
+    source = get_object_or_404(Source, pk=source_id)
+    try:
+        job = exporting_jobs.request_export(source=source, form=request.POST.get("form", ""), user=request.user)
+        return redirect("export-job", job_id=job.pk)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("source", source_id=source.pk)
+
+
+@for_roles(UserRole.STEWARD)
+@require_POST
+def measure(request: HttpRequest, source_id: int) -> HttpResponse:
+    """Measure a source anew."""
+    source = get_object_or_404(Source, pk=source_id)
+    return redirect("measurement", job_id=measuring.request_measurement(source=source, user=request.user).pk)
+
+
+@for_roles(UserRole.ADMIN)
+@require_POST
+def segment_column(request: HttpRequest, source_id: int) -> HttpResponse:
+    """By which column's values the metrics are kept too."""
+    source = get_object_or_404(Source, pk=source_id)
+    try:
+        column = request.POST.get("column", "")
+        job = measuring.set_segment_column(source=source, column=column, user=request.user)
+        messages.success(request, f"Segments by {column}; measured at once." if job else "No segments from now on.")
+    except Refused as refusal:
+        messages.error(request, str(refusal))
     return redirect("source", source_id=source.pk)
 
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmquality.models import Change, Record
-from crmquality.services import correcting, measuring
+from crmquality.services import correcting
+from crmquality.services.measuring_reference import measure_against_reference
 from review.models import CheckAnswer, Decision, KnownAnswer, ReviewItem
 from review.services import checks, deciding, feedback, known_answers, queue
 from review.trust import error_rate, label_weight, pace_alert
@@ -94,7 +95,7 @@ class TestMaterial:
     def test_a_reference_file_overrules_the_person(self, source, items, other):
         deciding.decide(item=items[0], verdict=Verdict.REJECT, user=other)
         reference = pd.DataFrame({"Contact ID": ["C3"], "City": ["Boston"]})
-        measuring.measure_against_reference(source=source, reference=reference)
+        measure_against_reference(source=source, reference=reference)
         known = KnownAnswer.objects.get()
         assert (known.right, known.why) == (True, "reference")
 

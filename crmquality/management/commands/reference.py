@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from crmquality.models import Source
-from crmquality.services import measuring
 from crmquality.services.errors import Refused
+from crmquality.services.measuring_reference import measure_against_reference
 from detectors.evaluation import DoesNotFit, read_table
 
 
@@ -30,9 +30,10 @@ class Command(BaseCommand):
             known = ", ".join(Source.objects.values_list("name", flat=True)) or "none yet"
             raise CommandError(f"No source {options['source']!r}; sources: {known}.")
         try:
-            kept = measuring.measure_against_reference(source=source, reference=read_table(options["file"]))
+            kept = measure_against_reference(source=source, reference=read_table(options["file"]))
         except (DoesNotFit, Refused) as error:
             raise CommandError(str(error)) from error
         for metric in kept:
             share = "n/a" if metric.value is None else f"{100 * metric.value:.1f} %"
-            self.stdout.write(f"{metric.field or 'all fields':<24} {share:>8}  of {metric.denominator:,.0f}")
+            what = metric.field or metric.name
+            self.stdout.write(f"{what:<26} {share:>8}  of {metric.denominator:,.0f}")
