@@ -135,6 +135,10 @@ SPECTACULAR_SETTINGS = {
         "ItemState": "review.api.serializers.ITEM_STATES",
         "ChangeSetAction": "crmquality.models.ChangeSet.Action",
         "RunCause": "crmquality.models.Run.Cause",
+        "LotState": "review.models.Lot.State",
+        "BatchKind": "review.models.DecisionBatch.Kind",
+        "KindEnum": "crmquality.models.Kind",
+        "ItemAction": "review.api.serializers.ACTIONS",
     },
 }
 

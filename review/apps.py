@@ -11,11 +11,13 @@ class ReviewConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the one upward hop (triage what a run found), and lend what only we know: labels, verdicts, undo."""
-        from crmquality.services import learning, measuring, measuring_reference, undoing
+        from crmquality.services import learning, measuring, measuring_reference, running, undoing
         from review import receivers  # noqa: F401
-        from review.services import deciding, feedback, known_answers
+        from review.models import DecisionBatch
+        from review.services import batching, deciding, feedback, known_answers
 
         learning.register_label_reader(feedback.labels)
+        running.register_job(DecisionBatch, batching.TASK)
         measuring.register_verdict_counter(feedback.count_verdicts)
         measuring_reference.register_listener(known_answers.note_reference)
         undoing.register_undo(deciding.undo_change_set)

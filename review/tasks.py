@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from crmquality.models import Source
-from review.services import feedback, figures, known_answers
+from review.services import batching, feedback, figures, known_answers
 
 
 @shared_task
@@ -30,3 +30,9 @@ def refresh_changed_figures() -> None:
 def gather_known_answers() -> None:
     """Look for claims whose answer is certain."""
     known_answers.gather()
+
+
+@shared_task
+def execute_batch(batch_id: int) -> None:
+    """Decide the items of a batch, or take its decisions back."""
+    batching.execute_batch(batch_id)

@@ -5,7 +5,7 @@ from django.urls import path
 
 from crmquality.models import Export, Measurement, Training, Undoing
 from crmquality.services.access import UserRole
-from review.views import dashboard, jobs, people, policies, privacy, queue, records, sources
+from review.views import dashboard, groups, jobs, lots, people, policies, privacy, queue, records, sources
 
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -45,6 +45,18 @@ urlpatterns = [
     path("queue/<int:item_id>/", queue.page, name="item"),
     path("queue/<int:item_id>/decide/", queue.decide, name="decide"),
     path("queue/<int:item_id>/skip/", queue.skip, name="skip"),
+    path("queue/<int:item_id>/group/", groups.group, name="group"),
+    path("queue/<int:item_id>/group/decide/", groups.decide, name="decide-group"),
+    path("batches/", groups.index, name="batches"),
+    path("batches/<int:batch_id>/", groups.detail, name="batch"),
+    path("batches/<int:batch_id>/undo/", groups.undo, name="undo-batch"),
+    path("batches/<int:batch_id>/cancel/", groups.cancel, name="cancel-batch"),
+    path("lots/", lots.index, name="lots"),
+    path("lots/draw/", lots.draw, name="draw-lot"),
+    path("lots/limits/", lots.rule, name="lot-rule"),
+    path("lots/<int:lot_id>/", lots.detail, name="lot"),
+    path("lots/<int:lot_id>/judge/", lots.judge, name="judge-lot"),
+    path("lots/<int:lot_id>/accept/", lots.accept, name="accept-lot"),
     path("queue/release/", queue.release, name="release"),
     path("decisions/", queue.decisions, name="decisions"),
     path("decisions/undo/", queue.undo_last, name="undo-last"),

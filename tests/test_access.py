@@ -97,6 +97,18 @@ ROUTES = {
     "roll-back": route("policy", POST=ADMINS),
     "my-work": route(GET=DECIDERS),
     "people": route(GET=ADMINS, POST=ADMINS),
+    "group": route("item", GET=STEWARDS),
+    "decide-group": route("item", POST=STEWARDS),
+    "batches": route(GET=STAFF),
+    "batch": route("batch", GET=STAFF),
+    "undo-batch": route("batch", POST=STEWARDS),
+    "cancel-batch": route("batch", POST=STEWARDS),
+    "lots": route(GET=STAFF),
+    "draw-lot": route(POST=STEWARDS),
+    "lot-rule": route(POST=ADMINS),
+    "lot": route("lot", GET=STAFF),
+    "judge-lot": route("lot", POST=STEWARDS),
+    "accept-lot": route("lot", POST=STEWARDS),
     "models": route(GET=STAFF),
     "activate-model": route("version", POST=ADMINS),
     "api-source-list": route(GET=STAFF, POST=STEWARDS),
@@ -150,6 +162,18 @@ ROUTES = {
     "api-change-set-list": route(GET=STAFF),
     "api-change-set-detail": route("change_set", GET=STAFF),
     "api-change-set-undo": route("change_set", POST=STEWARDS),
+    "api-batch-list": route(GET=STAFF, POST=STEWARDS),
+    "api-batch-detail": route("batch", GET=STAFF),
+    "api-batch-members": route("batch", GET=STAFF),
+    "api-batch-undo": route("batch", POST=STEWARDS),
+    "api-batch-cancel": route("batch", POST=STEWARDS),
+    "api-lot-list": route(GET=STAFF, POST=STEWARDS),
+    "api-lot-detail": route("lot", GET=STAFF),
+    "api-lot-plan": route(POST=STEWARDS),
+    "api-lot-sample": route("lot", GET=STAFF),
+    "api-lot-replace": route("lot", POST=STEWARDS),
+    "api-lot-accept": route("lot", POST=STEWARDS),
+    "api-acceptance-rule-list": route(GET=STAFF, POST=ADMINS),
     "api-policy-list": route(GET=STAFF, POST=ADMINS),
     "api-policy-detail": route("policy", GET=STAFF),
     "api-policy-preview": route(POST=STAFF),
@@ -201,7 +225,7 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         Training,
         Undoing,
     )
-    from review.models import Decision, PolicyVersion, ReviewItem
+    from review.models import Decision, DecisionBatch, Lot, LotItem, PolicyVersion, ReviewItem
     from review.services import deciding
 
     records = {record.external_id: record for record in Record.objects.all()}
@@ -214,6 +238,9 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     theirs = deciding.decide(item=item["C4"], verdict=accept, user=people[STEWARD])
     policy = AccessPolicy.objects.create(source=source, number=1, sales_decide=["set", "merge", "flag"])
     log = {"source": source, "source_name": source.name, "by": people[STEWARD], "fields": ["Name"]}
+    plan = {"size": 1, "sample": 1, "allowed": 0, "limit": 0.05, "risk": 0.1, "expected": 0.01, "seed": 1}
+    lot = Lot.objects.create(source=source, detector="scripted", by=people[STEWARD], **plan)
+    LotItem.objects.create(lot=lot, item=item["C3"], position=0, drawn=True)
     single = {
         "access_policy": policy.pk,
         "disclosure": Disclosure.objects.create(record=records["C3"], external_id="C3", **log).pk,
@@ -226,6 +253,8 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         "undoing": Undoing.objects.create(title="t", change_sets=[]).pk,
         "policy": PolicyVersion.objects.get().pk,
         "change_set": theirs.change_set_id,
+        "batch": DecisionBatch.objects.create(source=source, kind="group", verdict="accept").pk,
+        "lot": lot.pk,
         "version": ModelVersion.objects.create(
             source=source, detector="scripted", number=1, detector_version="1", directory="none", sha256=""
         ).pk,

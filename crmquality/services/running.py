@@ -35,6 +35,16 @@ from detectors.contract import Finding, MergeRecords, RunContext, TrainableDetec
 FLOOD = 500_000
 """More findings than this from one run are a broken detector or mapping, not work for people."""
 
+_SWEPT: dict[type[Job], str] = {
+    Run: "crmquality.tasks.execute_run",
+    Import: "crmquality.tasks.execute_import",
+    Training: "crmquality.tasks.execute_training",
+    Undoing: "crmquality.tasks.execute_undoing",
+    Measurement: "crmquality.tasks.execute_measurement",
+    Export: "crmquality.tasks.execute_export",
+}
+"""Kind of job -> the task that does it."""
+
 
 def request_run(
     *,
@@ -137,23 +147,20 @@ def current_config(source: Source, detector: str) -> DetectorConfig | None:
     return DetectorConfig.objects.filter(source=source, detector=detector).order_by("-number").first()
 
 
+def register_job(model: type[Job], task: str) -> None:
+    """Let the sweeper look after another kind of job too; task: full name of what does it, given the job's id."""
+    _SWEPT[model] = task
+
+
 def sweep() -> int:
     """Publish again every job that nobody holds; returns how many.
 
     This is what brings back a run whose worker was killed, or whose message the broker lost.
     """
-    tasks: dict[type[Job], str] = {
-        Run: "execute_run",
-        Import: "execute_import",
-        Training: "execute_training",
-        Undoing: "execute_undoing",
-        Measurement: "execute_measurement",
-        Export: "execute_export",
-    }
     count = 0
-    for model, task in tasks.items():
+    for model, task in _SWEPT.items():
         for job in model.objects.claimable()[:500]:
-            publish(f"crmquality.tasks.{task}", job.pk, detector=getattr(job, "detector", ""))
+            publish(task, job.pk, detector=getattr(job, "detector", ""))
             count += 1
     return count
 

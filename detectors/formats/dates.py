@@ -48,7 +48,7 @@ _CANONICAL = re.compile(
 )
 _LONGEST = 60
 
-_MONTHS: Final[Mapping[str, int]] = {
+MONTHS: Final[Mapping[str, int]] = {
     name: number
     for number, names in enumerate(
         (
@@ -126,7 +126,7 @@ def take_apart(text: str, *, past: bool = False) -> Parts | None:
         return _parts(match, match["y"], int(match["d"]), int(match["m"]), "", past=past)
     for pattern in _WORDED:
         match = pattern.fullmatch(text)
-        month = _MONTHS.get(match["m"].lower()) if match else None
+        month = MONTHS.get(match["m"].lower()) if match else None
         if match and month:
             return _parts(match, match["y"], int(match["d"]), month, "", past=past)
     return None

@@ -17,7 +17,7 @@ from crmquality.api.serializers_privacy import Why
 from crmquality.models import Record
 from crmquality.services import disclosing
 from crmquality.services.errors import Conflict
-from review.api.serializers import ItemDetail, ItemQuery, ItemSerializer, QueueFilters
+from review.api.serializers import ItemDetail, ItemQuery, ItemSerializer, QueueFilters, SkipReason
 from review.models import ReviewItem
 from review.models.items import ReviewItemQuerySet
 from review.selectors import cards
@@ -83,11 +83,11 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         queue.release(user=request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=None, responses={204: None})
+    @extend_schema(request=SkipReason, responses={204: None})
     @action(detail=True, methods=["post"])
     def skip(self, request: Request, pk: int) -> Response:
-        """Put it behind the others; it stays open."""
-        queue.skip(item=self.get_object(), user=request.user)
+        """Put it behind the others; it stays open. A reason is shown when it comes back."""
+        queue.skip(item=self.get_object(), user=request.user, reason=sent(SkipReason, request)["reason"])
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=Why, responses=ItemDetail)

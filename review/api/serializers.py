@@ -15,6 +15,8 @@ from review.selectors.decided import shown_decision
 
 ITEM_STATES = [choice for choice in ReviewItem.State.choices if choice[0] != ReviewItem.State.CHECK]
 
+ACTIONS = [("set", "correction"), ("merge", "merge"), ("flag", "anomaly")]
+
 
 class ItemSerializer(serializers.ModelSerializer[ReviewItem]):
     """A claim that a person should decide."""
@@ -29,7 +31,7 @@ class ItemSerializer(serializers.ModelSerializer[ReviewItem]):
         model = ReviewItem
         fields = [
             "id", "finding", "source", "detector", "action", "rule", "subjects", "state", "score", "rank", "policy",
-            "assigned_to", "leased_by", "lease_until", "skips", "created_at", "closed_at",
+            "pattern", "assigned_to", "leased_by", "lease_until", "skips", "created_at", "closed_at",
         ]  # fmt: skip
 
 
@@ -54,13 +56,28 @@ class CardSerializer(Form):
     history = ChangeSerializer(many=True)
 
 
+class SkipReason(Form):
+    """Why the item is put behind the others; shown when it comes back."""
+
+    reason = serializers.CharField(default="", allow_blank=True, max_length=300)
+
+
+class PastSkip(Form):
+    """That someone skipped the item, and why."""
+
+    by = serializers.CharField(source="by.username", allow_null=True, default=None)
+    at = serializers.DateTimeField()
+    reason = serializers.CharField()
+
+
 class ItemDetail(ItemSerializer):
     """An item with its card; null once the records of the claim are gone."""
 
     card = CardSerializer(read_only=True, allow_null=True)
+    skip_reasons = PastSkip(many=True, read_only=True)
 
     class Meta(ItemSerializer.Meta):
-        fields = [*ItemSerializer.Meta.fields, "card"]
+        fields = [*ItemSerializer.Meta.fields, "card", "skip_reasons"]
 
 
 class QueueFilters(Form):
@@ -68,11 +85,14 @@ class QueueFilters(Form):
 
     source = IdField()
     detector = serializers.CharField(required=False, max_length=60)
-    action = serializers.ChoiceField(choices=["set", "merge", "flag"], required=False)
+    action = serializers.ChoiceField(choices=ACTIONS, required=False)
     rule = serializers.CharField(required=False, max_length=120)
     min_score = serializers.FloatField(required=False, min_value=0, max_value=1)
     record = IdField()
     mine = serializers.BooleanField(default=False, help_text="Only items assigned to you.")
+    pattern = serializers.CharField(required=False, max_length=32, help_text="Items that one verdict may settle.")
+    like = IdField(help_text="Items like this one: the same pattern, or rule and columns at a near score.")
+    lot = IdField(help_text="The sample of this lot.")
 
 
 class ItemQuery(QueueFilters):

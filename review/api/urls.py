@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 from review.api.decisions import ChangeSetEndpoint, DecisionEndpoint
 from review.api.figures import FiguresEndpoint
 from review.api.items import ItemEndpoint
+from review.api.many import AcceptanceRuleEndpoint, BatchEndpoint, LotEndpoint
 from review.api.people import PersonEndpoint
 from review.api.policies import GateEndpoint, PolicyEndpoint
 
@@ -16,5 +17,8 @@ router.register("policies", PolicyEndpoint, "api-policy")
 router.register("gates", GateEndpoint, "api-gate")
 router.register("figures", FiguresEndpoint, "api-figures")
 router.register("people", PersonEndpoint, "api-person")
+router.register("batches", BatchEndpoint, "api-batch")
+router.register("lots", LotEndpoint, "api-lot")
+router.register("acceptance-rules", AcceptanceRuleEndpoint, "api-acceptance-rule")
 
 urlpatterns = router.urls

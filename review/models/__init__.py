@@ -1,18 +1,26 @@
 """What a person said."""
 
+from review.models.batches import BatchMember, DecisionBatch
 from review.models.checks import CheckAnswer, CheckShares, KnownAnswer
 from review.models.decisions import Decision
 from review.models.figures import SourceFigures
-from review.models.items import ReviewItem
+from review.models.items import ReviewItem, Skip
+from review.models.lots import AcceptanceRule, Lot, LotItem
 from review.models.policies import Gate, PolicyVersion
 
 __all__ = [
+    "AcceptanceRule",
+    "BatchMember",
     "CheckAnswer",
     "CheckShares",
     "Decision",
+    "DecisionBatch",
     "Gate",
     "KnownAnswer",
+    "Lot",
+    "LotItem",
     "PolicyVersion",
     "ReviewItem",
+    "Skip",
     "SourceFigures",
 ]

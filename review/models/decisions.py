@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -10,6 +12,14 @@ from django.db.models.functions import Now
 from crmquality.models import ChangeSet, ModelVersion
 from review.models.items import ReviewItem
 from review.models.policies import PolicyVersion
+
+
+class DecisionQuerySet(models.QuerySet["Decision"]):
+    """Which decisions count for what."""
+
+    def looked_at(self) -> Self:
+        """Standing verdicts of people who looked at the item: not policy's, not those on the rest of a sampled lot."""
+        return self.filter(by__isnull=False, undone_at__isnull=True, looked_at=True)
 
 
 class Decision(models.Model):
@@ -49,8 +59,13 @@ class Decision(models.Model):
     change_set = models.OneToOneField(
         ChangeSet, null=True, blank=True, on_delete=models.PROTECT, related_name="decision"
     )
+    looked_at = models.BooleanField(
+        default=True, db_default=True, help_text="False for the rest of a sampled lot: nobody saw this very item."
+    )
     undone_at = models.DateTimeField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=80, blank=True)
+
+    objects = DecisionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

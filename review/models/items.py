@@ -71,6 +71,9 @@ class ReviewItem(models.Model):
     )
     lease_until = models.DateTimeField(null=True, blank=True)
     skips = models.PositiveIntegerField(default=0)
+    pattern = models.CharField(
+        max_length=32, blank=True, default="", db_default="", help_text="What equal claims share; see review.patterns."
+    )
     created_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -94,6 +97,11 @@ class ReviewItem(models.Model):
                 name="queue_by_source",
                 condition=Q(state="open"),
             ),
+            models.Index(
+                fields=["source", "pattern", "score"],
+                name="queue_by_pattern",
+                condition=Q(state="open") & ~Q(pattern=""),
+            ),
             models.Index(fields=["leased_by"], name="queue_leases", condition=Q(leased_by__isnull=False)),
             models.Index(fields=["source", "detector", "score"], name="decided_by_score", condition=Q(state="decided")),
         ]
@@ -107,3 +115,18 @@ class ReviewItem(models.Model):
         if self.state != self.State.CHECK:
             return self.state
         return self.State.DECIDED if self.closed_at else self.State.OPEN
+
+
+class Skip(models.Model):
+    """Why someone put an item behind the others; shown when it comes back."""
+
+    item = models.ForeignKey(ReviewItem, on_delete=models.CASCADE, related_name="skip_reasons")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField(db_default=Now())
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"skip of item {self.item_id}"

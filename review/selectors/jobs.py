@@ -9,6 +9,7 @@ from typing import Any
 from django.urls import reverse
 
 from crmquality.models import Export, Import, Job, Measurement, Run, Training, Undoing
+from review.models import DecisionBatch
 
 KINDS: dict[type[Job], tuple[str, str, str]] = {
     Import: ("import", "import", "cancel-import"),
@@ -17,6 +18,7 @@ KINDS: dict[type[Job], tuple[str, str, str]] = {
     Measurement: ("measurement", "measurement", "cancel-measurement"),
     Export: ("export", "export-job", "cancel-export"),
     Undoing: ("undoing", "undoing", "cancel-undoing"),
+    DecisionBatch: ("batch", "batch", "cancel-batch"),
 }
 """Kind of job -> the word for it, the page that shows it, the address that stops it."""
 
@@ -40,8 +42,8 @@ def active() -> list[JobRow]:
 
 
 def others(limit: int = AT_MOST) -> list[JobRow]:
-    """The latest jobs that are no runs, over or not."""
-    kinds = [kind for kind in KINDS if kind is not Run]
+    """The latest jobs, over or not, of the kinds that have no list of their own."""
+    kinds = [kind for kind in KINDS if kind not in (Run, DecisionBatch)]
     found = (job for kind in kinds for job in _with_names(kind).order_by("-id")[:limit])
     return _rows(found)[:limit]
 

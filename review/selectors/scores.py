@@ -16,13 +16,13 @@ _CLAIMS = """
       AND f.score >= %(lowest)s
     GROUP BY 1
 """
-# standing verdicts of people; accepted as it stood, or a true anomaly with a known cause, is right
+# standing verdicts of people who looked; accepted as it stood, or a true anomaly with a known cause, is right
 _SAID = """
     SELECT floor(i.score * %(bins)s + 1e-9)::int, count(*),
            count(*) FILTER (WHERE d.verdict IN ('accept', 'expected'))
     FROM review_reviewitem i JOIN review_decision d ON d.item_id = i.id AND d.undone_at IS NULL
     WHERE i.source_id = %(source)s AND i.detector = %(detector)s AND i.state = 'decided' AND i.score >= %(lowest)s
-      AND d.by_id IS NOT NULL AND d.verdict <> 'unsure'
+      AND d.by_id IS NOT NULL AND d.looked_at AND d.verdict <> 'unsure'
     GROUP BY 1
 """
 _BY_RULE = """
@@ -30,7 +30,7 @@ _BY_RULE = """
     FROM review_reviewitem i JOIN review_decision d ON d.item_id = i.id AND d.undone_at IS NULL
     JOIN crmquality_finding f ON f.id = i.finding_id
     WHERE i.source_id = %(source)s AND i.detector = %(detector)s AND i.state = 'decided' AND i.score >= %(lowest)s
-      AND d.by_id IS NOT NULL AND d.verdict <> 'unsure'
+      AND d.by_id IS NOT NULL AND d.looked_at AND d.verdict <> 'unsure'
     GROUP BY 1
 """
 _WAITING = """

@@ -67,6 +67,7 @@ def plant(*, user: Any, filters: Narrows) -> ReviewItem | None:
             score=known.decision.seen["score"],
             rank=known.decision.seen["rank"],
             policy=shown.policy,
+            pattern=shown.pattern,
             known_answer=known,
             leased_by=user,
             lease_until=timezone.now() + LEASE,

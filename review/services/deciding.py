@@ -80,6 +80,16 @@ def accept_by_policy(*, item: ReviewItem) -> Decision | None:
         return None
 
 
+def decide_one_of_many(
+    *, item_id: int, verdict: Decision.Verdict, user: Any, reason: str = "", looked_at: bool = True
+) -> Decision | None:
+    """As `decide`, for one item of a batch, which learns from all of them together; None after closing a stale item.
+
+    looked_at: False if the person saw a sample that this item is not in; it teaches nothing then.
+    """
+    return _decide(item_id=item_id, verdict=verdict, user=user, reason=reason, looked_at=looked_at)
+
+
 @transaction.atomic
 def _decide(
     *,
@@ -90,6 +100,7 @@ def _decide(
     seconds: float | None = None,
     reason: str = "",
     idempotency_key: str = "",
+    looked_at: bool = True,
 ) -> Decision | None:
     """None after closing a stale item: an exception would roll the closing back."""
     item = ReviewItem.objects.select_for_update(of=("self",)).select_related("finding", "source").get(pk=item_id)
@@ -115,6 +126,7 @@ def _decide(
         policy=item.policy,
         change_set=change_set,
         idempotency_key=idempotency_key,
+        looked_at=looked_at,
     )
     ReviewItem.objects.filter(pk=item.pk).update(
         state=ReviewItem.State.DECIDED, closed_at=Now(), leased_by=None, lease_until=None
@@ -125,11 +137,14 @@ def _decide(
 
 
 @transaction.atomic
-def undo_decision(*, decision: Decision, user: Any, take: Mapping[int, undoing.Take] | None = None) -> Undone | None:
+def undo_decision(
+    *, decision: Decision, user: Any, take: Mapping[int, undoing.Take] | None = None, learn: bool = True
+) -> Undone | None:
     """Take a verdict back: its changes are undone, its label is withdrawn, the item is open again.
 
     The item stays closed where the same claim was asked anew since, and is open or decided: it is asked once.
-    take: see `undoing.undo`.
+    take: see `undoing.undo`. learn: rank the open items anew at once; a batch does so when it is undone to the end.
+
     Raises AlreadyDecided if it was undone before, CannotUndo if a later merge stands in the way.
     """
     decision = Decision.objects.select_for_update().get(pk=decision.pk)
@@ -140,7 +155,8 @@ def undo_decision(*, decision: Decision, user: Any, take: Mapping[int, undoing.T
     decision.save(update_fields=["undone_at"])
     merges.take_back_split(decision)
     _ask_again(decision)
-    transaction.on_commit(lambda: feedback.relearn(decision))
+    if learn:
+        transaction.on_commit(lambda: feedback.relearn(decision))
     return undone
 
 

@@ -75,9 +75,7 @@ def count_verdicts(source: Source) -> tuple[int, int]:
     A rejected claim confirms the value that stood, an accepted or edited one refutes it. Only claims that propose
     values count; a flag or a merge verifies no value.
     """
-    standing = Decision.objects.filter(
-        item__source=source, item__action="set", by__isnull=False, undone_at__isnull=True, verdict__in=TEACHES
-    )
+    standing = Decision.objects.looked_at().filter(item__source=source, item__action="set", verdict__in=TEACHES)
     right = standing.filter(verdict=Decision.Verdict.REJECT).count()
     return right, standing.count()
 
@@ -160,13 +158,11 @@ def _reweighted(source_id: int, name: str) -> _Reweighted | None:
 
 
 def _teaching(source_id: int, detector: str, since: datetime | None = None) -> QuerySet[Decision]:
-    decisions = Decision.objects.filter(
-        item__source=source_id,
-        item__detector=detector,
-        by__isnull=False,
-        undone_at__isnull=True,
-        verdict__in=TEACHES,
-    ).order_by("id")
+    decisions = (
+        Decision.objects.looked_at()
+        .filter(item__source=source_id, item__detector=detector, verdict__in=TEACHES)
+        .order_by("id")
+    )
     return decisions.filter(at__gt=since) if since else decisions
 
 

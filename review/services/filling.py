@@ -8,6 +8,7 @@ from django.db import connection
 
 from review.models import PolicyVersion
 from review.policy import Route
+from review.services.patterning import stage_patterns
 
 _WITHDRAW = """
     UPDATE review_reviewitem i SET state = 'withdrawn', closed_at = now(), leased_by_id = NULL, lease_until = NULL
@@ -21,23 +22,34 @@ _REFRESH = """
     WHERE f.id = i.finding_id AND i.state = 'open' AND i.source_id = %(source)s AND i.detector = %(detector)s
       AND i.score <> f.score
 """
+_PATTERN = """
+    UPDATE review_reviewitem i SET pattern = p.pattern
+    FROM patterned p WHERE p.finding_id = i.finding_id AND i.state = 'open' AND i.pattern <> p.pattern
+"""
 _ADD = """
-    INSERT INTO review_reviewitem (finding_id, source_id, detector, action, state, score, rank, policy_id, skips)
-    SELECT f.id, f.source_id, f.detector, f.proposal->>'action', 'open', f.score, f.score, %(policy)s, 0
-    FROM crmquality_finding f
+    INSERT INTO review_reviewitem
+        (finding_id, source_id, detector, action, state, score, rank, policy_id, skips, pattern)
+    SELECT f.id, f.source_id, f.detector, f.proposal->>'action', 'open', f.score, f.score, %(policy)s, 0,
+        coalesce(p.pattern, '')
+    FROM crmquality_finding f LEFT JOIN patterned p ON p.finding_id = f.id
     WHERE f.source_id = %(source)s AND f.detector = %(detector)s AND f.state = 'open' AND f.score >= %(shown_from)s
+    ORDER BY f.id
     ON CONFLICT (finding_id) WHERE state = 'open' DO NOTHING
 """
 
 
-def fill(version: PolicyVersion) -> None:
-    """Claims no longer made, or too weak, leave the queue; known ones take their new score; new ones enter it."""
+def fill(version: PolicyVersion, *, after_run: bool = False) -> None:
+    """Claims no longer made, or too weak, leave the queue; known ones take their new score; new ones enter it.
+
+    after_run: the values behind open claims may have changed, so that their patterns are worked out anew too.
+    """
     values: dict[str, Any] = {
         "source": version.source_id,
         "detector": version.detector,
         "policy": version.pk,
         "shown_from": version.bounds.lowest(Route.REVIEW),
     }
+    stage_patterns(values | {"anew": after_run})
     with connection.cursor() as cursor:
-        for statement in (_WITHDRAW, _REFRESH, _ADD):
+        for statement in (_WITHDRAW, _REFRESH, _PATTERN, _ADD):
             cursor.execute(statement, values)

@@ -25,7 +25,8 @@ Why = KnownAnswer.Why
 _AGREED = """
     SELECT max(d.id), bool_and(d.verdict = 'accept')
     FROM review_decision d JOIN review_reviewitem i ON i.id = d.item_id
-    WHERE d.undone_at IS NULL AND d.by_id IS NOT NULL AND d.verdict IN ('accept', 'reject', 'edit')
+    WHERE d.undone_at IS NULL AND d.by_id IS NOT NULL AND d.looked_at
+      AND d.verdict IN ('accept', 'reject', 'edit')
     GROUP BY i.finding_id, d.seen->>'values_digest'
     HAVING count(DISTINCT d.by_id) >= 2 AND (bool_and(d.verdict = 'accept') OR bool_and(d.verdict = 'reject'))
     ORDER BY 1 DESC LIMIT %s
@@ -97,9 +98,8 @@ def unchanged(decision: Decision) -> bool:
 
 
 def _standing() -> QuerySet[Decision]:
-    return Decision.objects.filter(
-        undone_at=None, by__isnull=False, verdict__in=[Verdict.ACCEPT, Verdict.REJECT]
-    ).select_related("item__finding")
+    said = [Verdict.ACCEPT, Verdict.REJECT]
+    return Decision.objects.looked_at().filter(verdict__in=said).select_related("item__finding")
 
 
 def _keep(found: Iterable[tuple[int, bool, KnownAnswer.Why]]) -> int:

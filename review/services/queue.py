@@ -11,9 +11,9 @@ from django.db.models.functions import Now
 
 from crmquality.models import Finding
 from crmquality.services import access
-from review.models import ReviewItem
+from review.models import ReviewItem, Skip
 from review.models.items import LEASE, ReviewItemQuerySet
-from review.services import checks, staleness
+from review.services import checks, similarity, staleness
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,9 @@ class Filters:
     min_score: float = 0.0
     record: int | None = None
     mine: bool = False
+    pattern: str = ""
+    like: int | None = None
+    lot: int | None = None
 
     def apply(self, items: ReviewItemQuerySet, user: Any) -> ReviewItemQuerySet:
         """The items that fit."""
@@ -44,6 +47,12 @@ class Filters:
             items = items.filter(finding__subjects__contains=[self.record])
         if self.mine:
             items = items.filter(assigned_to=user)
+        if self.pattern:
+            items = items.filter(pattern=self.pattern)
+        if self.like:
+            items = similarity.similar(items, to=self.like)
+        if self.lot:
+            items = items.filter(place__lot=self.lot, place__drawn=True)
         return items
 
 
@@ -67,7 +76,8 @@ def claim_next(*, user: Any, filters: Filters | None = None, after_skip_of: int 
     same. An item whose records changed since it was found is closed as stale on the way.
     """
     filters = filters or Filters()
-    planted = checks.plant(user=user, filters=filters) if access.has_role(user, access.UserRole.STEWARD) else None
+    checked = access.has_role(user, access.UserRole.STEWARD) and not filters.lot  # a sample is judged as it was drawn
+    planted = checks.plant(user=user, filters=filters) if checked else None
     if planted:
         release(user=user)
         return planted
@@ -111,7 +121,10 @@ def release(*, user: Any, keep: ReviewItem | None = None) -> None:
     held.update(leased_by=None, lease_until=None)
 
 
-def skip(*, item: ReviewItem, user: Any) -> None:
-    """Put the item behind the others; it stays open."""
+def skip(*, item: ReviewItem, user: Any, reason: str = "") -> None:
+    """Put the item behind the others; it stays open. The reason, if given, is shown when it comes back."""
     free = ReviewItem.objects.free_for(user.pk).filter(pk=item.pk)
-    free.update(skips=F("skips") + 1, leased_by=None, lease_until=None)
+    with transaction.atomic():
+        skipped = free.update(skips=F("skips") + 1, leased_by=None, lease_until=None)
+        if skipped and reason.strip():
+            Skip.objects.create(item=item, by=user, reason=reason.strip()[:300])

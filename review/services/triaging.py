@@ -15,7 +15,7 @@ def triage(*, run: Run) -> None:
     none before the policy's gate is open, none of a rule that it stopped, and a share is left to people all the same.
     """
     version = policies.current_policy(run.source, run.detector)
-    filling.fill(version)
+    filling.fill(version, after_run=True)
     lowest = version.bounds.lowest(Route.AUTO_ACCEPT)
     if lowest is not None:
         gate = policies.check_gate(version)

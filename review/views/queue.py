@@ -16,10 +16,11 @@ from crmquality.services import access, masking
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from detectors import registry
-from review.models import Decision, ReviewItem
+from review.models import Decision, DecisionBatch, ReviewItem
 from review.selectors.cards import card
 from review.selectors.decided import shown_decision
-from review.services import checks, deciding
+from review.selectors.groups import others_like
+from review.services import batching, checks, deciding
 from review.services import queue as queueing
 from review.views.common import EVERYONE, for_roles, number
 
@@ -95,7 +96,7 @@ def decide(request: HttpRequest, item_id: int) -> HttpResponse:
 def skip(request: HttpRequest, item_id: int) -> HttpResponse:
     """Put this one behind the others."""
     item = get_object_or_404(queueing.visible_items(request.user), pk=item_id)
-    queueing.skip(item=item, user=request.user)
+    queueing.skip(item=item, user=request.user, reason=request.POST.get("reason", ""))
     return _card(request, "Skipped: it comes back after the others.", after_skip_of=item.pk)
 
 
@@ -120,6 +121,9 @@ def undo_last(request: HttpRequest) -> HttpResponse:
     if standing is None:
         return _card(request, "Nothing to undo.")
     try:
+        together = DecisionBatch.objects.of(standing)
+        if together:
+            return _card(request, _undo_together(together, request.user))
         undone = deciding.undo_decision(decision=standing, user=request.user)
     except Refused as refusal:
         return _card(request, str(refusal))
@@ -137,7 +141,9 @@ def decisions(request: HttpRequest) -> HttpResponse:
     before = number(request.GET.get("before"))
     if before:
         rows = rows.filter(pk__lt=before)
-    return render(request, "queue/decisions.html", {"decisions": [shown_decision(row) for row in rows[:50]]})
+    found = [shown_decision(row) for row in rows[:50]]
+    context = {"decisions": found, "sees_all": access.sees_everything(request.user)}
+    return render(request, "queue/decisions.html", context)
 
 
 @for_roles(*DECIDERS)
@@ -169,6 +175,15 @@ def _gentle_alert(request: HttpRequest) -> str:
     return word
 
 
+def _undo_together(batch: DecisionBatch, user: Any) -> str:
+    undo = batching.request_undo(batch=batch, user=user)
+    if undo.is_active:
+        return f"{undo.size} decisions made together are being undone: see batch {undo.pk}."
+    undone = batching.outcomes(undo)["undone"]
+    left = undo.size - undone
+    return f"{undone} decisions made together undone." + (f" {left} could not be: see batch {undo.pk}." if left else "")
+
+
 def _card(
     request: HttpRequest, said: str, *, item: ReviewItem | None = None, after_skip_of: int | None = None
 ) -> HttpResponse:
@@ -179,9 +194,12 @@ def _card(
 
 def _context(request: HttpRequest, item: ReviewItem | None, filters: queueing.Filters) -> dict[str, Any]:
     waiting = filters.apply(queueing.visible_items(request.user).open(), request.user)
+    steward = access.has_role(request.user, UserRole.STEWARD)
     return {
         "card": card(item) if item else None,
         "score_hidden": item is not None and checks.score_hidden(item),
+        "others": others_like(item, request.user) if item and steward else 0,
+        "skipped": item.skip_reasons.select_related("by")[:3] if item and item.skips else [],
         "filters": filters,
         "waiting": waiting[:1001].count(),
     }
@@ -196,6 +214,9 @@ def _filters(request: HttpRequest) -> queueing.Filters:
         rule=asked.get("rule", "")[:120],
         record=number(asked.get("record")),
         mine=asked.get("mine") == "1",
+        pattern=asked.get("pattern", "")[:32],
+        like=number(asked.get("like")),
+        lot=number(asked.get("lot")),
     )
 
 

@@ -37,7 +37,8 @@ function decide(verdict) {
 const actions = {
   a: () => decide("accept"),
   x: () => decide("reject"),
-  e: () => openEditor(),
+  e: () => openForm("editor"),
+  r: () => openForm("skip-reason"),
   n: () => decide("unsure"),
   k: () => decide("expected"),
   " ": () => card() && send(card().dataset.skip, {}),
@@ -48,23 +49,31 @@ const actions = {
   "?": () => document.getElementById("keys")?.showModal(),
 };
 
-function openEditor() {
-  const editor = document.getElementById("editor");
-  if (!editor) return;
-  editor.hidden = false;
-  const first = editor.querySelector("input:not([type=hidden])");
+function openForm(id) {
+  const form = document.getElementById(id);
+  if (!form) return;
+  form.hidden = false;
+  const first = form.querySelector("input:not([type=hidden])");
   first?.focus();
   first?.select?.();
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && document.getElementById("editor")?.hidden === false) {
-    document.getElementById("editor").hidden = true;
+  const opened = document.querySelector("form.editor:not([hidden])");
+  if (event.key === "Escape" && opened) {
+    opened.hidden = true;
     desk()?.focus();
     return;
   }
-  if (!desk() || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
   if (document.querySelector("dialog[open]") || typing(event.target) || !keysOn()) return;
+  const named = [...document.querySelectorAll("[data-hotkey]")].find((one) => one.dataset.hotkey === event.key);
+  if (named && !busy) {
+    event.preventDefault();
+    named.click();
+    return;
+  }
+  if (!desk()) return;
   if (event.key === " " && event.target.closest("button, a, summary, input")) return; // space presses what has the focus
   const action = actions[event.key];
   if (!action) return;
@@ -79,7 +88,20 @@ document.addEventListener("click", (event) => {
   actions[pressed.dataset.action]?.();
 });
 
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("#group");
+  if (!form || event.target.name !== "item") return;
+  event.target.closest("tr").classList.toggle("apart", !event.target.checked);
+  const ticked = form.querySelectorAll("[name=item]:checked").length + Number(form.dataset.unlisted);
+  for (const shown of form.querySelectorAll("[data-ticked]")) shown.textContent = ticked;
+});
+
 document.addEventListener("submit", (event) => {
+  if (event.target.id === "skip-reason") {
+    event.preventDefault();
+    send(card().dataset.skip, { reason: new FormData(event.target).get("reason") });
+    return;
+  }
   if (event.target.id !== "editor") return;
   event.preventDefault();
   const at = card();
