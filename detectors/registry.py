@@ -5,6 +5,8 @@ Listing imports none of them: torch and spaCy are loaded only where a detector r
 
 from __future__ import annotations
 
+import sys
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from detectors.contract import Detector
@@ -17,7 +19,15 @@ class UnknownDetector(LookupError):
 
 
 def available() -> dict[str, EntryPoint]:
-    """Name -> entry point of every installed detector, sorted by name; imports none of them."""
+    """Name -> entry point of every installed detector, sorted by name; imports none of them.
+
+    Looked up once a process: going through every installed package takes longer than a decision may.
+    """
+    return dict(_installed(tuple(sys.path)))
+
+
+@cache
+def _installed(path: tuple[str, ...]) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)}
 
 

@@ -5,7 +5,7 @@ from django.urls import path
 
 from crmquality.models import Export, Measurement, Training, Undoing
 from crmquality.services.access import UserRole
-from review.views import dashboard, groups, jobs, lots, people, policies, privacy, queue, records, sources
+from review.views import dashboard, groups, jobs, lots, people, policies, privacy, queue, queue_list, records, sources
 
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -58,6 +58,13 @@ urlpatterns = [
     path("lots/<int:lot_id>/judge/", lots.judge, name="judge-lot"),
     path("lots/<int:lot_id>/accept/", lots.accept, name="accept-lot"),
     path("queue/release/", queue.release, name="release"),
+    path("queue/keep/", queue.keep, name="keep"),
+    path("queue/list/", queue_list.index, name="queue-list"),
+    path("queue/assign/", queue_list.assign, name="assign"),
+    path("queue/<int:item_id>/comment/", queue_list.comment, name="comment"),
+    path("queue/views/", queue_list.save_view, name="save-view"),
+    path("queue/views/<int:view_id>/delete/", queue_list.delete_view, name="delete-view"),
+    path("queue/budgets/", queue_list.budgets, name="budgets"),
     path("decisions/", queue.decisions, name="decisions"),
     path("decisions/undo/", queue.undo_last, name="undo-last"),
     path("decisions/<int:decision_id>/undo/", queue.undo, name="undo"),

@@ -21,7 +21,7 @@ from crmquality.connectors.contract import Block, Description, Rejected, Table, 
 from crmquality.connectors.files import FileConnector
 from crmquality.models import Import, Kind, QuarantinedRow, Run, Source
 from crmquality.models.jobs import JobState
-from crmquality.services import running
+from crmquality.services import access, running
 from crmquality.services.errors import Refused
 from crmquality.services.importing_load import Counts, Loader
 from crmquality.services.importing_uploads import Upload, keep_upload, sweep_uploads
@@ -169,7 +169,9 @@ def _queue(source: Source, upload: Upload, user: Any, **fields: Any) -> Import:
 
 def execute_import(import_id: int) -> None:
     """Do a queued import, unless another worker has it. Never raises: how it ended stands in the row."""
-    do_job(Import, import_id, _read_and_store)
+    job = do_job(Import, import_id, _read_and_store)
+    if job:
+        access.index_owners(job.source)
 
 
 def _read_and_store(job: Import, report: Report) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -12,16 +14,25 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crmquality.api.base import DECIDERS, EVERYONE, Endpoint, asked, sent
+from crmquality.api.base import DECIDERS, EVERYONE, STEWARDS, Endpoint, asked, sent
 from crmquality.api.serializers_privacy import Why
 from crmquality.models import Record
 from crmquality.services import disclosing
 from crmquality.services.errors import Conflict
-from review.api.serializers import ItemDetail, ItemQuery, ItemSerializer, QueueFilters, SkipReason
+from review.api.serializers import (
+    Assignment,
+    CommentSerializer,
+    ItemDetail,
+    ItemQuery,
+    ItemSerializer,
+    NewComment,
+    NextItem,
+    SkipReason,
+)
 from review.models import ReviewItem
 from review.models.items import ReviewItemQuerySet
 from review.selectors import cards
-from review.services import queue
+from review.services import desks, queue
 
 
 class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
@@ -37,6 +48,8 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         "release": DECIDERS,
         "skip": DECIDERS,
         "reveal": DECIDERS,
+        "assign": STEWARDS,
+        "comments": EVERYONE,
     }
 
     def get_queryset(self) -> QuerySet[ReviewItem]:
@@ -60,11 +73,11 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         """One item with its card. Reading it reserves nothing."""
         return _answer(self.get_object())
 
-    @extend_schema(request=QueueFilters, responses={200: ItemDetail, 204: None})
+    @extend_schema(request=NextItem, responses={200: ItemDetail, 204: None})
     @action(detail=False, methods=["post"])
     def next(self, request: Request) -> Response:
         """The next item, reserved for you for five minutes; 204 if nothing is left."""
-        item = queue.claim_next(user=request.user, filters=queue.Filters(**sent(QueueFilters, request)))
+        item = queue.claim_next(user=request.user, filters=queue.Filters(**sent(NextItem, request)))
         return _answer(self.get_queryset().get(pk=item.pk)) if item else Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None, responses=ItemDetail)
@@ -98,6 +111,26 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         records = list(Record.objects.filter(pk__in=item.finding.subjects).select_related("source"))
         disclosing.reveal(records=records, user=request.user, why=sent(Why, request)["why"])
         return _answer(item)
+
+    @extend_schema(request=Assignment, responses=ItemSerializer)
+    @action(detail=True, methods=["post"])
+    def assign(self, request: Request, pk: int) -> Response:
+        """Give it to one person, who alone is handed it; 422 if they may not decide it."""
+        item = self.get_object()
+        name = sent(Assignment, request)["to"]
+        queue.assign(items=[item.pk], to=get_object_or_404(User, username=name) if name else None, by=request.user)
+        return Response(ItemSerializer(self.get_queryset().get(pk=item.pk)).data)
+
+    @extend_schema(methods=["GET"], request=None, responses=CommentSerializer(many=True))
+    @extend_schema(methods=["POST"], request=NewComment, responses={201: CommentSerializer})
+    @action(detail=True, methods=["get", "post"], pagination_class=None)
+    def comments(self, request: Request, pk: int) -> Response:
+        """What was noted about the claim, oldest first; or one more note."""
+        item = self.get_object()
+        if request.method == "GET":
+            return Response(CommentSerializer(desks.comments_on(item), many=True).data)
+        made = desks.comment(item=item, text=sent(NewComment, request)["text"], user=request.user)
+        return Response(CommentSerializer(made).data, status=status.HTTP_201_CREATED)
 
 
 def _answer(item: ReviewItem) -> Response:

@@ -10,8 +10,9 @@ from rest_framework import serializers
 from crmquality.api.base import LARGEST_ID, Form, IdField, person
 from crmquality.api.serializers import ChangeSerializer, RecordSerializer
 from crmquality.models import ChangeSet
-from review.models import Decision, ReviewItem
+from review.models import Comment, Decision, ReviewItem, SavedView
 from review.selectors.decided import shown_decision
+from review.services.filtering import Sort
 
 ITEM_STATES = [choice for choice in ReviewItem.State.choices if choice[0] != ReviewItem.State.CHECK]
 
@@ -88,11 +89,79 @@ class QueueFilters(Form):
     action = serializers.ChoiceField(choices=ACTIONS, required=False)
     rule = serializers.CharField(required=False, max_length=120)
     min_score = serializers.FloatField(required=False, min_value=0, max_value=1)
+    max_score = serializers.FloatField(required=False, min_value=0, max_value=1)
     record = IdField()
+    segment = serializers.CharField(required=False, max_length=200, help_text="column=value of a record.")
+    owner = serializers.CharField(required=False, max_length=200, help_text="A value of the owner column.")
+    assigned = serializers.CharField(required=False, max_length=150, help_text='"me", "nobody" or a user name.')
+    min_age = serializers.IntegerField(required=False, min_value=0, max_value=36_500, help_text="Days in the queue.")
+    max_age = serializers.IntegerField(required=False, min_value=0, max_value=36_500)
     mine = serializers.BooleanField(default=False, help_text="Only items assigned to you.")
     pattern = serializers.CharField(required=False, max_length=32, help_text="Items that one verdict may settle.")
     like = IdField(help_text="Items like this one: the same pattern, or rule and columns at a near score.")
     lot = IdField(help_text="The sample of this lot.")
+
+
+class NextItem(QueueFilters):
+    """Which item to be handed, and in what order they come."""
+
+    sort = serializers.ChoiceField(choices=Sort.choices, required=False)
+
+
+class Assignment(Form):
+    """Whom an item is for: a user name, or null for nobody in particular."""
+
+    to = serializers.CharField(max_length=150, allow_null=True)
+
+
+class NewComment(Form):
+    """Something noted about an item."""
+
+    text = serializers.CharField(max_length=2_000)
+
+
+class CommentSerializer(serializers.ModelSerializer[Comment]):
+    """What a person noted about an item, or about an earlier item of the same claim."""
+
+    by = person("by")
+
+    class Meta:
+        model = Comment
+        fields = ["id", "item", "by", "at", "text"]
+
+
+class ViewSerializer(serializers.ModelSerializer[SavedView]):
+    """Filters and a sort under a name."""
+
+    owner = person("owner")
+    query = serializers.DictField(child=serializers.CharField())
+
+    class Meta:
+        model = SavedView
+        fields = ["id", "owner", "name", "query", "shared", "created_at"]
+
+
+class NewView(Form):
+    """A view to keep; one of the same name takes its place. shared: an admin shows it to everyone."""
+
+    name = serializers.CharField(max_length=60)
+    query = NextItem()
+    shared = serializers.BooleanField(default=False)
+
+
+class BudgetSerializer(Form):
+    """Cards asked of a person a day (null: none), and how many they decided today."""
+
+    user = serializers.CharField()
+    cards = serializers.IntegerField(allow_null=True)
+    used = serializers.IntegerField()
+
+
+class NewBudget(Form):
+    """Cards a day asked of a person; null takes the budget away."""
+
+    user = serializers.CharField(max_length=150)
+    cards = serializers.IntegerField(min_value=1, max_value=100_000, allow_null=True)
 
 
 class ItemQuery(QueueFilters):

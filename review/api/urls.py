@@ -3,6 +3,7 @@
 from rest_framework.routers import SimpleRouter
 
 from review.api.decisions import ChangeSetEndpoint, DecisionEndpoint
+from review.api.desks import BudgetEndpoint, ViewEndpoint
 from review.api.figures import FiguresEndpoint
 from review.api.items import ItemEndpoint
 from review.api.many import AcceptanceRuleEndpoint, BatchEndpoint, LotEndpoint
@@ -13,6 +14,8 @@ router = SimpleRouter(use_regex_path=False)
 router.register("items", ItemEndpoint, "api-item")
 router.register("decisions", DecisionEndpoint, "api-decision")
 router.register("change-sets", ChangeSetEndpoint, "api-change-set")
+router.register("views", ViewEndpoint, "api-view")
+router.register("budgets", BudgetEndpoint, "api-budget")
 router.register("policies", PolicyEndpoint, "api-policy")
 router.register("gates", GateEndpoint, "api-gate")
 router.register("figures", FiguresEndpoint, "api-figures")

@@ -3,6 +3,7 @@
 from review.models.batches import BatchMember, DecisionBatch
 from review.models.checks import CheckAnswer, CheckShares, KnownAnswer
 from review.models.decisions import Decision
+from review.models.desk import Comment, DailyBudget, SavedView
 from review.models.figures import SourceFigures
 from review.models.items import ReviewItem, Skip
 from review.models.lots import AcceptanceRule, Lot, LotItem
@@ -13,6 +14,8 @@ __all__ = [
     "BatchMember",
     "CheckAnswer",
     "CheckShares",
+    "Comment",
+    "DailyBudget",
     "Decision",
     "DecisionBatch",
     "Gate",
@@ -21,6 +24,7 @@ __all__ = [
     "LotItem",
     "PolicyVersion",
     "ReviewItem",
+    "SavedView",
     "Skip",
     "SourceFigures",
 ]

@@ -82,6 +82,7 @@ class Decision(models.Model):
         indexes = [
             models.Index(fields=["by", "-id"], name="decision_by_person"),
             models.Index(fields=["undone_at"], name="decision_undone", condition=Q(undone_at__isnull=False)),
+            models.Index(fields=["by", "at"], name="decision_by_day"),
         ]
 
     def __str__(self) -> str:

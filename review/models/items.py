@@ -6,13 +6,45 @@ from datetime import timedelta
 from typing import Self
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 
 from crmquality.models import Finding, Source
 
 LEASE = timedelta(minutes=5)
+OPEN = Q(state="open")
+
+
+class Minus(Func):
+    """-x, so that every order of the queue runs upwards and one row comparison finds the next page."""
+
+    template = "(-%(expressions)s)"
+
+
+class FromEven(Func):
+    """How far a score is from one half, where a verdict tells most."""
+
+    template = "abs(%(expressions)s - 0.5)"
+    output_field = models.FloatField()
+
+
+ORDERS: dict[str, Func | F] = {
+    "queue_order": Minus("rank"),
+    "queue_by_impact": Minus("impact"),
+    "queue_by_score": Minus("score"),
+    "queue_by_doubt": FromEven("score"),
+    "queue_by_age": F("created_at"),
+}
+"""Index -> the key that the queue can be ordered by, after the number of skips."""
+
+
+def on_desk(user_id: int) -> Q:
+    """Open and not on another's desk; or planted on this person's and not yet answered."""
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=Now()) | Q(leased_by=user_id)
+    return Q(state="open") & free | Q(state="check", leased_by=user_id, closed_at__isnull=True)
 
 
 class ReviewItemQuerySet(models.QuerySet["ReviewItem"]):
@@ -31,6 +63,9 @@ class ReviewItem(models.Model):
     """A finding that policy sends to a person.
 
     rank: where it stands in the queue, higher = sooner; starts at the finding's score and follows reweighting.
+    impact: score x (records and values that accepting touches + records that refer to them).
+    owners, segments: of its records as they were at the last run: whose they are, and "column=value" of the columns
+        that the queue is filtered by. Access is decided by the records themselves, never by these alone.
     known_answer: set on items planted to measure stewards; null for real ones. A planted item is in the state CHECK
         for good, so nothing that looks for open or decided items ever meets it, and it is never applied.
     """
@@ -51,6 +86,9 @@ class ReviewItem(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     score = models.FloatField()
     rank = models.FloatField()
+    impact = models.FloatField(default=0, db_default=0)
+    owners = ArrayField(models.TextField(), default=list, db_default=[])
+    segments = ArrayField(models.TextField(), default=list, db_default=[])
     policy = models.ForeignKey("review.PolicyVersion", null=True, on_delete=models.PROTECT, related_name="items")
     known_answer = models.ForeignKey(
         "review.KnownAnswer", null=True, blank=True, on_delete=models.CASCADE, related_name="items"
@@ -88,20 +126,29 @@ class ReviewItem(models.Model):
             ),
         ]
         indexes = [
-            models.Index(F("rank").desc(), F("id"), name="queue_order", condition=Q(state="open")),
-            models.Index(
-                F("source"),
-                F("detector"),
-                F("rank").desc(),
-                F("id"),
-                name="queue_by_source",
-                condition=Q(state="open"),
+            *(models.Index(F("skips"), key, F("id"), name=name, condition=OPEN) for name, key in ORDERS.items()),
+            *(
+                models.Index(*map(F, first), F("skips"), Minus("rank"), F("id"), name=name, condition=OPEN)
+                for name, first in [
+                    ("queue_by_detector", ["detector"]),
+                    ("queue_by_source", ["source", "detector"]),
+                    ("queue_by_action", ["action"]),
+                ]
             ),
             models.Index(
                 fields=["source", "pattern", "score"],
                 name="queue_by_pattern",
                 condition=Q(state="open") & ~Q(pattern=""),
             ),
+            models.Index(
+                F("assigned_to"),
+                F("skips"),
+                Minus("rank"),
+                F("id"),
+                name="queue_assigned",
+                condition=OPEN & Q(assigned_to__isnull=False),
+            ),
+            GinIndex(fields=["owners", "segments"], name="queue_segments", condition=OPEN),
             models.Index(fields=["leased_by"], name="queue_leases", condition=Q(leased_by__isnull=False)),
             models.Index(fields=["source", "detector", "score"], name="decided_by_score", condition=Q(state="decided")),
         ]

@@ -82,11 +82,17 @@ class Card:
     reason_required: bool = False
 
 
-def card(item: ReviewItem) -> Card:
-    """The card of an item, from the records as they are now; masked for whoever looks."""
+def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
+    """The card of an item, from the records as they are now; masked for whoever looks.
+
+    known: records that were read just now.
+    """
     as_seen.restore(item)
     finding = item.finding
-    found = {record.pk: record for record in Record.objects.filter(id__in=finding.subjects).select_related("source")}
+    found = {one: known[one] for one in finding.subjects if one in known} if known else {}
+    absent = [one for one in finding.subjects if one not in found]
+    if absent:
+        found |= {one.pk: one for one in Record.objects.filter(id__in=absent).select_related("source")}
     as_seen.restore_records(item, found)
     mask = masking.current()
     hidden = sorted({name for record in found.values() for name in mask.hides(record)})

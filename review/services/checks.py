@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from typing import Any, Protocol
 
 from django.db import transaction
@@ -43,8 +44,10 @@ def set_shares(*, known: float, hidden: float, user: Any) -> CheckShares:
 
 
 @transaction.atomic
-def plant(*, user: Any, filters: Narrows) -> ReviewItem | None:
+def plant(*, user: Any, filters: Narrows, held: Collection[int] = ()) -> ReviewItem | None:
     """In a share of the calls, a card with a known answer, leased to this person; None in all others.
+
+    held: what lies on their desk: planted cards that do not, and were never answered, are taken away.
 
     It fits the person's filters, is none of their own decisions, and none they were checked with before. None too
     where there is no such material.
@@ -52,7 +55,9 @@ def plant(*, user: Any, filters: Narrows) -> ReviewItem | None:
     drawn = random.random()  # noqa: S311 - chance, no secret
     if drawn >= MOST or drawn >= shares().known:
         return None
-    ReviewItem.objects.filter(state=ReviewItem.State.CHECK, leased_by=user, closed_at=None).delete()
+    ReviewItem.objects.filter(state=ReviewItem.State.CHECK, leased_by=user, closed_at=None).exclude(
+        pk__in=held
+    ).delete()
     for known in _material(user, filters):
         if not known_answers.still_certain(known):
             KnownAnswer.objects.filter(pk=known.pk).update(retired_at=Now())

@@ -8,6 +8,7 @@ from django.db import connection
 
 from review.models import PolicyVersion
 from review.policy import Route
+from review.services import describing
 from review.services.patterning import stage_patterns
 
 _WITHDRAW = """
@@ -41,6 +42,8 @@ _ADD = """
 def fill(version: PolicyVersion, *, after_run: bool = False) -> None:
     """Claims no longer made, or too weak, leave the queue; known ones take their new score; new ones enter it.
 
+    On each is noted what it is about.
+
     after_run: the values behind open claims may have changed, so that their patterns are worked out anew too.
     """
     values: dict[str, Any] = {
@@ -53,3 +56,4 @@ def fill(version: PolicyVersion, *, after_run: bool = False) -> None:
     with connection.cursor() as cursor:
         for statement in (_WITHDRAW, _REFRESH, _PATTERN, _ADD):
             cursor.execute(statement, values)
+    describing.describe(source=version.source, detector=version.detector)

@@ -1,124 +1,119 @@
-"""Handing out items: each to one steward at a time, the most worthwhile first."""
+"""Handing out items: each to one steward at a time, the most worthwhile first, the next ones beside it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from crmquality.models import Finding
+from crmquality.models import Record
 from crmquality.services import access
+from crmquality.services.access import UserRole
+from crmquality.services.errors import Refused
 from review.models import ReviewItem, Skip
-from review.models.items import LEASE, ReviewItemQuerySet
-from review.services import checks, similarity, staleness
+from review.models.items import LEASE, on_desk
+from review.services import checks, staleness
+from review.services.filtering import Filters, visible_items
+
+__all__ = ["Desk", "Filters", "assign", "claim", "claim_next", "fill", "release", "renew", "skip", "visible_items"]
+
+DESK = 3
+"""Cards on a desk: the one on the screen, and the next two."""
+
+DEEPEST = 40
+"""So many at most, for somebody who answers faster than the server does."""
 
 
 @dataclass(frozen=True)
-class Filters:
-    """What a steward wants to see; empty means everything."""
+class Desk:
+    """What became of a desk.
 
-    source: int | None = None
-    detector: str = ""
-    action: str = ""
-    rule: str = ""
-    min_score: float = 0.0
-    record: int | None = None
-    mine: bool = False
-    pattern: str = ""
-    like: int | None = None
-    lot: int | None = None
-
-    def apply(self, items: ReviewItemQuerySet, user: Any) -> ReviewItemQuerySet:
-        """The items that fit."""
-        if self.source:
-            items = items.filter(source_id=self.source)
-        if self.detector:
-            items = items.filter(detector=self.detector)
-        if self.action:
-            items = items.filter(action=self.action)
-        if self.rule:
-            items = items.filter(finding__rule=self.rule)
-        if self.min_score:
-            items = items.filter(score__gte=self.min_score)
-        if self.record:
-            items = items.filter(finding__subjects__contains=[self.record])
-        if self.mine:
-            items = items.filter(assigned_to=user)
-        if self.pattern:
-            items = items.filter(pattern=self.pattern)
-        if self.like:
-            items = similarity.similar(items, to=self.like)
-        if self.lot:
-            items = items.filter(place__lot=self.lot, place__drawn=True)
-        return items
-
-
-def visible_items(user: Any) -> ReviewItemQuerySet:
-    """The items this person may see: all, or those about their own records and nobody else's.
-
-    Of planted cards they see only their own.
+    fresh: items to lay on it, in order, each leased. gone: ids that lay there and are no longer theirs to decide.
+    records: id -> record of the fresh items, read when they were compared with the claim.
     """
-    items = ReviewItem.objects.filter(~Q(state=ReviewItem.State.CHECK) | Q(leased_by=user.pk))
-    if access.sees_everything(user):
-        return items
-    own = list(access.visible_records(user).values_list("id", flat=True)[:50_000])
-    return items.filter(finding__in=Finding.objects.filter(subjects__overlap=own, subjects__contained_by=own))
+
+    fresh: list[ReviewItem] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+    records: dict[int, Record] = field(default_factory=dict)
 
 
 @transaction.atomic
-def claim_next(*, user: Any, filters: Filters | None = None, after_skip_of: int | None = None) -> ReviewItem | None:
-    """The next item for this person, leased to them; None if nothing is left.
+def fill(
+    *,
+    user: Any,
+    filters: Filters | None = None,
+    held: Sequence[int] = (),
+    want: int = DESK,
+    avoid: Collection[int] = (),
+    touched: Collection[int] = (),
+) -> Desk:
+    """Lease items to a person until `want` lie on their desk; those of `held` that are still theirs count.
+
+    avoid: items not to hand out now. touched: records that were just written: held items about them come again, as
+    they are now.
 
     Rows that another steward is being given at this moment are passed over (SKIP LOCKED), so no two ever get the
-    same. An item whose records changed since it was found is closed as stale on the way.
+    same. An item whose records changed since it was found is closed as stale on the way. A share of a steward's
+    cards is planted: their answer is known (see `checks`).
     """
     filters = filters or Filters()
-    checked = access.has_role(user, access.UserRole.STEWARD) and not filters.lot  # a sample is judged as it was drawn
-    planted = checks.plant(user=user, filters=filters) if checked else None
-    if planted:
-        release(user=user)
-        return planted
-    while True:
-        rows = filters.apply(visible_items(user).free_for(user.pk), user)
-        if after_skip_of:
-            rows = rows.exclude(pk=after_skip_of)
-        item = (
-            rows.select_for_update(skip_locked=True, of=("self",))
+    kept, desk = _keep(user, held, touched)
+    desk.fresh.extend(_planted(user, filters, held, want - len(kept) - len(desk.fresh)))
+    while len(kept) + len(desk.fresh) < want:
+        lying = {*held, *avoid, *(item.pk for item in desk.fresh)}
+        rows = (
+            filters.apply(visible_items(user).free_for(user.pk), user)
+            .exclude(pk__in=lying)
             .filter(Q(assigned_to=None) | Q(assigned_to=user.pk))
-            .order_by("skips", "-rank", "id")
-            .first()
+            .select_related("finding", "source", "assigned_to")
+            .select_for_update(skip_locked=True, of=("self",))
+            .order_by(*filters.order)
         )
-        if item is None:
-            return None
-        if staleness.close_if_stale(item):
-            continue
-        release(user=user, keep=item)
-        ReviewItem.objects.filter(pk=item.pk).update(leased_by=user, lease_until=Now() + LEASE)
-        item.leased_by = user
-        return item
+        found = list(rows[: want - len(kept) - len(desk.fresh)])
+        if not found:
+            break
+        fresh, records = staleness.sorted_out(found)
+        desk.fresh.extend(fresh)
+        desk.records.update(records)
+    _lease(user, [item.pk for item in desk.fresh])
+    return desk
+
+
+def claim_next(*, user: Any, filters: Filters | None = None) -> ReviewItem | None:
+    """The next item for this person, leased to them, and nothing else; None if nothing is left."""
+    desk = fill(user=user, filters=filters, want=1)
+    release(user=user, but=[item.pk for item in desk.fresh])
+    return desk.fresh[0] if desk.fresh else None
 
 
 @transaction.atomic
 def claim(*, user: Any, item_id: int) -> ReviewItem | None:
     """This very item, leased to this person; None if it is not open, not theirs to see, or on another's desk."""
-    rows = visible_items(user).free_for(user.pk)
+    rows = visible_items(user).free_for(user.pk).select_related("finding", "source", "assigned_to")
     item: ReviewItem | None = rows.select_for_update(skip_locked=True, of=("self",)).filter(pk=item_id).first()
     if item is None or staleness.close_if_stale(item):
         return None
-    release(user=user, keep=item)
-    ReviewItem.objects.filter(pk=item.pk).update(leased_by=user, lease_until=Now() + LEASE)
+    _lease(user, [item.pk])
+    item.leased_by = user
     return item
 
 
-def release(*, user: Any, keep: ReviewItem | None = None) -> None:
-    """Give back what this person holds, but for `keep`."""
-    held = ReviewItem.objects.open().filter(leased_by=user)
-    if keep:
-        held = held.exclude(pk=keep.pk)
-    held.update(leased_by=None, lease_until=None)
+def renew(*, user: Any, held: Sequence[int]) -> list[int]:
+    """Somebody is still at their desk: the leases run anew. Returns the ids that are no longer theirs."""
+    kept, _ = _keep(user, held, ())
+    return [one for one in held if one not in kept]
+
+
+def release(*, user: Any, held: Sequence[int] | None = None, but: Sequence[int] = ()) -> None:
+    """Give back these items, or all that this person holds, but for some."""
+    rows = ReviewItem.objects.open().filter(leased_by=user)
+    if held is not None:
+        rows = rows.filter(pk__in=held)
+    rows.exclude(pk__in=but).update(leased_by=None, lease_until=None)
 
 
 def skip(*, item: ReviewItem, user: Any, reason: str = "") -> None:
@@ -128,3 +123,59 @@ def skip(*, item: ReviewItem, user: Any, reason: str = "") -> None:
         skipped = free.update(skips=F("skips") + 1, leased_by=None, lease_until=None)
         if skipped and reason.strip():
             Skip.objects.create(item=item, by=user, reason=reason.strip()[:300])
+
+
+def assign(*, items: Sequence[int], to: Any, by: Any) -> int:
+    """Give items to one person, or to nobody in particular (None); returns how many. Only that person is handed them.
+
+    What lies on another's desk stays there until it is decided or given back.
+    Raises Refused if the person may not decide, or may not see one of the items.
+    """
+    wanted = visible_items(by).open().filter(pk__in=items)
+    if to is not None:
+        if not to.is_active or not access.has_role(to, UserRole.STEWARD, UserRole.SALES):
+            raise Refused(f"{to.username} decides no items: choose a steward or a sales person.")
+        hidden = wanted.exclude(pk__in=visible_items(to).filter(pk__in=items).values("pk")).count()
+        if hidden:
+            raise Refused(f"{to.username} may not see {hidden} of these items: they are about others' records.")
+    return wanted.update(assigned_to=to)
+
+
+def _keep(user: Any, held: Sequence[int], touched: Collection[int]) -> tuple[set[int], Desk]:
+    """The held items that are still this person's, renewed; and those to be laid out again, or gone."""
+    desk = Desk()
+    if not held:
+        return set(), desk
+    rows = ReviewItem.objects.filter(pk__in=held).filter(on_desk(user.pk))
+    kept = set(rows.values_list("pk", flat=True))
+    if touched and kept:
+        about = (
+            rows.open()
+            .filter(finding__subjects__overlap=list(touched))
+            .select_related("finding", "source", "assigned_to")
+        )
+        fresh, records = staleness.sorted_out(list(about))
+        desk.fresh.extend(fresh)
+        desk.records.update(records)
+        kept -= {item.pk for item in about}
+    still = {*kept, *(item.pk for item in desk.fresh)}
+    rows.filter(pk__in=still).update(leased_by=user, lease_until=Now() + LEASE)
+    desk.gone.extend(one for one in held if one not in still)
+    return kept, desk
+
+
+def _planted(user: Any, filters: Filters, held: Sequence[int], places: int) -> list[ReviewItem]:
+    """A card with a known answer for one of the free places, now and then; only stewards are checked.
+
+    Never among the cards of a lot: a sample is judged as it was drawn.
+    """
+    if places <= 0 or filters.lot or not access.has_role(user, UserRole.STEWARD):
+        return []
+    drawn = (checks.plant(user=user, filters=filters, held=held) for _ in range(places))
+    planted = next((item for item in drawn if item is not None), None)
+    return [planted] if planted else []
+
+
+def _lease(user: Any, items: list[int]) -> None:
+    if items:
+        ReviewItem.objects.filter(pk__in=items).update(leased_by=user, lease_until=Now() + LEASE)

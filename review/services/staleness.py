@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from django.db.models.functions import Now
 
 from crmquality.models import Finding, Record
@@ -9,20 +11,35 @@ from crmquality.services import findings
 from review.models import ReviewItem
 
 
-def is_stale(finding: Finding) -> bool:
-    """Whether a value the claim was made from has changed, or a record of it was merged or is gone."""
-    records = list(Record.objects.live().filter(id__in=finding.subjects).select_related("source"))
-    if len(records) < len(set(finding.subjects)):
+def is_stale(finding: Finding, records: Mapping[int, Record] | None = None) -> bool:
+    """Whether a value the claim was made from has changed, or a record of it was merged or is gone.
+
+    records: id -> record with its source, where they were read just now.
+    """
+    if records is None:
+        records = _read(finding.subjects)
+    about = [records[one] for one in dict.fromkeys(finding.subjects) if one in records]
+    live = [one for one in about if one.golden_id is None and one.gone_at is None]
+    if len(live) < len(set(finding.subjects)):
         return True
-    return findings.current_digest(finding, records) != finding.values_digest
+    return findings.current_digest(finding, live) != finding.values_digest
+
+
+def sorted_out(items: list[ReviewItem]) -> tuple[list[ReviewItem], dict[int, Record]]:
+    """The items whose claim still holds, in their order, and the records of all; the others are closed as stale."""
+    records = _read(subject for item in items for subject in item.finding.subjects) if items else {}
+    fresh = []
+    for item in items:
+        if is_stale(item.finding, records):
+            close(item)
+        else:
+            fresh.append(item)
+    return fresh, records
 
 
 def close_if_stale(item: ReviewItem) -> bool:
     """Close the item as stale, untouched, if its records changed; True if it was."""
-    if not is_stale(item.finding):
-        return False
-    close(item)
-    return True
+    return not sorted_out([item])[0]
 
 
 def close(item: ReviewItem) -> None:
@@ -31,3 +48,7 @@ def close(item: ReviewItem) -> None:
         state=ReviewItem.State.STALE, closed_at=Now(), leased_by=None, lease_until=None
     )
     Finding.objects.filter(pk=item.finding_id).update(state=Finding.State.WITHDRAWN)
+
+
+def _read(ids: Iterable[int]) -> dict[int, Record]:
+    return {record.pk: record for record in Record.objects.filter(id__in=set(ids)).select_related("source")}

@@ -95,3 +95,9 @@ def span(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}" if unit != "min" else f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+@register.filter
+def who(user: Any) -> str:
+    """A person's full name, else the user name; "" for nobody."""
+    return str(user.get_full_name() or user.username) if user else ""

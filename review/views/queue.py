@@ -1,33 +1,39 @@
-"""The review queue: one card, one key, the next card."""
+"""The review desk: a card on the screen, the next ones beside it, one key, the next card."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from crmquality.models import Source
+from crmquality.models import Change, Record
 from crmquality.services import access, masking
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
-from detectors import registry
 from review.models import Decision, DecisionBatch, ReviewItem
+from review.selectors import listing
 from review.selectors.cards import card
 from review.selectors.decided import shown_decision
 from review.selectors.groups import others_like
-from review.services import batching, checks, deciding
+from review.services import batching, checks, deciding, desks
 from review.services import queue as queueing
+from review.services.filtering import visible_items
 from review.views.common import EVERYONE, for_roles, number
+from review.views.filters import asked_filters, frame
 
 DECIDERS = (UserRole.STEWARD, UserRole.SALES)
 UNDO_BY_KEY = 20
+COUNTED = 1_000
 CHECK_NOTED, ALERTED = "check_noted", "alerted_at"
 ALERT_PAUSE = 1_800
+OVER_BUDGET = "over_budget"
 SAID = {
     Decision.Verdict.ACCEPT: "Accepted.",
     Decision.Verdict.REJECT: "Rejected: it will not be asked again.",
@@ -39,31 +45,28 @@ SAID = {
 
 @for_roles(*DECIDERS)
 def page(request: HttpRequest, item_id: int | None = None) -> HttpResponse:
-    """The queue's frame and filters. It takes no lease: the desk asks for its card by POST as soon as it is shown."""
-    context = {
-        "filters": _filters(request),
-        "item_id": item_id,
-        "sources": Source.objects.all() if access.sees_everything(request.user) else [],
-        "detectors": list(registry.available()),
-    }
-    return render(request, "queue/page.html", context)
+    """The queue's frame and filters. It takes no lease: the desk asks for its cards by POST as soon as it is shown."""
+    return render(request, "queue/page.html", frame(request) | {"item_id": item_id})
 
 
 @for_roles(*DECIDERS)
 @require_POST
 def next_card(request: HttpRequest) -> HttpResponse:
-    """The next card alone; or that of the item named by "item"."""
+    """Fill the desk; with the item named by "item" first. over=1: go on although the day's budget is used up."""
+    if request.POST.get("over") == "1":
+        request.session[OVER_BUDGET] = _today()
     wanted = number(request.POST.get("item"))
-    item = queueing.claim(user=request.user, item_id=wanted) if wanted else None
-    missed = "That item is no longer open, or another steward has it; this is the next one."
-    return _card(request, missed if wanted and item is None else "", item=item)
+    if not wanted:
+        return _answer(request, "filled", "")
+    item = queueing.claim(user=request.user, item_id=wanted)
+    return _answer(request, "filled", "" if item else _missed(request, wanted), about=wanted, first=item)
 
 
 @for_roles(*DECIDERS)
 @require_POST
 def decide(request: HttpRequest, item_id: int) -> HttpResponse:
-    """Record a verdict; answers with the next card, and says what became of this one."""
-    item = get_object_or_404(queueing.visible_items(request.user), pk=item_id)
+    """Record a verdict; answers with what became of it and the cards that fill the desk again."""
+    item = get_object_or_404(visible_items(request.user), pk=item_id)
     verdict = request.POST.get("verdict", "")
     if verdict not in Decision.Verdict.values:
         return HttpResponseBadRequest("No such verdict.")
@@ -74,9 +77,9 @@ def decide(request: HttpRequest, item_id: int) -> HttpResponse:
             user=request.user,
             seconds=_seconds(request.POST.get("seconds")),
         )
-        return _card(request, checks.said(done))
+        return _answer(request, "done", checks.said(done), about=item.pk)
     try:
-        deciding.decide(
+        decision = deciding.decide(
             item=item,
             verdict=Decision.Verdict(verdict),
             user=request.user,
@@ -85,51 +88,70 @@ def decide(request: HttpRequest, item_id: int) -> HttpResponse:
             reason=request.POST.get("reason", "")[:2000],
             idempotency_key=request.POST.get("key", "")[:80],
         )
-        said = " ".join(filter(None, [SAID[Decision.Verdict(verdict)], _gentle_alert(request)]))
     except (Refused, PermissionDenied) as refusal:
-        said = str(refusal)
-    return _card(request, said)
+        again = queueing.claim(user=request.user, item_id=item.pk)
+        return _answer(request, "refused", str(refusal), about=item.pk, first=again)
+    said = " ".join(filter(None, [SAID[Decision.Verdict(verdict)], _gentle_alert(request)]))
+    return _answer(request, "done", said, about=item.pk, touched=_written(decision.change_set_id))
 
 
 @for_roles(*DECIDERS)
 @require_POST
 def skip(request: HttpRequest, item_id: int) -> HttpResponse:
     """Put this one behind the others."""
-    item = get_object_or_404(queueing.visible_items(request.user), pk=item_id)
+    item = get_object_or_404(visible_items(request.user), pk=item_id)
     queueing.skip(item=item, user=request.user, reason=request.POST.get("reason", ""))
-    return _card(request, "Skipped: it comes back after the others.", after_skip_of=item.pk)
+    return _answer(request, "skipped", "Skipped: it comes back after the others.", about=item.pk)
 
 
 @for_roles(*DECIDERS)
 @require_POST
 def release(request: HttpRequest) -> HttpResponse:
-    """Give back the card on the desk (the tab was closed)."""
-    queueing.release(user=request.user)
+    """Give back the cards of a desk (the tab was closed); all of this person's where none are named."""
+    queueing.release(user=request.user, held=_held(request) if "held" in request.POST else None)
     return HttpResponse(status=204)
 
 
 @for_roles(*DECIDERS)
 @require_POST
+def keep(request: HttpRequest) -> HttpResponse:
+    """Somebody is at the desk: its leases run anew."""
+    gone = queueing.renew(user=request.user, held=_held(request))
+    return render(request, "queue/answer.html", {"outcome": "kept", "gone": gone})
+
+
+@for_roles(*DECIDERS)
+@require_POST
 def undo_last(request: HttpRequest) -> HttpResponse:
-    """Take back this person's latest standing decision, and show that card again."""
+    """Take back this person's latest standing decision, of "item" if it is named, and show that card again."""
+    wanted = number(request.POST.get("item"))
     check = checks.undone_in_vain(request.user, request.session.get(CHECK_NOTED, 0))
-    if check:
+    if check and wanted in (None, check.item_id):
         request.session[CHECK_NOTED] = check.pk
-        return _card(request, "Your last card was a check: nothing was written, so there is nothing to undo.")
+        said = "Your last card was a check: nothing was written, so there is nothing to undo."
+        return _answer(request, "nothing", said, about=wanted)
     recent = Decision.objects.filter(by=request.user.pk).order_by("-id")[:UNDO_BY_KEY]
-    standing = next((decision for decision in recent if decision.undone_at is None), None)
+    standing = next((one for one in recent if one.undone_at is None and one.item_id == (wanted or one.item_id)), None)
     if standing is None:
-        return _card(request, "Nothing to undo.")
+        item = queueing.claim(user=request.user, item_id=wanted) if wanted else None
+        return _answer(request, "nothing", "Nothing to undo.", about=wanted, first=item)
     try:
         together = DecisionBatch.objects.of(standing)
         if together:
-            return _card(request, _undo_together(together, request.user))
+            return _answer(request, "undone", _undo_together(together, request.user))
         undone = deciding.undo_decision(decision=standing, user=request.user)
     except Refused as refusal:
-        return _card(request, str(refusal))
+        return _answer(request, "nothing", str(refusal), about=standing.item_id)
     item = queueing.claim(user=request.user, item_id=standing.item_id)
     left = f" {len(undone.kept)} values were edited since and stay." if undone and undone.kept else ""
-    return _card(request, "Undone." + left, item=item)
+    return _answer(
+        request,
+        "undone",
+        "Undone." + left,
+        about=standing.item_id,
+        first=item,
+        touched=_written(standing.change_set_id),
+    )
 
 
 @for_roles(*EVERYONE)
@@ -184,40 +206,85 @@ def _undo_together(batch: DecisionBatch, user: Any) -> str:
     return f"{undone} decisions made together undone." + (f" {left} could not be: see batch {undo.pk}." if left else "")
 
 
-def _card(
-    request: HttpRequest, said: str, *, item: ReviewItem | None = None, after_skip_of: int | None = None
+def _answer(
+    request: HttpRequest,
+    outcome: str,
+    said: str,
+    *,
+    about: int | None = None,
+    first: ReviewItem | None = None,
+    touched: Collection[int] = (),
 ) -> HttpResponse:
-    filters = _filters(request)
-    item = item or queueing.claim_next(user=request.user, filters=filters, after_skip_of=after_skip_of)
-    return render(request, "queue/desk.html", _context(request, item, filters) | {"said": said})
+    """What the desk is told: what became of the item `about`, the cards to lay down, and those that are gone.
 
-
-def _context(request: HttpRequest, item: ReviewItem | None, filters: queueing.Filters) -> dict[str, Any]:
-    waiting = filters.apply(queueing.visible_items(request.user).open(), request.user)
-    steward = access.has_role(request.user, UserRole.STEWARD)
-    return {
-        "card": card(item) if item else None,
-        "score_hidden": item is not None and checks.score_hidden(item),
-        "others": others_like(item, request.user) if item and steward else 0,
-        "skipped": item.skip_reasons.select_related("by")[:3] if item and item.skips else [],
-        "filters": filters,
-        "waiting": waiting[:1001].count(),
+    first: an item that is leased already and comes before the others.
+    """
+    filters = asked_filters(request.POST)
+    budget = desks.budget_of(request.user)
+    over = request.session.get(OVER_BUDGET) == _today()
+    held = [one for one in _held(request) if first is None or one != first.pk]
+    want = min(max(number(request.POST.get("want")) or queueing.DESK, 1), queueing.DEEPEST) - (first is not None)
+    if budget and not over:
+        want = min(want, budget.left)
+    avoid = {one for one in (about, first.pk if first else None) if one}
+    desk = queueing.fill(user=request.user, filters=filters, held=held, want=want, avoid=avoid, touched=touched)
+    items = ([first] if first else []) + desk.fresh
+    waiting = filters.apply(visible_items(request.user).open(), request.user)[: COUNTED + 1].count()
+    context = {
+        "outcome": outcome,
+        "said": said,
+        "about": about,
+        "gone": desk.gone,
+        "cards": _cards(items, desk.records, request.user),
+        "waiting": f"{COUNTED}+" if waiting > COUNTED else waiting,
+        "budget": budget,
+        "used_up": budget is not None and not over and not budget.left,
+        "may_assign": access.has_role(request.user, UserRole.STEWARD),
+        "people": listing.deciders() if items and access.has_role(request.user, UserRole.STEWARD) else [],
     }
+    return render(request, "queue/answer.html", context)
 
 
-def _filters(request: HttpRequest) -> queueing.Filters:
-    asked = request.POST if request.method == "POST" else request.GET
-    return queueing.Filters(
-        source=number(asked.get("source")),
-        detector=asked.get("detector", "")[:60],
-        action=asked.get("action", "")[:10],
-        rule=asked.get("rule", "")[:120],
-        record=number(asked.get("record")),
-        mine=asked.get("mine") == "1",
-        pattern=asked.get("pattern", "")[:32],
-        like=number(asked.get("like")),
-        lot=number(asked.get("lot")),
-    )
+def _cards(items: list[ReviewItem], records: Mapping[int, Record], user: Any) -> list[dict[str, Any]]:
+    steward = access.has_role(user, UserRole.STEWARD)
+    found = []
+    for item in items:
+        planted = checks.is_check(item)  # it shows its records as they were: no shared ones, no later comments
+        found.append(
+            {
+                "card": card(item, None if planted else records),
+                "comments": [] if planted else desks.comments_on(item),
+                "score_hidden": checks.score_hidden(item),
+                "others": others_like(item, user) if steward else 0,
+                "skipped": item.skip_reasons.select_related("by")[:3] if item.skips else [],
+            }
+        )
+    return found
+
+
+def _missed(request: HttpRequest, item_id: int) -> str:
+    """Why an item that was asked for is not on the desk."""
+    item = visible_items(request.user).select_related("leased_by").filter(pk=item_id).first()
+    if item and item.state == ReviewItem.State.OPEN and item.leased_by:
+        holder = item.leased_by.get_full_name() or item.leased_by.username
+        return f"{holder} has that item on their desk; this is the next one."
+    return "That item is no longer open; this is the next one."
+
+
+def _written(change_set_id: int | None) -> set[int]:
+    if change_set_id is None:
+        return set()
+    return set(Change.objects.filter(change_set=change_set_id).values_list("record_id", flat=True))
+
+
+def _held(request: HttpRequest) -> list[int]:
+    """The ids of the cards on the desk, as the page says them."""
+    given = request.POST.get("held", "")[:1000].split()
+    return [one for one in map(number, given[: queueing.DEEPEST + 1]) if one]
+
+
+def _today() -> str:
+    return timezone.localdate().isoformat()
 
 
 def _edited(request: HttpRequest, item: ReviewItem) -> dict[str, Any]:
