@@ -28,7 +28,7 @@ class ViewEndpoint(ListModelMixin, DestroyModelMixin, Endpoint[SavedView]):
 
     queryset = SavedView.objects.select_related("owner")
     serializer_class = ViewSerializer
-    roles = {"list": EVERYONE, "create": EVERYONE, "destroy": EVERYONE}
+    roles = {"list": EVERYONE, "create": DECIDERS, "destroy": DECIDERS}
 
     def get_queryset(self) -> QuerySet[SavedView]:
         """To read: one's own and those for everyone; to delete: one's own, for an admin all."""

@@ -50,6 +50,7 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         "reveal": DECIDERS,
         "assign": STEWARDS,
         "comments": EVERYONE,
+        "comment": DECIDERS,
     }
 
     def get_queryset(self) -> QuerySet[ReviewItem]:
@@ -121,15 +122,17 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         queue.assign(items=[item.pk], to=get_object_or_404(User, username=name) if name else None, by=request.user)
         return Response(ItemSerializer(self.get_queryset().get(pk=item.pk)).data)
 
-    @extend_schema(methods=["GET"], request=None, responses=CommentSerializer(many=True))
-    @extend_schema(methods=["POST"], request=NewComment, responses={201: CommentSerializer})
-    @action(detail=True, methods=["get", "post"], pagination_class=None)
+    @extend_schema(request=None, responses=CommentSerializer(many=True))
+    @action(detail=True, methods=["get"], pagination_class=None)
     def comments(self, request: Request, pk: int) -> Response:
-        """What was noted about the claim, oldest first; or one more note."""
-        item = self.get_object()
-        if request.method == "GET":
-            return Response(CommentSerializer(desks.comments_on(item), many=True).data)
-        made = desks.comment(item=item, text=sent(NewComment, request)["text"], user=request.user)
+        """What was noted about the claim, oldest first."""
+        return Response(CommentSerializer(desks.comments_on(self.get_object()), many=True).data)
+
+    @extend_schema(request=NewComment, responses={201: CommentSerializer})
+    @comments.mapping.post
+    def comment(self, request: Request, pk: int) -> Response:
+        """Note something about the claim."""
+        made = desks.comment(item=self.get_object(), text=sent(NewComment, request)["text"], user=request.user)
         return Response(CommentSerializer(made).data, status=status.HTTP_201_CREATED)
 
 

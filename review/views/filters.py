@@ -36,6 +36,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "segments": listing.segments() if everything else [],
         "sorts": Sort.choices,
         "views": desks.views_for(request.user),
+        "may_save": access.has_role(request.user, UserRole.STEWARD, UserRole.SALES),
         "may_share": access.has_role(request.user, UserRole.ADMIN),
     }
 

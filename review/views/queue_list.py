@@ -56,7 +56,7 @@ def assign(request: HttpRequest) -> HttpResponse:
     return _back(request)
 
 
-@for_roles(*EVERYONE)
+@for_roles(*DECIDERS)
 @require_POST
 def comment(request: HttpRequest, item_id: int) -> HttpResponse:
     """Note something about an item; answers with all its comments."""
@@ -72,7 +72,7 @@ def comment(request: HttpRequest, item_id: int) -> HttpResponse:
     return render(request, "queue/comments.html", context)
 
 
-@for_roles(*EVERYONE)
+@for_roles(*DECIDERS)
 @require_POST
 def save_view(request: HttpRequest) -> HttpResponse:
     """Keep the filters that came with the form under a name."""
@@ -91,7 +91,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
     return _back(request, urlencode(query))
 
 
-@for_roles(*EVERYONE)
+@for_roles(*DECIDERS)
 @require_POST
 def delete_view(request: HttpRequest, view_id: int) -> HttpResponse:
     """Forget a view: one's own, or as an admin anyone's."""

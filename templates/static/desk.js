@@ -42,8 +42,13 @@ function advance() {
 }
 
 function tell(job) {
-  jobs.push(job);
+  queue(job);
   send();
+}
+
+function queue(job) {
+  jobs.push(job);
+  desk.dataset.waits = jobs.length;
 }
 
 const pending = () => jobs.filter((job) => job.settles).map((job) => job.item);
@@ -92,6 +97,7 @@ async function send() {
     }
   }
   sending = false;
+  desk.dataset.waits = 0;
   if (!shown && !ended && stock.length) advance();
 }
 
@@ -158,7 +164,7 @@ function finish(url, settle, values) {
   if (seconds > 2) depth = DEPTH;
   const job = { url, item: idOf(card), settles: settle, values: [...values, ["seconds", seconds.toFixed(2)], ["key", `${card.dataset.key}-${++sent}`]] };
   past = [...past, { card, job }].slice(-UNDOABLE);
-  jobs.push(job); // before the next card is laid: what is on its way counts as ours
+  queue(job); // before the next card is laid: what is on its way counts as ours
   advance();
   send();
 }

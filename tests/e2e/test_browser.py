@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Response, Route, expect, sync_playwright
 
 from crmquality import sample
 from tests.workers import wait_for
@@ -19,7 +22,17 @@ from tests.workers import wait_for
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 ROOT = Path(__file__).parents[2]
-PAGES = ("/", "/sources/", "/sources/1/", "/queue/", "/runs/", "/decisions/", "/changes/", "/sources/1/records/")
+PAGES = (
+    "/",
+    "/sources/",
+    "/sources/1/",
+    "/queue/",
+    "/queue/list/",
+    "/runs/",
+    "/decisions/",
+    "/changes/",
+    "/sources/1/records/",
+)
 SHOTS = os.environ.get("CRMQUALITY_SCREENSHOTS")
 
 
@@ -126,10 +139,12 @@ def test_a_steward_walks_the_whole_loop_by_keyboard(page: Page, installation: In
         shown = page.locator("[data-item]").get_attribute("data-item")
         page.keyboard.press("a")
         page.wait_for_function("id => document.querySelector('[data-item]')?.dataset.item !== id", arg=shown)
-        expect(page.locator("#status")).to_have_text("Accepted.")
+    expect(page.locator("#desk")).to_have_attribute("data-waits", "0")
+    expect(page.locator("#status")).to_contain_text("Accepted.")
     shot(page, "card")
     page.keyboard.press("u")
     expect(page.locator("#status")).to_have_text("Undone.")
+    expect(page.locator("#desk")).to_have_attribute("data-waits", "0")
 
     page.goto(installation.address + "/decisions/")
     expect(page.locator("tbody tr")).to_have_count(10)
@@ -176,17 +191,141 @@ def test_an_edit_by_keyboard_writes_the_persons_value(page: Page, installation: 
 
 
 def test_thirty_keys_in_three_seconds_land_on_thirty_items(page: Page, installation: Installation) -> None:
-    page.goto(installation.address + "/decisions/")
     page.goto(installation.address + "/queue/")
-    expect(page.locator("[data-item]")).to_be_visible()
+    expect(page.locator("#place [data-item]")).to_be_visible()
     asked: list[str] = []
-    page.on("request", lambda sent: asked.append(sent.url) if "/skip/" in sent.url else None)
+    listener = lambda sent: asked.append(sent.url) if "/skip/" in sent.url else None  # noqa: E731
+    page.on("request", listener)
     for _ in range(30):
         page.keyboard.press(" ")
         page.wait_for_timeout(100)
-    page.wait_for_load_state("networkidle")
-    assert len(asked) == len(set(asked)), "a key landed on an item that was decided already"
-    assert len(asked) >= 10
+    expect(page.locator("#desk")).to_have_attribute("data-waits", "0")
+    page.remove_listener("request", listener)
+    assert len(asked) == 30, "a key was lost"
+    assert len(set(asked)) == 30, "two keys landed on one item"
+
+
+def test_keys_typed_before_the_server_answers_belong_to_the_cards_that_were_shown(
+    page: Page, installation: Installation
+) -> None:
+    page.goto(installation.address + "/queue/?action=set")
+    expect(page.locator("#place [data-item]")).to_be_visible()
+    expect(page.locator("#desk")).to_have_attribute("data-waits", "0")
+    decided: list[tuple[str, str]] = []
+
+    def slowly(route: Route) -> None:
+        body = parse_qs(route.request.post_data or "")
+        decided.append((route.request.url.split("/")[-3], body["verdict"][0]))
+        time.sleep(0.3)
+        route.continue_()
+
+    page.route("**/decide/", slowly)
+    meant = []
+    for key, verdict in [("n", "unsure"), ("x", "reject"), ("n", "unsure")]:
+        meant.append((str(page.locator("#place [data-item]").get_attribute("data-item")), verdict))
+        page.keyboard.press(key)
+    expect(page.locator("#desk")).to_have_attribute("data-waits", "0")
+    page.unroute("**/decide/")
+    assert decided == meant
+
+
+def test_the_last_twenty_decisions_are_undone_by_key_one_after_the_other(
+    page: Page, installation: Installation
+) -> None:
+    page.goto(installation.address + "/queue/")
+    expect(page.locator("#place [data-item]")).to_be_visible()
+    order = []
+    for _ in range(20):
+        order.append(page.locator("#place [data-item]").get_attribute("data-item"))
+        page.keyboard.press("n")
+        page.wait_for_function("id => document.querySelector('#place [data-item]')?.dataset.item !== id", arg=order[-1])
+    expect(page.locator("#desk")).to_have_attribute("data-waits", "0")
+    back = []
+    for _ in range(20):
+        page.keyboard.press("u")
+        back.append(page.locator("#place [data-item]").get_attribute("data-item"))
+    expect(page.locator("#desk")).to_have_attribute("data-waits", "0")
+    assert back == order[::-1]
+    page.goto(installation.address + "/decisions/")
+    expect(page.locator("tbody tr").nth(19).get_by_text("undone", exact=True)).to_be_visible()
+
+
+def test_closing_the_tab_sends_what_waits_and_gives_the_cards_back(
+    browser: Browser, page: Page, installation: Installation
+) -> None:
+    tab = page.context.new_page()
+    tab.goto(installation.address + "/queue/?action=set")
+    expect(tab.locator("#place [data-item]")).to_be_visible()
+    item = tab.locator("#place [data-item]").get_attribute("data-item")
+    tab.keyboard.press("n")
+    shown = tab.locator("#place [data-item]").get_attribute("data-item")
+    tab.close()
+
+    def settled() -> bool:
+        page.goto(installation.address + "/queue/list/?action=set")
+        return page.locator(f'input[value="{item}"]').count() == 0 and page.locator(".tag.running").count() == 0
+
+    wait_for(settled, every=0.5)
+    assert shown != item
+
+
+def test_keys_are_switched_off_and_changed_by_the_person(page: Page, installation: Installation) -> None:
+    page.goto(installation.address + "/queue/")
+    expect(page.locator("#place [data-item]")).to_be_visible()
+    first = page.locator("#place [data-item]").get_attribute("data-item")
+    page.keyboard.press("?")
+    page.locator('[data-key-for="skip"]').focus()
+    page.keyboard.press("j")
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator('#place [data-action="skip"] kbd')).to_have_text("j")
+    page.keyboard.press(" ")
+    assert page.locator("#place [data-item]").get_attribute("data-item") == first
+    page.keyboard.press("j")
+    page.wait_for_function("id => document.querySelector('#place [data-item]')?.dataset.item !== id", arg=first)
+    second = page.locator("#place [data-item]").get_attribute("data-item")
+    page.keyboard.press("?")
+    page.uncheck("#single-keys")
+    page.get_by_role("button", name="Close").click()
+    page.keyboard.press("j")
+    page.keyboard.press("Backspace")
+    assert page.locator("#place [data-item]").get_attribute("data-item") == second
+    page.evaluate("localStorage.clear()")
+
+
+def test_backspace_in_a_text_box_undoes_nothing(page: Page, installation: Installation) -> None:
+    page.goto(installation.address + "/queue/")
+    expect(page.locator("#place [data-item]")).to_be_visible()
+    asked: list[str] = []
+    listener = lambda sent: asked.append(sent.url) if "/undo/" in sent.url else None  # noqa: E731
+    page.on("request", listener)
+    page.keyboard.press("c")
+    box = page.locator(".comments textarea")
+    expect(box).to_be_focused()
+    page.keyboard.type("ab")
+    for _ in range(4):
+        page.keyboard.press("Backspace")
+    assert box.input_value() == ""
+    page.wait_for_timeout(200)
+    page.remove_listener("request", listener)
+    assert not asked
+
+
+def test_a_review_page_is_light(page: Page, installation: Installation) -> None:
+    """JavaScript at most 60 kB and CSS at most 40 kB, gzipped; every file from here."""
+    sizes = {"script": 0, "stylesheet": 0}
+    hosts = set()
+
+    def weigh(answer: Response) -> None:
+        hosts.add(answer.url.startswith(installation.address))
+        if answer.request.resource_type in sizes:
+            sizes[answer.request.resource_type] += len(gzip.compress(answer.body()))
+
+    page.on("response", weigh)
+    page.goto(installation.address + "/queue/", wait_until="networkidle")
+    page.remove_listener("response", weigh)
+    assert 0 < sizes["script"] <= 60_000
+    assert 0 < sizes["stylesheet"] <= 40_000
+    assert hosts == {True}
 
 
 def test_hostile_cells_are_shown_as_text(page: Page, installation: Installation, tmp_path: Path) -> None:
