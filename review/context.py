@@ -13,6 +13,7 @@ from review.models import ReviewItem
 
 MANY = 1_000
 MENU = [
+    ("own", "My accounts", (UserRole.SALES,)),
     ("dashboard", "Dashboard", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("queue", "Review", (UserRole.STEWARD, UserRole.SALES)),
     ("sources", "Sources", (UserRole.STEWARD, UserRole.AUDITOR)),
@@ -21,6 +22,7 @@ MENU = [
     ("changes", "Changes", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("thresholds", "Thresholds", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("people", "People", (UserRole.ADMIN,)),
+    ("questions", "Questions", (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)),
     ("access", "Access", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("disclosures", "Disclosures", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("models", "Models", (UserRole.ADMIN, UserRole.AUDITOR)),
@@ -33,7 +35,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     frame: dict[str, Any] = {"theme": theme if theme in {"light", "dark"} else "auto"}
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or request.headers.get("HX-Request"):
-        return frame
+        return frame | _may(user)
     backlog = ReviewItem.objects.open()[: MANY + 1].count() if access.sees_everything(user) else 0
     entries = [
         {
@@ -44,6 +46,14 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
             "count": (f"{MANY}+" if backlog > MANY else backlog) if name == "queue" else 0,
         }
         for name, label, roles in MENU
-        if access.has_role(user, *roles)
+        if access.has_role(user, *roles) and (name != "own" or UserRole.SALES in access.roles_of(user))
     ]
-    return frame | {"navigation": entries}
+    return frame | _may(user) | {"navigation": entries}
+
+
+def _may(user: Any) -> dict[str, Any]:
+    """Which buttons a page shows; the views decide. may_write: all but auditors."""
+    if user is None or not user.is_authenticated:
+        return {}
+    is_steward = access.has_role(user, UserRole.STEWARD)
+    return {"is_steward": is_steward, "may_write": is_steward or access.has_role(user, UserRole.SALES)}

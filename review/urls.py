@@ -5,7 +5,20 @@ from django.urls import path
 
 from crmquality.models import Export, Measurement, Training, Undoing
 from crmquality.services.access import UserRole
-from review.views import dashboard, groups, jobs, lots, people, policies, privacy, queue, queue_list, records, sources
+from review.views import (
+    dashboard,
+    groups,
+    jobs,
+    lots,
+    own,
+    people,
+    policies,
+    privacy,
+    queue,
+    queue_list,
+    records,
+    sources,
+)
 
 urlpatterns = [
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
@@ -73,6 +86,15 @@ urlpatterns = [
     path("runs/", jobs.index, name="runs"),
     path("runs/<int:run_id>/", jobs.detail, name="run"),
     path("runs/<int:run_id>/cancel/", jobs.cancel, name="cancel-run"),
+    path("my/", own.index, name="own"),
+    path("my/<int:record_id>/", own.record_page, name="own-record"),
+    path("my/<int:record_id>/check/", own.check, name="own-check"),
+    path("my/<int:record_id>/fix/", own.fix, name="own-fix"),
+    path("my/<int:record_id>/ask/", own.ask, name="own-ask"),
+    path("my/items/<int:item_id>/decide/", own.decide, name="own-decide"),
+    path("my/changes/<int:change_set_id>/undo/", own.undo, name="own-undo"),
+    path("questions/", own.questions, name="questions"),
+    path("questions/<int:question_id>/answer/", own.answer, name="answer"),
     path("records/<int:record_id>/reveal/", privacy.reveal_record, name="reveal"),
     path("queue/<int:item_id>/reveal/", privacy.reveal_item, name="reveal-item"),
     path("access/", privacy.policies, name="access"),

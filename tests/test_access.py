@@ -19,6 +19,7 @@ EVERYONE = {STEWARD, SALES, AUDITOR, ADMIN}
 STAFF = EVERYONE - {SALES}
 DECIDERS = EVERYONE - {AUDITOR}
 STEWARDS = {STEWARD, ADMIN}
+SELLERS = {SALES, ADMIN}
 ADMINS = {ADMIN}
 OVERSEERS = {AUDITOR, ADMIN}
 ABSENT = 999_999
@@ -41,7 +42,8 @@ def route(about: str = "", *, says_so: bool = False, **methods: set[str]) -> Rou
     return Route(about, says_so, tuple((name, frozenset(who)) for name, who in methods.items()))
 
 
-OWNED = {"record", "item", "decision", "finding"}
+OWNED = {"record", "item", "decision", "finding", "question", "own_change"}
+LISTED = {"record", "item", "decision", "finding", "question"}
 PUBLIC = {"login", "healthz", "readyz", "api-schema", "api-token"}
 ROUTES = {
     "dashboard": route(GET=EVERYONE),
@@ -94,6 +96,15 @@ ROUTES = {
     "runs": route(GET=STAFF),
     "run": route("run", GET=STAFF),
     "cancel-run": route("run", POST=STEWARDS),
+    "own": route(GET=SELLERS),
+    "own-record": route("record", GET=SELLERS),
+    "own-check": route("record", POST=SELLERS),
+    "own-fix": route("record", POST=SELLERS),
+    "own-ask": route("record", POST=SELLERS),
+    "own-decide": route("item", POST=SELLERS),
+    "own-undo": route("own_change", POST=SELLERS),
+    "questions": route(GET=EVERYONE),
+    "answer": route("question", POST=STEWARDS),
     "reveal": route("record", POST=DECIDERS),
     "reveal-item": route("item", POST=DECIDERS),
     "access": route(GET=OVERSEERS, POST=ADMINS),
@@ -134,6 +145,13 @@ ROUTES = {
     "api-access-policy-detail": route("access_policy", GET=OVERSEERS),
     "api-disclosure-list": route(GET=OVERSEERS),
     "api-disclosure-detail": route("disclosure", GET=OVERSEERS),
+    "api-own-record-list": route(GET=SELLERS),
+    "api-own-record-check": route("record", POST=SELLERS),
+    "api-own-record-fix": route("record", POST=SELLERS),
+    "api-own-record-undo": route("record", POST=SELLERS),
+    "api-question-list": route(GET=EVERYONE, POST=SELLERS),
+    "api-question-detail": route("question", GET=EVERYONE),
+    "api-question-answer": route("question", POST=STEWARDS),
     "api-run-list": route(GET=STAFF, POST=STEWARDS),
     "api-run-detail": route("run", GET=STAFF),
     "api-run-cancel": route("run", POST=STEWARDS),
@@ -237,7 +255,7 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         Training,
         Undoing,
     )
-    from review.models import Decision, DecisionBatch, Lot, LotItem, PolicyVersion, ReviewItem
+    from review.models import Decision, DecisionBatch, Lot, LotItem, PolicyVersion, Question, ReviewItem
     from review.services import deciding
 
     records = {record.external_id: record for record in Record.objects.all()}
@@ -248,6 +266,10 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     accept = Decision.Verdict.ACCEPT
     mine = deciding.decide(item=item["C2"], verdict=accept, user=people[SALES])
     theirs = deciding.decide(item=item["C4"], verdict=accept, user=people[STEWARD])
+    asked = {
+        name: Question.objects.create(record=records[name], text="Is it right?", by=people[person])
+        for name, person in (("C1", SALES), ("C3", STEWARD))
+    }
     policy = AccessPolicy.objects.create(source=source, number=1, sales_decide=["set", "merge", "flag"])
     log = {"source": source, "source_name": source.name, "by": people[STEWARD], "fields": ["Name"]}
     plan = {"size": 1, "sample": 1, "allowed": 0, "limit": 0.05, "risk": 0.1, "expected": 0.01, "seed": 1}
@@ -276,6 +298,8 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         "item": (item["C1"].pk, item["C3"].pk),
         "finding": (item["C1"].finding_id, item["C3"].finding_id),
         "decision": (mine.pk, theirs.pk),
+        "own_change": (mine.change_set_id, theirs.change_set_id),
+        "question": (asked["C1"].pk, asked["C3"].pk),
         "": (0, 0),
     }
 
@@ -366,7 +390,7 @@ def test_sales_people_find_nothing_of_what_others_own(objects: Any, ask: Any) ->
 def test_lists_hold_only_what_a_sales_person_owns(people: Any, objects: Any) -> None:
     client = Client()
     client.force_login(people[SALES])
-    for kind in sorted(OWNED):
+    for kind in sorted(LISTED):
         found = {row["id"] for row in client.get(f"/api/v1/{kind}s/").json()["results"]}
         assert objects[kind][0] in found, kind
         assert objects[kind][1] not in found, kind

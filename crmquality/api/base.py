@@ -16,6 +16,7 @@ from crmquality.services.access import UserRole, has_role
 EVERYONE = (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)
 STAFF = (UserRole.STEWARD, UserRole.AUDITOR)
 DECIDERS = (UserRole.STEWARD, UserRole.SALES)
+SALES = (UserRole.SALES,)
 STEWARDS = (UserRole.STEWARD,)
 AUDITORS = (UserRole.AUDITOR,)
 ADMINS = (UserRole.ADMIN,)

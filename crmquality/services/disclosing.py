@@ -113,11 +113,16 @@ def reveal(*, records: Sequence[Record], user: Any, why: str = "") -> list[Discl
     )
 
 
-def require_may_decide(user: Any, source: Source, action: str) -> None:
-    """Raises PermissionDenied if the person decides as a sales person only, and policy leaves this kind to stewards."""
+def may_decide(user: Any, source: Source, action: str) -> bool:
+    """Whether the person may decide this kind of item: a steward always, a sales person where policy says so."""
     if roles_of(user) & {UserRole.STEWARD, UserRole.ADMIN}:
-        return
-    if action not in policy_in_force(source).sales_decide:
+        return True
+    return action in policy_in_force(source).sales_decide
+
+
+def require_may_decide(user: Any, source: Source, action: str) -> None:
+    """Raises PermissionDenied if policy leaves this kind of item to stewards, and the person is none."""
+    if not may_decide(user, source, action):
         raise PermissionDenied("Stewards decide this kind of item; ask one.")
 
 

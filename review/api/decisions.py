@@ -91,7 +91,7 @@ class DecisionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Decision]):
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, pk: int) -> Response:
         """Take a decision back: a sales person their own, a steward anyone's. The item is open again."""
-        return _undone(deciding.undo_decision(decision=self.get_object(), user=request.user))
+        return undone_answer(deciding.undo_decision(decision=self.get_object(), user=request.user))
 
 
 class ChangeSetEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ChangeSet]):
@@ -121,7 +121,7 @@ class ChangeSetEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ChangeSet])
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, pk: int) -> Response:
         """Put every value back; what was edited later stays and is listed. A decision's change is undone with it."""
-        return _undone(undoing.undo_with_cause(change_set=self.get_object(), by=request.user))
+        return undone_answer(undoing.undo_with_cause(change_set=self.get_object(), by=request.user))
 
 
 def _decide_once(user: Any, given: Mapping[str, Any], *, key: str) -> tuple[Decision, int]:
@@ -193,7 +193,8 @@ def _result(user: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"item": given["item"], "status": code, "decision": DecisionSerializer(decision).data}
 
 
-def _undone(undone: undoing.Undone | None) -> Response:
+def undone_answer(undone: undoing.Undone | None) -> Response:
+    """What an undo did, as it may be shown."""
     kept = [
         {"record": change.record_id, "field": change.field, "value": masking.current().kept(change, value)}
         for change, value in (undone.kept if undone else [])

@@ -7,6 +7,7 @@ from review.api.desks import BudgetEndpoint, ViewEndpoint
 from review.api.figures import FiguresEndpoint
 from review.api.items import ItemEndpoint
 from review.api.many import AcceptanceRuleEndpoint, BatchEndpoint, LotEndpoint
+from review.api.own import OwnEndpoint, QuestionEndpoint
 from review.api.people import PersonEndpoint
 from review.api.policies import GateEndpoint, PolicyEndpoint
 
@@ -16,6 +17,8 @@ router.register("decisions", DecisionEndpoint, "api-decision")
 router.register("change-sets", ChangeSetEndpoint, "api-change-set")
 router.register("views", ViewEndpoint, "api-view")
 router.register("budgets", BudgetEndpoint, "api-budget")
+router.register("own-records", OwnEndpoint, "api-own-record")
+router.register("questions", QuestionEndpoint, "api-question")
 router.register("policies", PolicyEndpoint, "api-policy")
 router.register("gates", GateEndpoint, "api-gate")
 router.register("figures", FiguresEndpoint, "api-figures")

@@ -7,6 +7,7 @@ from review.models.desk import Comment, DailyBudget, SavedView
 from review.models.figures import SourceFigures
 from review.models.items import ReviewItem, Skip
 from review.models.lots import AcceptanceRule, Lot, LotItem
+from review.models.own import Question, VerifiedValue
 from review.models.policies import Gate, PolicyVersion
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "Lot",
     "LotItem",
     "PolicyVersion",
+    "Question",
     "ReviewItem",
     "SavedView",
     "Skip",
     "SourceFigures",
+    "VerifiedValue",
 ]

@@ -12,8 +12,9 @@ from crmquality.services.merging import children
 from detectors.roles import Role
 from review.charts import Waterfall, shortened, waterfall
 from review.differences import Piece, pieces
-from review.models import ReviewItem
+from review.models import Question, ReviewItem
 from review.selectors import as_seen
+from review.services import asking
 
 NAMING = (Role.NAME, Role.GIVEN_NAME, Role.FAMILY_NAME, Role.COMPANY, Role.EMAIL)
 
@@ -79,6 +80,7 @@ class Card:
     writes: list[str] = field(default_factory=list)
     history: list[Change] = field(default_factory=list)
     masked: list[str] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
     reason_required: bool = False
 
 
@@ -112,6 +114,7 @@ def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
         ),
         "finding": finding,
         "masked": hidden,
+        "questions": asking.about(records),
         "reason_required": bool(hidden) and policy_in_force(item.source).reason_required,
     }
     match finding.action:

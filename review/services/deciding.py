@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +19,7 @@ from review.models import Decision, ReviewItem
 from review.services import checks, feedback, merges, staleness
 
 Verdict = Decision.Verdict
+SETTLED_BY = "settled_by"
 CORRECTING = {Verdict.ACCEPT, Verdict.EDIT}
 
 
@@ -136,6 +138,42 @@ def _decide(
     return decision
 
 
+def seen_of(item: ReviewItem) -> dict[str, Any]:
+    """What a person sees of an item now, as a decision keeps it."""
+    return _seen(item, {one.pk: one for one in Record.objects.filter(id__in=item.finding.subjects)})
+
+
+@transaction.atomic
+def settle_along(
+    *, item: ReviewItem, verdict: Decision.Verdict, user: Any, seen: Mapping[str, Any], by: Decision
+) -> Decision:
+    """Settle an open claim that another decision of the same person has answered by the value it wrote.
+
+    seen: as `seen_of` gave it before that value was written. by: that decision; undoing it takes this one back too.
+    """
+    item = ReviewItem.objects.select_for_update(of=("self",)).select_related("finding", "source").get(pk=item.pk)
+    if item.state != ReviewItem.State.OPEN:
+        raise AlreadyDecided(f"This item is {item.get_state_display().lower()} already.")
+    decision = Decision.objects.create(
+        item=item,
+        verdict=verdict,
+        by=user,
+        seen={**seen, SETTLED_BY: by.pk},
+        changes=by.changes if verdict == Verdict.EDIT else {},
+        reason=by.reason,
+        model_version=_model_version(item.finding),
+        policy=item.policy,
+    )
+    ReviewItem.objects.filter(pk=item.pk).update(
+        state=ReviewItem.State.DECIDED, closed_at=Now(), leased_by=None, lease_until=None
+    )
+    Finding.objects.filter(pk=item.finding_id).update(
+        state=Finding.State.SETTLED, values_digest=_digest_after(item.finding)
+    )
+    feedback.learn_from(decision)
+    return decision
+
+
 @transaction.atomic
 def undo_decision(
     *, decision: Decision, user: Any, take: Mapping[int, undoing.Take] | None = None, learn: bool = True
@@ -154,9 +192,12 @@ def undo_decision(
     decision.undone_at = timezone.now()
     decision.save(update_fields=["undone_at"])
     merges.take_back_split(decision)
-    _ask_again(decision)
-    if learn:
-        transaction.on_commit(lambda: feedback.relearn(decision))
+    along = Decision.objects.filter(by=decision.by_id, undone_at__isnull=True, **{f"seen__{SETTLED_BY}": decision.pk})
+    for one in [decision, *along.filter(pk__gt=decision.pk)]:
+        Decision.objects.filter(pk=one.pk).update(undone_at=decision.undone_at)
+        _ask_again(one)
+        if learn:
+            transaction.on_commit(partial(feedback.relearn, one))
     return undone
 
 

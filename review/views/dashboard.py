@@ -15,9 +15,9 @@ from review.views.common import EVERYONE, for_roles, number
 
 @for_roles(*EVERYONE)
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """Every source with its score, and the pictures of one; sales people are led to their own items."""
+    """Every source with its score, and the pictures of one; sales people are led to their own records."""
     if not access.sees_everything(request.user):
-        return redirect("queue")
+        return redirect("own")
     cards = overview.source_cards()
     wanted = number(request.GET.get("source"))
     chosen: Source | None = next((card.source for card in cards if card.source.pk == wanted), None)
