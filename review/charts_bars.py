@@ -11,9 +11,13 @@ from review.estimation import Bin
 
 @dataclass(frozen=True, slots=True)
 class ShareBar:
-    """One share in [0, 1] as a bar with a whisker from low to high; None where there is nothing to show."""
+    """One share in [0, 1] as a bar with a whisker from low to high; None where there is nothing to show.
+
+    said: what stands at the right end.
+    """
 
     label: str
+    said: str
     value: float | None
     low: float | None
     high: float | None
@@ -92,11 +96,12 @@ class Funnel:
 def share_bars(
     rows: Sequence[tuple[str, float | None, float | None, float | None, str]],
     *,
-    left: int = 130,
-    width: int = 460,
+    said: Sequence[str] = (),
+    left: int = 140,
+    width: int = 580,
     row: int = 26,
 ) -> ShareBars:
-    """Bars of (label, value, low, high, detail)."""
+    """Bars of (label, value, low, high, detail). said: what stands at each one's end, its value in percent if empty."""
     right = width - 64
     span = right - left
 
@@ -104,7 +109,18 @@ def share_bars(
         return round(left + span * (value or 0.0), 1)
 
     bars = tuple(
-        ShareBar(label, value, low, high, detail, at * row, place(value) - left, place(low), place(high))
+        ShareBar(
+            label,
+            said[at] if said else f"{100 * (value or 0.0):.1f} %",
+            value,
+            low,
+            high,
+            detail,
+            at * row,
+            place(value) - left,
+            place(low),
+            place(high),
+        )
         for at, (label, value, low, high, detail) in enumerate(rows)
     )
     return ShareBars(bars, left, right, width, max(1, len(rows)) * row)
@@ -116,7 +132,7 @@ def score_histogram(
     low: float,
     marks: Sequence[tuple[str, float]] = (),
     bars: int = 50,
-    width: int = 640,
+    width: int = 820,
     base: int = 130,
     height: int = 210,
 ) -> Histogram:
@@ -159,7 +175,7 @@ def score_histogram(
     return Histogram(tuple(drawn), tuple((name, place(at)) for name, at in marks), ticks, base, width, height)
 
 
-def funnel(counts: Sequence[tuple[str, int]], *, width: int = 420, row: int = 34) -> Funnel:
+def funnel(counts: Sequence[tuple[str, int]], *, width: int = 580, row: int = 34) -> Funnel:
     """Steps of (label, count)."""
     most = max((count for _, count in counts), default=0) or 1
     steps = []

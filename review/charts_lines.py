@@ -37,8 +37,8 @@ def lines(
     low: float | None = None,
     high: float | None = None,
     bands: Sequence[Sequence[tuple[float | None, float | None]]] = (),
-    width: int = 460,
-    height: int = 150,
+    width: int = 580,
+    height: int = 170,
 ) -> Lines | None:
     """Series of (label, values), one value a place; None for fewer than two places.
 

@@ -180,7 +180,7 @@ def _backlog(detectors: Mapping[str, Mapping[str, Any]]) -> ShareBars | None:
         (name, one["open"] / most, None, None, f"{one['open']:,} open, {one['old']:,} for over a week")
         for name, one in rows
     ]
-    return share_bars(bars) if bars else None
+    return share_bars(bars, said=[f"{one['open']:,}" for _, one in rows]) if bars else None
 
 
 def _acceptance(detectors: Mapping[str, Mapping[str, Any]]) -> ShareBars | None:

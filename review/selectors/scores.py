@@ -103,7 +103,7 @@ def effect(waiting: Mapping[int, Waiting], *, review_at: float, accept_at: float
     )
 
 
-def lowest_score(found: Sequence[Bin]) -> float:
-    """Where a picture of the scores begins: a twentieth at or below the lowest, 0.95 at most."""
-    least: Any = min((one.score for one in found), default=0.0)
-    return min(0.95, int(least * 20) / 20)
+def lowest_score(found: Sequence[Bin], *others: float) -> float:
+    """Where a picture of the scores begins: a twentieth at or below the lowest of the claims and the others given."""
+    least = min([*(one.score for one in found), *others], default=0.0)
+    return min(0.95, int(least * 20 + 1e-9) / 20)

@@ -46,6 +46,7 @@ class Row:
 
 def outlook(source: Source, detector: str, policy: Policy) -> Outlook:
     """The outlook of bounds that need not be in force."""
+    in_force = policies.policy_in_force(source, detector)
     found = scores.bins(source.pk, detector)
     marks = [("review at", policy.review_at)]
     accepted = verdict = None
@@ -56,7 +57,7 @@ def outlook(source: Source, detector: str, policy: Policy) -> Outlook:
         verdict = estimation.gate(found, policy.accept_at, policy.target)
         tallies = scores.by_rule(source.pk, detector, policy.accept_at)
         stopped = estimation.stopped_rules(tallies, policy.target)
-    low = scores.lowest_score(found)
+    low = scores.lowest_score(found, policy.review_at, in_force.review_at)
     return Outlook(
         policy=policy,
         histogram=score_histogram(found, low=low, marks=marks),
