@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from crmquality.models import Source
-from review.services import batching, feedback, figures, known_answers
+from review.services import batching, feedback, figures, known_answers, policies
 
 
 @shared_task
@@ -24,6 +24,12 @@ def refresh_figures(source_id: int) -> None:
 def refresh_changed_figures() -> None:
     """Count the sources that were decided on."""
     figures.refresh_changed()
+
+
+@shared_task
+def check_gates(source_id: int) -> None:
+    """Check what may be accepted by itself."""
+    policies.check_gates(source=Source.objects.get(pk=source_id))
 
 
 @shared_task

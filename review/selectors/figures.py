@@ -25,10 +25,11 @@ _ITEMS = """
     FROM review_reviewitem WHERE source_id = %(source)s AND state <> 'check' GROUP BY 1
 """
 _DECISIONS = """
-    SELECT i.detector, width_bucket(i.score, %(bands)s::float8[]) - 1, count(*) FILTER (WHERE d.by_id IS NULL),
-           count(*) FILTER (WHERE d.by_id IS NOT NULL AND d.verdict <> 'unsure'),
-           count(*) FILTER (WHERE d.by_id IS NOT NULL AND d.verdict IN ('accept', 'expected')),
-           count(*) FILTER (WHERE d.by_id IS NOT NULL AND d.verdict = 'edit'),
+    SELECT i.detector, width_bucket(i.score, %(bands)s::float8[]) - 1,
+           count(*) FILTER (WHERE d.by_id IS NULL OR NOT d.looked_at),
+           count(*) FILTER (WHERE d.by_id IS NOT NULL AND d.looked_at AND d.verdict <> 'unsure'),
+           count(*) FILTER (WHERE d.by_id IS NOT NULL AND d.looked_at AND d.verdict IN ('accept', 'expected')),
+           count(*) FILTER (WHERE d.by_id IS NOT NULL AND d.looked_at AND d.verdict = 'edit'),
            count(*) FILTER (WHERE d.verdict IN ('accept', 'edit', 'expected')),
            count(*) FILTER (WHERE d.change_set_id IS NOT NULL)
     FROM review_reviewitem i JOIN review_decision d ON d.item_id = i.id AND d.undone_at IS NULL
@@ -37,7 +38,7 @@ _DECISIONS = """
 _TURNAROUND = """
     SELECT count(*), percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM d.at - i.created_at))
     FROM review_reviewitem i JOIN review_decision d ON d.item_id = i.id AND d.undone_at IS NULL
-    WHERE i.source_id = %(source)s AND i.state = 'decided' AND d.by_id IS NOT NULL
+    WHERE i.source_id = %(source)s AND i.state = 'decided' AND d.by_id IS NOT NULL AND d.looked_at
 """
 _DAYS = """
     WITH days AS (
@@ -55,6 +56,12 @@ _DAYS = """
 """
 
 
+_WORST = """
+    SELECT subject, count(*) FROM crmquality_finding f, unnest(f.subjects) subject
+    WHERE f.source_id = %(source)s AND f.state = 'open' GROUP BY subject ORDER BY 2 DESC, 1 LIMIT 10
+"""
+
+
 def of_source(source: Source) -> tuple[dict[str, Any], Any]:
     """The figures as last computed and when; counted at once (when: None) where no worker has been by yet."""
     kept = SourceFigures.objects.filter(source=source).first()
@@ -64,11 +71,12 @@ def of_source(source: Source) -> tuple[dict[str, Any], Any]:
 def compute(source: Source) -> dict[str, Any]:
     """Count now.
 
-    detectors: name -> claims, open, asked, old (open for over 7 days), automatic, decided, accepted, edited,
+    detectors: name -> claims, open, asked, old (open for over 7 days), automatic (by policy, or the rest of a lot
+        of which people judged a sample), decided (by people who looked), accepted, edited,
         confirmed (accepted, edited or expected, automatic ones too), corrected (a change was written and stands),
         bands ([decided, accepted] for each of BANDS).
     turnaround: decided, median and p95 in seconds, from entering the queue to a person's verdict.
-    days: [day, found, decided] of the last DAYS days.
+    days: [day, found, decided] of the last DAYS days. worst: [record, open claims about it], the most first.
     """
     values: dict[str, Any] = {"source": source.pk, "bands": list(BANDS), "days": DAYS}
     detectors: dict[str, dict[str, Any]] = {}
@@ -105,8 +113,11 @@ def compute(source: Source) -> dict[str, Any]:
         decided, quantiles = cursor.fetchone()
         cursor.execute(_DAYS, values)
         days = [list(row) for row in cursor.fetchall()]
+        cursor.execute(_WORST, values)
+        worst = [list(row) for row in cursor.fetchall()]
     median, p95 = quantiles or (None, None)
     return {
+        "worst": worst,
         "detectors": dict(sorted(detectors.items())),
         "turnaround": {"decided": decided, "median": median, "p95": p95},
         "days": days,

@@ -51,7 +51,9 @@ def others(limit: int = AT_MOST) -> list[JobRow]:
 def row(job: Job) -> JobRow:
     """One job as a row."""
     kind, page, cancel = KINDS[type(job)]
-    name = next((str(getattr(job, part)) for part in ("title", "file_name", "detector") if hasattr(job, part)), "")
+    name = next(
+        (str(getattr(job, part)) for part in ("title", "file_name", "detector", "kind") if hasattr(job, part)), ""
+    )
     source = getattr(job, "source", None)
     about = name if not source or isinstance(job, Export) else f"{name} on {source}" if name else str(source)
     return JobRow(job, kind, about, reverse(page, args=[job.pk]), reverse(cancel, args=[job.pk]))

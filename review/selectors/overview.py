@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Max, Q
+from django.db.models import Max
 
 from crmquality.metrics import wilson
 from crmquality.models import QualityMetric, Run, Source
 from crmquality.services import measuring
 from review.charts import Trend, trend
-from review.models import Decision, ReviewItem, SourceFigures
+from review.models import ReviewItem, SourceFigures
 
 ORDER = [
     "completeness",
@@ -74,6 +74,12 @@ def source_cards() -> list[SourceCard]:
     return [_card(source, counted.get(source.pk)) for source in Source.objects.all()]
 
 
+def records(source: Source) -> int:
+    """How many records stand for themselves, as last measured; counted where nothing was measured yet."""
+    measured = measuring.latest(source).get("uniqueness")
+    return int(measured.denominator) if measured else measuring.live_records(source)
+
+
 def _card(source: Source, counted: dict[str, Any] | None) -> SourceCard:
     newest = measuring.latest(source)
     measured = newest.get("uniqueness")
@@ -112,44 +118,13 @@ def metric_rows(source: Source) -> list[MetricRow]:
     return rows
 
 
-def detector_rows(source: Source, names: Sequence[str]) -> list[DetectorRow]:
-    """Each detector's backlog and acceptance, with its 95 % interval."""
-    backlog = dict(
-        ReviewItem.objects.open()
-        .filter(source=source)
-        .values_list("detector")
-        .annotate(count=Count("id"))
-        .values_list("detector", "count")
-    )
-    said = _verdicts(source)
+def detector_rows(source: Source, names: Sequence[str], counted: Mapping[str, Any]) -> list[DetectorRow]:
+    """Each detector's backlog and acceptance, with its 95 % interval. counted: see `figures.compute`."""
     rows = []
     for name in names:
-        accepted, decided = said.get(name, (0, 0))
+        one = counted["detectors"].get(name, {})
+        accepted, decided = one.get("accepted", 0) + one.get("edited", 0), one.get("decided", 0)
         low, high = wilson(accepted, decided)
         last = Run.objects.filter(source=source, detector=name).order_by("-id").first()
-        rows.append(DetectorRow(name, backlog.get(name, 0), accepted, decided, low, high, last))
+        rows.append(DetectorRow(name, one.get("open", 0), accepted, decided, low, high, last))
     return rows
-
-
-def worst_records(source: Source, limit: int = 10) -> list[dict[str, Any]]:
-    """The records with most open claims about them: {"subject", "claims"}."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT s, count(*) FROM crmquality_finding f, unnest(f.subjects) s "
-            "WHERE f.source_id = %s AND f.state = 'open' GROUP BY s ORDER BY 2 DESC, 1 LIMIT %s",
-            [source.pk, limit],
-        )
-        return [{"subject": subject, "claims": claims} for subject, claims in cursor.fetchall()]
-
-
-def _verdicts(source: Source) -> dict[str, tuple[int, int]]:
-    right = Q(verdict__in=[Decision.Verdict.ACCEPT, Decision.Verdict.EDIT, Decision.Verdict.EXPECTED])
-    rows = (
-        Decision.objects.filter(item__source=source, by__isnull=False, undone_at__isnull=True)
-        .exclude(verdict=Decision.Verdict.UNSURE)
-        .values("item__detector")
-        .annotate(accepted=Count("id", filter=right), decided=Count("id"))
-    )
-    return {row["item__detector"]: (row["accepted"], row["decided"]) for row in rows}

@@ -25,7 +25,7 @@ _DECIDED = """
            count(*) FILTER (WHERE d.verdict = 'accept'),
            percentile_cont(0.5) WITHIN GROUP (ORDER BY d.seconds)
     FROM review_decision d
-    WHERE d.at >= %(since)s AND d.undone_at IS NULL AND d.by_id IS NOT NULL
+    WHERE d.at >= %(since)s AND d.undone_at IS NULL AND d.by_id IS NOT NULL AND d.looked_at
       AND (%(person)s::int IS NULL OR d.by_id = %(person)s)
     GROUP BY 1
 """
@@ -33,7 +33,9 @@ _HIDDEN = """
     SELECT coalesce((d.seen->>'score_hidden')::boolean, false), count(*),
            count(*) FILTER (WHERE d.verdict IN ('accept', 'expected'))
     FROM review_decision d
-    WHERE d.at >= %(since)s AND d.undone_at IS NULL AND d.by_id IS NOT NULL AND d.verdict <> 'unsure' GROUP BY 1
+    WHERE d.at >= %(since)s AND d.undone_at IS NULL AND d.by_id IS NOT NULL AND d.looked_at
+      AND d.verdict <> 'unsure'
+    GROUP BY 1
 """
 
 
@@ -97,7 +99,7 @@ def by_day(user: User) -> list[tuple[str, int]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT at::date, count(*) FROM review_decision "
-            "WHERE by_id = %s AND at >= %s AND undone_at IS NULL GROUP BY 1",
+            "WHERE by_id = %s AND at >= %s AND undone_at IS NULL AND looked_at GROUP BY 1",
             [user.pk, since],
         )
         counts = dict(cursor.fetchall())

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from functools import lru_cache
 
-from crmquality.models import Source
+from crmquality.models import Run, Source
 from review import estimation
 from review.charts_bars import Histogram, score_histogram
 from review.estimation import Estimate, Simulation, Verdict
-from review.models import Gate, PolicyVersion
+from review.models import Decision, Gate, PolicyVersion
 from review.policy import Policy
 from review.selectors import scores
 from review.services import policies
+
+KEPT_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Row:
 def outlook(source: Source, detector: str, policy: Policy) -> Outlook:
     """The outlook of bounds that need not be in force."""
     in_force = policies.policy_in_force(source, detector)
-    found = scores.bins(source.pk, detector)
+    found, waiting = _counts(source, in_force)
     marks = [("review at", policy.review_at)]
     accepted = verdict = None
     stopped: dict[str, str] = {}
@@ -66,12 +70,25 @@ def outlook(source: Source, detector: str, policy: Policy) -> Outlook:
         found=estimation.recall(found, policy.review_at),
         accepted=accepted,
         verdict=verdict,
-        effect=scores.effect(
-            scores.waiting(source.pk, detector), review_at=policy.review_at, accept_at=policy.accept_at
-        ),
+        effect=scores.effect(waiting, review_at=policy.review_at, accept_at=policy.accept_at),
         simulation=estimation.simulate(found, review_at=policy.review_at, accept_at=policy.accept_at),
         stopped=stopped,
     )
+
+
+def _counts(source: Source, in_force: PolicyVersion) -> tuple[list[estimation.Bin], dict[int, scores.Waiting]]:
+    """Claims by score, kept for a few seconds: while a bound is moved only the bounds change, not what they cut."""
+    newest = Decision.objects.order_by("-id").values_list("id", flat=True).first()
+    ran = Run.objects.filter(source=source, detector=in_force.detector).order_by("-id").values_list("id", "state")
+    stamp = (in_force.number, newest, ran.first(), int(time.time() // KEPT_SECONDS))
+    return _counted(source.pk, in_force.detector, stamp)
+
+
+@lru_cache(maxsize=16)
+def _counted(
+    source_id: int, detector: str, stamp: tuple[object, ...]
+) -> tuple[list[estimation.Bin], dict[int, scores.Waiting]]:
+    return scores.bins(source_id, detector), scores.waiting(source_id, detector)
 
 
 def rows(detectors: list[str]) -> list[Row]:

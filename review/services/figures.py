@@ -9,6 +9,7 @@ from crmquality.models import Source
 from crmquality.services.publishing import publish
 from review.models import Decision, SourceFigures
 from review.selectors import figures
+from review.services import policies
 
 
 def publish_refresh(source_id: int) -> None:
@@ -27,7 +28,7 @@ def refresh(*, source: Source) -> SourceFigures:
 
 
 def refresh_changed() -> int:
-    """New figures for every source that was decided on, or had a verdict undone, since its last; returns how many."""
+    """New figures and checked gates for every source decided on, or with a verdict undone; returns how many."""
     count = 0
     known = {kept.source_id: kept for kept in SourceFigures.objects.defer("figures")}
     for source in Source.objects.all():
@@ -37,5 +38,6 @@ def refresh_changed() -> int:
             if not Decision.objects.filter(since, item__source=source).exists():
                 continue
         refresh(source=source)
+        policies.check_gates(source=source)
         count += 1
     return count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -10,12 +11,14 @@ from django.db.models import Max
 from django.utils import timezone
 
 from crmquality.models import Source
+from crmquality.services.publishing import publish
 from review import estimation
 from review.models import Decision, Gate, PolicyVersion
 from review.policy import DEFAULT_AUDIT, DEFAULT_TARGET, Policy, Route, default_policy
 from review.selectors import scores
 from review.services import filling
 
+RECHECK_AFTER = timedelta(seconds=2)
 logger = logging.getLogger(__name__)
 
 
@@ -103,7 +106,7 @@ def roll_back(*, version: PolicyVersion, user: Any) -> PolicyVersion:
 def check_gate(version: PolicyVersion) -> Gate:
     """Estimate from the decisions whether this version may accept by itself now, and keep the answer with its reason.
 
-    Triage asks this in every run, whatever was true before; a decision above the bound asks it again at once.
+    Triage asks this in every run, whatever was true before; a decision above the bound has it asked again.
     """
     lowest = version.bounds.lowest(Route.AUTO_ACCEPT)
     if lowest is None:
@@ -140,9 +143,26 @@ def check_gate(version: PolicyVersion) -> Gate:
 
 
 def recheck(decision: Decision) -> None:
-    """After a decision or its undo: check the gate again if the claim is one that could be accepted by itself."""
+    """After a decision or its undo on a claim that could be accepted by itself: have a worker check the gate again.
+
+    At most every RECHECK_AFTER; what comes in between is caught up with the figures (`check_gates`). Nobody waits for
+    it: only triage accepts, and triage checks the gate itself.
+    """
     item = decision.item
     version = policy_in_force(item.source, item.detector)
     lowest = version.bounds.lowest(Route.AUTO_ACCEPT, correctable=item.action != "flag")
-    if version.pk is not None and lowest is not None and item.score >= lowest:
-        check_gate(version)
+    if version.pk is None or lowest is None or item.score < lowest:
+        return
+    lately = Gate.objects.filter(source=item.source_id, detector=item.detector, at__gt=timezone.now() - RECHECK_AFTER)
+    if not lately.exists():
+        publish("review.tasks.check_gates", item.source_id)
+
+
+def check_gates(*, source: Source) -> None:
+    """Check the gate of every detector of a source that may accept by itself."""
+    for detector in (
+        PolicyVersion.objects.filter(source=source).values_list("detector", flat=True).distinct().order_by()
+    ):
+        version = policy_in_force(source, detector)
+        if version.accept_at is not None:
+            check_gate(version)

@@ -26,7 +26,7 @@ from crmquality.services.importing_uploads import keep_upload, uploads
 from crmquality.services.mapping_columns import confirm_roles
 from detectors import registry
 from detectors.roles import Role
-from review.selectors import overview
+from review.selectors import figures, overview
 from review.selectors.cards import title
 from review.views.common import STAFF, for_roles, number
 
@@ -96,9 +96,9 @@ def map_columns(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, source_id: int) -> HttpResponse:
     """One source: its metrics, what each detector found, its imports and runs, and the ways out."""
     source = get_object_or_404(Source, pk=source_id)
-    worst = overview.worst_records(source)
-    records = Record.objects.select_related("source").in_bulk([row["subject"] for row in worst])
-    records_count = measuring.live_records(source)
+    counted, _ = figures.of_source(source)
+    records = Record.objects.select_related("source").in_bulk([record for record, _ in counted["worst"]])
+    records_count = overview.records(source)
     context = {
         "source": source,
         "intervals": INTERVALS.items(),
@@ -107,7 +107,7 @@ def detail(request: HttpRequest, source_id: int) -> HttpResponse:
         "metrics": overview.metric_rows(source),
         "score": measuring.latest(source).get("quality score"),
         "trend": overview.history(source, "quality score"),
-        "detectors": overview.detector_rows(source, list(registry.available())),
+        "detectors": overview.detector_rows(source, list(registry.available()), counted),
         "imports": Import.objects.filter(source=source)[:5],
         "runs": Run.objects.filter(source=source).select_related("source", "requested_by")[:8],
         "active": Run.objects.active().filter(source=source).exists(),
@@ -117,9 +117,9 @@ def detail(request: HttpRequest, source_id: int) -> HttpResponse:
         "forms": Export.Form.choices,
         "segment_columns": measuring.segment_columns(source),
         "worst": [
-            {"record": record, "title": title(record), "claims": row["claims"]}
-            for row in worst
-            if (record := records.get(row["subject"]))
+            {"record": records[record], "title": title(records[record]), "claims": claims}
+            for record, claims in counted["worst"]
+            if record in records
         ],
     }
     return render(request, "sources/detail.html", context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from crmquality.models import Record
+from review import tasks
 from review.models import Decision, Gate, PolicyVersion, ReviewItem
 from review.services import deciding, policies
 from tests.scripted import claim, install, scan
@@ -49,6 +51,12 @@ def set_bounds(source, admin, **bounds):
     return policies.set_policy(source=source, detector="scripted", user=admin, **given)
 
 
+def tell_workers(monkeypatch):
+    """As if a worker did at once what it is told."""
+    monkeypatch.setattr(policies, "RECHECK_AFTER", timedelta(0))
+    monkeypatch.setattr(policies, "publish", lambda task, source: tasks.check_gates(source))
+
+
 def automatic():
     return Decision.objects.filter(by=None).count()
 
@@ -65,6 +73,7 @@ def test_nothing_is_accepted_by_itself_before_decisions_prove_the_target(source,
 def test_once_proven_it_accepts_all_but_the_share_left_to_people(source, found, admin, steward):
     set_bounds(source, admin)
     decide_strong(steward, 45)
+    policies.check_gates(source=source)
     assert Gate.objects.get().passes
     scan(source)
     left = ReviewItem.objects.open().filter(score__gt=0.9).count()
@@ -73,9 +82,12 @@ def test_once_proven_it_accepts_all_but_the_share_left_to_people(source, found, 
     assert not Decision.objects.filter(by=None, item__score__lt=0.9).exists()
 
 
-def test_a_decision_against_it_stops_it_at_once_and_says_so(source, found, admin, steward):
+def test_decisions_against_it_stop_it_and_it_says_so(source, found, admin, steward, monkeypatch):
     set_bounds(source, admin)
     decide_strong(steward, 45)
+    policies.check_gates(source=source)
+    assert Gate.objects.get().passes
+    tell_workers(monkeypatch)
     decide_strong(steward, 5, Verdict.REJECT)
     gate = Gate.objects.get()
     assert not gate.passes
@@ -84,7 +96,10 @@ def test_a_decision_against_it_stops_it_at_once_and_says_so(source, found, admin
     assert automatic() == 0
 
 
-def test_an_undone_rejection_opens_it_again(source, found, admin, steward, django_capture_on_commit_callbacks):
+def test_an_undone_rejection_opens_it_again(
+    source, found, admin, steward, monkeypatch, django_capture_on_commit_callbacks
+):
+    tell_workers(monkeypatch)
     set_bounds(source, admin)
     decide_strong(steward, 45)
     decide_strong(steward, 5, Verdict.REJECT)
