@@ -83,7 +83,7 @@ class Decision(models.Model):
             models.Index(fields=["by", "-id"], name="decision_by_person"),
             models.Index(fields=["undone_at"], name="decision_undone", condition=Q(undone_at__isnull=False)),
             models.Index(fields=["by", "at"], name="decision_by_day"),
-models.Index(
+            models.Index(
                 fields=["at"],
                 include=["by", "verdict", "seconds"],
                 condition=Q(undone_at__isnull=True, by__isnull=False, looked_at=True),
