@@ -69,7 +69,11 @@ def picture(tab: Page, name: str) -> None:
 
 @pytest.mark.parametrize("role", [ADMIN, SALES])
 def test_axe_finds_nothing_on_any_page(
-    role: str, tab: Page, live_server: Any, people: dict[str, Any], objects: dict[str, tuple[int, int]]  # noqa: F811
+    role: str,
+    tab: Page,
+    live_server: Any,
+    people: dict[str, Any],
+    objects: dict[str, tuple[int, int]],  # noqa: F811
 ) -> None:
     sign_in(tab, live_server.url, people[role])
     found = []
