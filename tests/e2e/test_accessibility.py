@@ -72,7 +72,7 @@ def test_axe_finds_nothing_on_any_page(
     role: str,
     tab: Page,
     live_server: Any,
-    people: dict[str, Any],
+    people: dict[str, Any],  # noqa: F811
     objects: dict[str, tuple[int, int]],  # noqa: F811
 ) -> None:
     sign_in(tab, live_server.url, people[role])
