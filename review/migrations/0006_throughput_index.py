@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('crmquality', '0009_segments_and_jobs'),
-        ('review', '0004_the_desk'),
+        ('review', '0005_own_corrections_and_questions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
