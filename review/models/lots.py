@@ -51,6 +51,11 @@ class Lot(models.Model):
     def __str__(self) -> str:
         return f"lot {self.pk}"
 
+    @property
+    def kind(self) -> str:
+        """What its items are, in words; "" for all kinds."""
+        return {"set": "corrections", "merge": "merges", "flag": "anomalies"}.get(self.action, "")
+
 
 class LotItem(models.Model):
     """An item's place in the random order of its lot. An item is in one lot only, ever: nobody draws until lucky.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crmquality.models import Record
 from crmquality.services import masking
 from review.differences import Piece, pieces
-from review.models import BatchMember, DecisionBatch, LotItem, ReviewItem
+from review.models import BatchMember, Decision, DecisionBatch, LotItem, ReviewItem
 from review.models.items import ReviewItemQuerySet
 from review.patterns import describe, rewriting_of
 from review.selectors.cards import title
@@ -103,9 +103,11 @@ def others_like(item: ReviewItem, user: Any) -> int:
 
 
 def sample_rows(places: Sequence[LotItem]) -> list[tuple[LotItem, Row | None]]:
-    """The cards of a lot's sample, each with its row."""
+    """The cards of a lot's sample, each with its row: one that was judged as it was seen, another as it is now."""
     found = {row.item.pk: row for row in rows([place.item for place in places])}
-    return [(place, found.get(place.item_id)) for place in places]
+    judged = Decision.objects.filter(item__in=[place.item_id for place in places], undone_at__isnull=True)
+    seen = {one.item_id: one for one in judged.select_related("item__source")}
+    return [(place, _as_seen(found.get(place.item_id), seen.get(place.item_id))) for place in places]
 
 
 def troubles(batch: DecisionBatch, *, most: int = 200) -> list[BatchMember]:
@@ -128,6 +130,15 @@ def _row(item: ReviewItem, record: Record) -> Row:
         cells.append(Cell(name, before, after, old, new))
     why = finding.evidence[0]["detail"] if finding.evidence else ""
     return Row(item, record, title(record), cells, why)
+
+
+def _as_seen(row: Row | None, decision: Decision | None) -> Row | None:
+    """The row with the values that the decision was taken on."""
+    if row is None or decision is None:
+        return row
+    seen = masking.current().seen(decision.item.source, decision.seen)
+    held = seen["values"].get(str(row.record.pk), {})
+    return replace(row, cells=[replace(cell, before=held.get(cell.name)) for cell in row.cells])
 
 
 def _rule(row: Row) -> list[tuple[str, str]]:
