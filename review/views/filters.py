@@ -37,6 +37,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "sorts": Sort.choices,
         "views": desks.views_for(request.user),
         "may_save": access.has_role(request.user, UserRole.STEWARD, UserRole.SALES),
+        "may_sample": access.has_role(request.user, UserRole.STEWARD),
         "may_share": access.has_role(request.user, UserRole.ADMIN),
     }
 

@@ -98,7 +98,10 @@ class TestBatchPage:
         batch = DecisionBatch.objects.get()
         assert answer.url == reverse("batch", args=[batch.pk])
         assert b'hx-trigger="load delay:1s"' in client.get(answer.url).content
-        assert reverse("batch", args=[batch.pk]).encode() in client.get(reverse("jobs")).content
+        assert (
+            reverse("batch", args=[batch.pk]).encode()
+            in client.get(reverse("jobs"), headers={"HX-Request": "true"}).content
+        )
         client.post(reverse("cancel-batch", args=[batch.pk]))
         batch.refresh_from_db()
         assert batch.state == "cancelled"
