@@ -26,13 +26,18 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """Reasons that add up: one bar each, from where the one before ended, and the sum."""
+    """Reasons that add up: one bar each, from where the one before ended, and the sum as the last bar.
+
+    labels: width of the column of names at the left, in the unit of the picture.
+    """
 
     bars: tuple[Bar, ...]
+    sum: Bar
     zero: float
     total: float
     width: int
     height: int
+    labels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,10 @@ def shortened(
     return [*prior, *kept, (f"{len(rest)} smaller", total, "together; listed below")], rest
 
 
-def waterfall(reasons: Sequence[tuple[str, float, str]], *, width: int = 320, row: int = 18) -> Waterfall:
-    """Bars of (label, weight, detail), in the order given."""
+def waterfall(
+    reasons: Sequence[tuple[str, float, str]], *, width: int = 330, labels: int = 116, row: int = 18
+) -> Waterfall:
+    """Bars of (label, weight, detail), in the order given, and of their sum."""
     sums = [0.0]
     for _, weight, _ in reasons:
         sums.append(sums[-1] + weight)
@@ -71,21 +78,15 @@ def waterfall(reasons: Sequence[tuple[str, float, str]], *, width: int = 320, ro
     span = (high - low) or 1.0
 
     def place(value: float) -> float:
-        return round((value - low) / span * width, 1)
+        return round(labels + (value - low) / span * (width - labels), 1)
 
-    bars = tuple(
-        Bar(
-            label,
-            detail,
-            weight,
-            min(place(sums[i]), place(sums[i + 1])),
-            max(2.0, abs(place(sums[i + 1]) - place(sums[i]))),
-            i * row,
-            sums[i + 1],
-        )
-        for i, (label, weight, detail) in enumerate(reasons)
-    )
-    return Waterfall(bars, place(0.0), sums[-1], width, max(row, len(reasons) * row))
+    def bar(label: str, detail: str, start: float, end: float, line: int) -> Bar:
+        left, right = sorted((place(start), place(end)))
+        return Bar(label, detail, end - start, left, max(2.0, round(right - left, 1)), line * row, end)
+
+    bars = tuple(bar(label, detail, sums[i], sums[i + 1], i) for i, (label, _, detail) in enumerate(reasons))
+    total = bar("sum", "", 0.0, sums[-1], len(reasons))
+    return Waterfall(bars, total, place(0.0), sums[-1], width, (len(reasons) + 1) * row, labels)
 
 
 def trend(values: Sequence[float], *, width: int = 160, height: int = 36) -> Trend | None:

@@ -90,9 +90,14 @@ ROUTES = {
     "budgets": route(GET=ADMINS, POST=ADMINS),
     "decisions": route(GET=EVERYONE),
     "undo-last": route(POST=DECIDERS),
-    "undo": route("decision", POST=DECIDERS),
+    "undo": route("decision", GET=DECIDERS, POST=DECIDERS),
+    "merge": route("item", GET=DECIDERS),
+    "undo-ticked": route(POST=STEWARDS),
+    "undo-period": route(POST=ADMINS),
+    "undo-run": route("run", GET=STEWARDS, POST=STEWARDS),
+    "survivorship": route("source", GET=STAFF, POST=ADMINS),
     "changes": route(GET=STAFF),
-    "undo-changes": route("change_set", POST=STEWARDS),
+    "undo-changes": route("change_set", GET=STEWARDS, POST=STEWARDS),
     "runs": route(GET=STAFF),
     "run": route("run", GET=STAFF),
     "cancel-run": route("run", POST=STEWARDS),
@@ -204,6 +209,15 @@ ROUTES = {
     "api-lot-replace": route("lot", POST=STEWARDS),
     "api-lot-accept": route("lot", POST=STEWARDS),
     "api-acceptance-rule-list": route(GET=STAFF, POST=ADMINS),
+    "api-change-set-preview": route("change_set", GET=STEWARDS),
+    "api-item-merge": route("item", POST=DECIDERS),
+    "api-survivorship-list": route(GET=STAFF, POST=ADMINS),
+    "api-survivorship-detail": route("survivorship", GET=STAFF),
+    "api-survivorship-columns": route(GET=STAFF),
+    "api-undoing-list": route(GET=STAFF, POST=STEWARDS),
+    "api-undoing-detail": route("undoing", GET=STAFF),
+    "api-undoing-cancel": route("undoing", POST=STEWARDS),
+    "api-undo-period-list": route(GET=STAFF, POST=ADMINS),
     "api-policy-list": route(GET=STAFF, POST=ADMINS),
     "api-policy-detail": route("policy", GET=STAFF),
     "api-policy-preview": route(POST=STAFF),
@@ -255,6 +269,7 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         Training,
         Undoing,
     )
+    from crmquality.services import survivorship
     from review.models import Decision, DecisionBatch, Lot, LotItem, PolicyVersion, Question, ReviewItem
     from review.services import deciding
 
@@ -286,6 +301,7 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         "export_job": Export.objects.create(source=source, form="csv").pk,
         "undoing": Undoing.objects.create(title="t", change_sets=[]).pk,
         "policy": PolicyVersion.objects.get().pk,
+        "survivorship": survivorship.set_rules(source=source, rules={}, unique=[], trusted=[], user=people[ADMIN]).pk,
         "change_set": theirs.change_set_id,
         "batch": DecisionBatch.objects.create(source=source, kind="group", verdict="accept").pk,
         "lot": lot.pk,

@@ -38,19 +38,19 @@ class Collision:
     """One value that two records would hold.
 
     others: the records outside the merge that hold it, or the children that would stand beside each other.
-    is_new: the merge brings it about; else it was so before, and stays so.
+    is_new: the merge brings it about; else it was so before, and stays so. children_of: the source of such children.
     """
 
     column: str
     value: str
     others: list[Record]
     is_new: bool
-    of_children: bool = False
+    children_of: str = ""
 
     def __str__(self) -> str:
-        names = ", ".join(record.external_id for record in self.others)
-        if self.of_children:
-            return f"{self.others[0].source.name} {names} would share {self.column} “{self.value}” under one record"
+        names = ", ".join(record.external_id for record in self.others) or "another record"
+        if self.children_of:
+            return f"{self.children_of} {names} would share {self.column} “{self.value}” under one record"
         return f"{self.column} “{self.value}” is held by {names} too"
 
 
@@ -163,7 +163,7 @@ def _among_children(records: Sequence[Record]) -> list[Collision]:
             if value and (role is Role.ID or column in marked[child.source_id]):
                 held[child.source.kind, "" if role is Role.ID else column, value].append(child)
     return [
-        Collision(_column(children[0], column), value, children[:MOST], is_new=True, of_children=True)
+        Collision(_column(children[0], column), value, children[:MOST], True, children[0].source.name)
         for (_, column, value), children in held.items()
         if len(children) > 1 and any(child.pk in moving for child in children)
     ]

@@ -180,12 +180,14 @@ class Mask:
         return answer
 
     def edits(self, source: Source, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """What a person wrote in place of a proposal: {"changes": {field: value}, ...}."""
+        """What a person wrote in place of a proposal: {"changes": {field: value}, "chosen": {field: value}, ...}."""
         hidden = self.hidden(source)
-        if not hidden or "changes" not in changes:
-            return dict(changes)
-        written = {name: masked(value) if name in hidden else value for name, value in changes["changes"].items()}
-        return {**changes, "changes": written}
+        shown = dict(changes)
+        for part in ("changes", "chosen"):
+            if hidden and part in changes:
+                values = changes[part].items()
+                shown[part] = {name: masked(value) if name in hidden else value for name, value in values}
+        return shown
 
     def said(self, source: Source, seen: Mapping[str, Any], text: str) -> str:
         """What a person wrote about a decision, without the values they saw."""

@@ -61,6 +61,11 @@ class Preview:
     refusal: str = ""
 
     @property
+    def restored(self) -> list[Value]:
+        """The values that are put back."""
+        return [value for value in self.values if not value.was_edited and not value.is_back]
+
+    @property
     def edited(self) -> list[Value]:
         """The values that were edited since: a person chooses, else they stay."""
         return [value for value in self.values if value.was_edited]

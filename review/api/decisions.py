@@ -21,6 +21,7 @@ from crmquality.api.errors import KeyReused, problem
 from crmquality.models import ChangeSet
 from crmquality.services import access, masking, undoing
 from crmquality.services.errors import Conflict
+from crmquality.services.undoing import Take
 from review.api.serializers import (
     ChangeSetQuery,
     ChangeSetSerializer,
@@ -31,7 +32,9 @@ from review.api.serializers import (
     NewDecision,
     UndoneSerializer,
 )
+from review.api.serializers_merging import CHOICES, UndoChoices, UndoPreview
 from review.models import Decision, ReviewItem
+from review.selectors.changing import change_sets, shown_preview
 from review.services import checks, deciding, queue
 
 KEY = OpenApiParameter(
@@ -101,7 +104,7 @@ class ChangeSetEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ChangeSet])
         "changes__change_set__by", "changes__record__source"
     )
     serializer_class = ChangeSetSerializer
-    roles = {"list": STAFF, "retrieve": STAFF, "undo": STEWARDS}
+    roles = {"list": STAFF, "retrieve": STAFF, "undo": STEWARDS, "preview": STEWARDS}
 
     def narrowed(self, queryset: QuerySet[ChangeSet]) -> QuerySet[ChangeSet]:
         """By the query."""
@@ -109,7 +112,9 @@ class ChangeSetEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ChangeSet])
         if "record" in query:
             touching = ChangeSet.objects.filter(changes__record=query["record"]).values("id")
             queryset = queryset.filter(id__in=touching)
-        columns = {"source": "source", "automatic": "by__isnull"}
+        if query.pop("automatic", False):
+            queryset = queryset.filter(pk__in=change_sets(automatic=True).values("pk"))
+        columns = {"source": "source", "run": "run"}
         return queryset.filter(**{columns[name]: value for name, value in query.items() if name in columns})
 
     @extend_schema(parameters=[ChangeSetQuery])
@@ -117,11 +122,21 @@ class ChangeSetEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ChangeSet])
         """The change sets, newest first."""
         return super().list(request, *args, **kwargs)
 
-    @extend_schema(request=None, responses=UndoneSerializer)
+    @extend_schema(responses=UndoPreview)
+    @action(detail=True, methods=["get"])
+    def preview(self, request: Request, pk: int) -> Response:
+        """What undoing would do: the values that were edited since, to choose among, and those that are put back."""
+        return Response(UndoPreview(shown_preview(undoing.preview(self.get_object()))).data)
+
+    @extend_schema(request=UndoChoices, responses=UndoneSerializer)
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, pk: int) -> Response:
-        """Put every value back; what was edited later stays and is listed. A decision's change is undone with it."""
-        return undone_answer(undoing.undo_with_cause(change_set=self.get_object(), by=request.user))
+        """Put every value back. What was edited later stays and is listed, unless `take` says otherwise.
+
+        A decision's change is undone with it.
+        """
+        take = {one["change"]: Take(one["take"]) for one in sent(UndoChoices, request).get("take", [])}
+        return undone_answer(undoing.undo_with_cause(change_set=self.get_object(), by=request.user, take=take))
 
 
 def _decide_once(user: Any, given: Mapping[str, Any], *, key: str) -> tuple[Decision, int]:
@@ -172,14 +187,25 @@ def _earlier(user: Any, given: Mapping[str, Any], key: str) -> Decision | None:
     if decision is None:
         return None
     same = (decision.item_id, decision.verdict, decision.reason) == (given["item"], given["verdict"], given["reason"])
-    edited = _edited(given) if decision.verdict == Decision.Verdict.EDIT else {}
-    if not same or any(decision.changes.get(name) != value for name, value in edited.items()):
+    if not same or (decision.verdict == Decision.Verdict.EDIT and not _is_what_was_done(decision.changes, given)):
         raise KeyReused
     return decision
 
 
+def _is_what_was_done(done: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Whether a decision did what these choices ask for."""
+    chosen = done.get("chosen", done.get("changes", {}))
+    survivor = given.get("survivor", done.get("survivor"))
+    members = set(given.get("members", done.get("members", []))) - {survivor}
+    return (
+        all(name in chosen and chosen[name] == (value or None) for name, value in given.get("changes", {}).items())
+        and survivor == done.get("survivor")
+        and members == set(done.get("members", []))
+    )
+
+
 def _edited(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: given[name] for name in ("changes", "survivor", "members") if name in given}
+    return {name: given[name] for name in CHOICES if name in given}
 
 
 def _result(user: Any, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,9 +29,11 @@ from review.api.serializers import (
     NextItem,
     SkipReason,
 )
+from review.api.serializers_merging import MergeChoices, MergeSerializer
 from review.models import ReviewItem
 from review.models.items import ReviewItemQuerySet
 from review.selectors import cards
+from review.selectors.merge_cards import merge_view
 from review.services import desks, queue
 
 
@@ -47,6 +49,7 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         "claim": DECIDERS,
         "release": DECIDERS,
         "skip": DECIDERS,
+        "merge": DECIDERS,
         "reveal": DECIDERS,
         "assign": STEWARDS,
         "comments": EVERYONE,
@@ -135,6 +138,16 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
         made = desks.comment(item=self.get_object(), text=sent(NewComment, request)["text"], user=request.user)
         return Response(CommentSerializer(made).data, status=status.HTTP_201_CREATED)
 
+    @extend_schema(request=MergeChoices, responses=MergeSerializer)
+    @action(detail=True, methods=["post"])
+    def merge(self, request: Request, pk: int) -> Response:
+        """The merge of this item with these choices, as it would be done; nothing is written. 409 if it is no merge."""
+        item = self.get_object()
+        records = {one.pk: one for one in Record.objects.filter(pk__in=item.finding.subjects).select_related("source")}
+        if item.action != "merge" or set(item.finding.subjects) - set(records):
+            raise Conflict("This is no merge, or its records are gone.")
+        return Response(MergeSerializer(merge_view(item.finding, records, sent(MergeChoices, request))).data)
+
 
 def _answer(item: ReviewItem) -> Response:
     item.card = _card(item)  # type: ignore[attr-defined]
@@ -151,7 +164,8 @@ def _card(item: ReviewItem) -> dict[str, Any] | None:
         "title": card.title,
         "writes": card.writes,
         "proposal": card.finding.proposal,
-        "evidence": [{"fields": [], **reason} for reason in card.finding.evidence],
+        "evidence": [{"fields": [], "records": [], **reason} for reason in card.finding.evidence],
         "records": card.records,
         "history": card.history,
+        "merge": card.merge,
     }

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from crmquality.api.base import LARGEST_ID, Form, IdField, person
 from crmquality.api.serializers import ChangeSerializer, RecordSerializer
 from crmquality.models import ChangeSet
+from review.api.serializers_merging import MergeChoices, MergeSerializer
 from review.models import Comment, Decision, ReviewItem, SavedView
 from review.selectors.decided import shown_decision
 from review.services.filtering import Sort
@@ -43,6 +44,7 @@ class EvidenceSerializer(Form):
     weight = serializers.FloatField()
     detail = serializers.CharField()
     fields = serializers.ListField(child=serializers.CharField())  # type: ignore[assignment] # the record's fields
+    records = serializers.ListField(child=serializers.IntegerField())
 
 
 class CardSerializer(Form):
@@ -55,6 +57,7 @@ class CardSerializer(Form):
     evidence = EvidenceSerializer(many=True)
     records = RecordSerializer(many=True)
     history = ChangeSerializer(many=True)
+    merge = MergeSerializer(allow_null=True)
 
 
 class SkipReason(Form):
@@ -201,16 +204,14 @@ class DecisionSerializer(serializers.ModelSerializer[Decision]):
         return super().to_representation(shown_decision(instance))
 
 
-class NewDecision(Form):
-    """A verdict on an item. changes, survivor and members say what to write instead, for the verdict "edit"."""
+class NewDecision(MergeChoices):
+    """A verdict on an item. changes says what to write instead, for the verdict "edit"; all else is about merges.
+
+    A merge is done by the rules in force; changes and picks are the values chosen over theirs.
+    """
 
     item = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
     verdict = serializers.ChoiceField(choices=Decision.Verdict.choices)
-    changes = serializers.DictField(
-        child=serializers.CharField(allow_null=True, allow_blank=True, trim_whitespace=False), required=False
-    )
-    survivor = IdField()
-    members = serializers.ListField(child=IdField(), required=False, max_length=1_000)
     reason = serializers.CharField(default="", allow_blank=True, max_length=2_000)
     seconds = serializers.FloatField(required=False, min_value=0, max_value=86_400)
 
@@ -277,12 +278,13 @@ class ChangeSetSerializer(serializers.ModelSerializer[ChangeSet]):
 
     class Meta:
         model = ChangeSet
-        fields = ["id", "action", "source", "cause", "by", "at", "undoes", "undone_by", "changes"]
+        fields = ["id", "action", "source", "cause", "by", "at", "run", "undoes", "undone_by", "changes"]
 
 
 class ChangeSetQuery(Form):
-    """Which change sets to list. automatic: those that no person made."""
+    """Which change sets to list. automatic: only those that no person decided, by policy or by an import."""
 
     source = IdField()
     record = IdField()
+    run = IdField()
     automatic = serializers.BooleanField(required=False)

@@ -10,6 +10,8 @@ from review.api.many import AcceptanceRuleEndpoint, BatchEndpoint, LotEndpoint
 from review.api.own import OwnEndpoint, QuestionEndpoint
 from review.api.people import PersonEndpoint
 from review.api.policies import GateEndpoint, PolicyEndpoint
+from review.api.survivorship import SurvivorshipEndpoint
+from review.api.undoings import UndoingEndpoint, UndoPeriodEndpoint
 
 router = SimpleRouter(use_regex_path=False)
 router.register("items", ItemEndpoint, "api-item")
@@ -26,5 +28,8 @@ router.register("people", PersonEndpoint, "api-person")
 router.register("batches", BatchEndpoint, "api-batch")
 router.register("lots", LotEndpoint, "api-lot")
 router.register("acceptance-rules", AcceptanceRuleEndpoint, "api-acceptance-rule")
+router.register("survivorship", SurvivorshipEndpoint, "api-survivorship")
+router.register("undoings", UndoingEndpoint, "api-undoing")
+router.register("undo-periods", UndoPeriodEndpoint, "api-undo-period")
 
 urlpatterns = router.urls

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.utils import timezone
+
 from crmquality.models import Change, Finding, Record
 from crmquality.services import masking
 from crmquality.services.disclosing import policy_in_force
-from crmquality.services.merging import children
-from detectors.roles import Role
+from detectors.duplicates.findings import GOLDEN, WEAKEST
 from review.charts import Waterfall, shortened, waterfall
 from review.differences import Piece, pieces
 from review.models import Question, ReviewItem
 from review.selectors import as_seen
+from review.selectors.merge_cards import MergeView, merge_view
+from review.selectors.naming import shown, title
 from review.services import asking
+from review.services.queue import visible_items
 
-NAMING = (Role.NAME, Role.GIVEN_NAME, Role.FAMILY_NAME, Role.COMPANY, Role.EMAIL)
+UNWEIGHED = (GOLDEN, WEAKEST)
+"""Evidence that the card shows beside the fields, not among the reasons."""
 
 
 @dataclass(frozen=True)
@@ -33,29 +38,11 @@ class FieldRow:
 
 
 @dataclass(frozen=True)
-class MergeRow:
-    """One field across the records of a merge; `after` is what the golden record will hold."""
+class Other:
+    """Another open claim about one of the records. who: on whose desk it lies, "" if on none."""
 
-    name: str
-    values: list[str | None]
-    after: str | None
-    differs: bool
-    role: str = ""
-
-    @property
-    def moves(self) -> bool:
-        """Whether the surviving record's own value changes."""
-        return (self.values[0] or "") != (self.after or "")
-
-
-@dataclass(frozen=True)
-class Member:
-    """A record of a merge."""
-
-    record: Record
-    title: str
-    is_survivor: bool
-    children: int
+    item: ReviewItem
+    who: str
 
 
 @dataclass(frozen=True)
@@ -74,11 +61,10 @@ class Card:
     smaller: list[tuple[str, float, str]] = field(default_factory=list)
     changed: list[FieldRow] = field(default_factory=list)
     same: list[FieldRow] = field(default_factory=list)
-    members: list[Member] = field(default_factory=list)
-    differing: list[MergeRow] = field(default_factory=list)
-    equal: list[MergeRow] = field(default_factory=list)
+    merge: MergeView | None = None
     writes: list[str] = field(default_factory=list)
     history: list[Change] = field(default_factory=list)
+    others: list[Other] = field(default_factory=list)
     masked: list[str] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     reason_required: bool = False
@@ -98,9 +84,11 @@ def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
     as_seen.restore_records(item, found)
     mask = masking.current()
     hidden = sorted({name for record in found.values() for name in mask.hides(record)})
+    merge = merge_view(finding, found) if finding.action == "merge" else None  # masks by itself: it weighs the values
     finding, found = mask.claim(finding, found)
     records = [found[subject] for subject in finding.subjects if subject in found]
-    reasons, rest = shortened([(one["feature"], one["weight"], one["detail"]) for one in finding.evidence])
+    weighed = [one for one in finding.evidence if one["feature"] not in UNWEIGHED]
+    reasons, rest = shortened([(one["feature"], one["weight"], one["detail"]) for one in weighed])
     common = {
         "item": item,
         "records": records,
@@ -116,22 +104,32 @@ def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
         "masked": hidden,
         "questions": asking.about(records),
         "reason_required": bool(hidden) and policy_in_force(item.source).reason_required,
+        "others": _others(item),
     }
     match finding.action:
         case "merge":
-            return _merge_card(finding, records, common)
+            return _merge_card(records, merge, common)
         case "set":
             return _set_card(finding, records[0], common)
     return _flag_card(finding, records[0], common)
 
 
-def title(record: Record) -> str:
-    """What a person calls the record: its name, company or e-mail, else its id."""
-    record = masking.current().record(record)
-    names = [value for role in NAMING[:3] if (value := record.value(role))]
-    if names:
-        return " ".join(names)
-    return next((value for role in NAMING[3:] if (value := record.value(role))), None) or record.external_id
+def _others(item: ReviewItem) -> list[Other]:
+    """Other open claims about the same records that whoever looks may see."""
+    viewer = masking.current().user
+    if viewer is None or item.known_answer is not None:
+        return []
+    rows = visible_items(viewer).open().filter(finding__subjects__overlap=item.finding.subjects).exclude(pk=item.pk)
+    now = timezone.now()
+    return [
+        Other(
+            one,
+            one.leased_by.get_full_name() or one.leased_by.username
+            if one.leased_by and one.leased_by != viewer and one.lease_until and one.lease_until > now
+            else "",
+        )
+        for one in rows.select_related("leased_by").order_by("-rank", "id")[:5]
+    ]
 
 
 def _set_card(finding: Finding, record: Record, common: Mapping[str, object]) -> Card:
@@ -145,7 +143,7 @@ def _set_card(finding: Finding, record: Record, common: Mapping[str, object]) ->
         question=f"{verb} {names}?",
         changed=changed,
         same=[row for row in rows if row.name not in changes],
-        writes=[f"{row.name}: {_shown(row.before)} becomes {_shown(row.after)}" for row in changed],
+        writes=[f"{row.name}: {shown(row.before)} becomes {shown(row.after)}" for row in changed],
     )
 
 
@@ -164,38 +162,13 @@ def _flag_card(finding: Finding, record: Record, common: Mapping[str, object]) -
     )
 
 
-def _merge_card(finding: Finding, records: Sequence[Record], common: Mapping[str, object]) -> Card:
-    survivor, changes = finding.proposal["survivor"], finding.proposal["changes"]
-    golden = next(record for record in records if record.pk == survivor)
-    ordered = [golden, *(record for record in records if record.pk != survivor)]
-    source = golden.source
-    rows = [
-        MergeRow(
-            name,
-            values := [record.fields.get(name) for record in ordered],
-            changes.get(name, golden.fields.get(name)),
-            len({value or "" for value in values}) > 1,
-            source.roles.get(name, ""),
-        )
-        for name in source.columns
-    ]
-    members = [Member(record, title(record), record.pk == survivor, children(record).count()) for record in ordered]
-    moved = sum(member.children for member in members if not member.is_survivor)
-    writes = [f"{member.record.external_id} will point at {golden.external_id}" for member in members[1:]]
-    writes += [
-        f"{name} of {golden.external_id}: {_shown(golden.fields.get(name))} becomes {_shown(value)}"
-        for name, value in changes.items()
-    ]
-    if moved:
-        writes.append(f"{moved} related record{'s' if moved > 1 else ''} will move to {golden.external_id}")
-    things = "companies" if source.kind == "accounts" else "records"
+def _merge_card(records: Sequence[Record], merge: MergeView | None, common: Mapping[str, object]) -> Card:
+    things = "companies" if records[0].source.kind == "accounts" else "records"
     return Card(
         **common,  # type: ignore[arg-type]
-        question=f"Are these {len(ordered)} {things} the same?",
-        members=members,
-        differing=[row for row in rows if row.differs],
-        equal=[row for row in rows if not row.differs],
-        writes=writes,
+        question=f"Are these {len(records)} {things} the same?",
+        merge=merge,
+        writes=merge.writes if merge else [],
     )
 
 
@@ -203,10 +176,6 @@ def _field_row(record: Record, name: str, after: str | None) -> FieldRow:
     before = record.fields.get(name)
     old, new = pieces(before, after)
     return FieldRow(name, before, after, old, new, record.source.roles.get(name, ""))
-
-
-def _shown(value: str | None) -> str:
-    return f"“{value}”" if value else "(blank)"
 
 
 def _join(names: Sequence[str]) -> str:

@@ -27,15 +27,12 @@ class NotWhatWasSeen(Conflict):
 def plan(finding: models.Finding, records: Mapping[int, Record], edited: Mapping[str, Any] | None = None) -> Plan:
     """The merge that a finding claims, as it would be done now.
 
-    edited: {"changes": {field: value}, "survivor": id, "members": [id, ...]}, each in place of what is proposed.
+    edited: {"changes": {field: value}, "picks": {field: id of the record whose value it takes}, "survivor": id,
+        "members": [id, ...]}, each in place of what is proposed.
     Raises Refused if that does not fit the claim.
     """
     edited = edited or {}
-    chosen = edited.get("changes") or {}
-    if not isinstance(chosen, dict) or not all(
-        isinstance(name, str) and (value is None or isinstance(value, str)) for name, value in chosen.items()
-    ):
-        raise Refused("An edit needs changes: an object of field names and texts.")
+    chosen = values_chosen(records, edited)
     ordered = [records[one] for one in finding.subjects]
     survivor = edited.get("survivor")
     members = edited.get("members")
@@ -44,6 +41,18 @@ def plan(finding: models.Finding, records: Mapping[int, Record], edited: Mapping
     return survivorship.plan_merge(
         ordered, proposal=finding.proposal, run=finding.last_run, survivor=survivor, members=members, chosen=chosen
     )
+
+
+def values_chosen(records: Mapping[int, Record], edited: Mapping[str, Any]) -> dict[str, str | None]:
+    """Field -> the value a person wrote, or took from one of the records. Raises Refused for anything else."""
+    written, picks = edited.get("changes") or {}, edited.get("picks") or {}
+    if not isinstance(written, dict) or not all(
+        isinstance(name, str) and (value is None or isinstance(value, str)) for name, value in written.items()
+    ):
+        raise Refused("An edit needs changes: an object of field names and texts.")
+    if not isinstance(picks, dict) or not all(record in records for record in picks.values()):
+        raise Refused("A value can be taken from the records of the claim only.")
+    return {name: records[record].fields.get(name) for name, record in picks.items()} | dict(written)
 
 
 def apply(
@@ -61,7 +70,8 @@ def apply(
     if done.unanswered:
         raise Unanswered(f"Choose first: {', '.join(done.unanswered)}. The records disagree, and no rule settles it.")
     if done.blocking and not edited.get("allow_collisions"):
-        raise Collides("; ".join(str(one) for one in done.blocking) + ". Confirm it, or choose another value.")
+        columns = ", ".join(dict.fromkeys(one.column for one in done.blocking))
+        raise Collides(f"{columns}: another record holds the same value. Confirm that, or choose another one.")
     reasons = {row.name: f"{row.rule}: {row.reason}".strip(": ") for row in done.rows if row.moves}
     change_set = merging.merge(
         survivor=done.survivor.pk,
@@ -72,7 +82,7 @@ def apply(
         reasons=reasons,
         run=item.finding.last_run,
     )
-    said = done.proposal | {"chosen": dict(edited.get("changes") or {})}
+    said = done.proposal | {"chosen": values_chosen(records, edited)}
     if edited.get("split"):
         said[SPLIT] = _put_forward(item, done.left_out, by).pk
     return change_set, said

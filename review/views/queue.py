@@ -6,15 +6,14 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from crmquality.models import Change, Record
-from crmquality.services import access, masking
+from crmquality.services import access
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from review.models import Decision, DecisionBatch, ReviewItem
@@ -27,6 +26,7 @@ from review.services import queue as queueing
 from review.services.filtering import visible_items
 from review.views.common import EVERYONE, for_roles, number
 from review.views.filters import asked_filters, frame
+from review.views.merges import merge_choices
 
 DECIDERS = (UserRole.STEWARD, UserRole.SALES)
 UNDO_BY_KEY = 20
@@ -83,7 +83,7 @@ def decide(request: HttpRequest, item_id: int) -> HttpResponse:
             item=item,
             verdict=Decision.Verdict(verdict),
             user=request.user,
-            edited=_edited(request, item) if verdict == Decision.Verdict.EDIT else None,
+            edited=_edited(request, item, verdict),
             seconds=_seconds(request.POST.get("seconds")),
             reason=request.POST.get("reason", "")[:2000],
             idempotency_key=request.POST.get("key", "")[:80],
@@ -166,24 +166,6 @@ def decisions(request: HttpRequest) -> HttpResponse:
     found = [shown_decision(row) for row in rows[:50]]
     context = {"decisions": found, "sees_all": access.sees_everything(request.user)}
     return render(request, "queue/decisions.html", context)
-
-
-@for_roles(*DECIDERS)
-@require_POST
-def undo(request: HttpRequest, decision_id: int) -> HttpResponse:
-    """Take a decision back: a sales person their own, a steward anyone's."""
-    rows = Decision.objects.all()
-    if not access.has_role(request.user, UserRole.STEWARD):
-        rows = rows.filter(by=request.user.pk)
-    decision = get_object_or_404(rows, pk=decision_id)
-    try:
-        undone = deciding.undo_decision(decision=decision, user=request.user)
-        mask = masking.current()
-        kept = [f"{change.field}: {mask.kept(change, value)}" for change, value in (undone.kept if undone else [])]
-        messages.success(request, "Undone." + (f" Edited since, left as it is: {'; '.join(kept)}." if kept else ""))
-    except Refused as refusal:
-        messages.error(request, str(refusal))
-    return redirect("decisions")
 
 
 def _gentle_alert(request: HttpRequest) -> str:
@@ -287,20 +269,11 @@ def _today() -> str:
     return timezone.localdate().isoformat()
 
 
-def _edited(request: HttpRequest, item: ReviewItem) -> dict[str, Any]:
-    """The person's values: fields named "field:NAME", and for a merge the survivor and the ticked members."""
-    changes = {
-        name.removeprefix("field:"): value.strip() or None
-        for name, value in request.POST.items()
-        if name.startswith("field:") and isinstance(value, str)
-    }
-    edited: dict[str, Any] = {"changes": changes}
-    if item.action == "merge":
-        survivor = number(request.POST.get("survivor"))
-        if survivor:
-            ticked = [number(one) for one in request.POST.getlist("member")]
-            edited |= {"survivor": survivor, "members": [one for one in ticked if one and one != survivor]}
-    return edited
+def _edited(request: HttpRequest, item: ReviewItem, verdict: str) -> dict[str, Any] | None:
+    """What the person put in place of the proposal, or confirmed with it; see `merges.apply` for a merge."""
+    if item.action == "merge" and verdict in (Decision.Verdict.ACCEPT, Decision.Verdict.EDIT):
+        return merge_choices(request.POST)
+    return {"changes": merge_choices(request.POST)["changes"]} if verdict == Decision.Verdict.EDIT else None
 
 
 def _seconds(text: str | None) -> float | None:

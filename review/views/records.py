@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.shortcuts import get_object_or_404, render
 
-from crmquality.models import Change, ChangeSet, Record, Source
-from crmquality.services import access, masking, measuring, undoing
+from crmquality.models import Change, Record, Source
+from crmquality.services import access, masking, measuring
 from crmquality.services.access import UserRole
 from crmquality.services.disclosing import policy_in_force
-from crmquality.services.errors import Refused
 from crmquality.services.merging import children
-from review.selectors.cards import title
+from review.selectors.naming import title
 from review.services.queue import visible_items
-from review.views.common import EVERYONE, STAFF, for_roles, number
+from review.views.common import EVERYONE, for_roles, number
 
 PAGE = 50
 
@@ -65,32 +62,3 @@ def detail(request: HttpRequest, record_id: int) -> HttpResponse:
         "children": access.visible_records(request.user, children(record))[:50],
     }
     return render(request, "records/detail.html", context)
-
-
-@for_roles(*STAFF)
-def changes(request: HttpRequest) -> HttpResponse:
-    """Every change set, the latest first; ?automatic=1 shows those that no person made."""
-    rows = ChangeSet.objects.select_related("source", "by").prefetch_related("changes__record__source")
-    automatic = request.GET.get("automatic") == "1"
-    if automatic:
-        rows = rows.filter(by__isnull=True)
-    before = number(request.GET.get("before"))
-    if before:
-        rows = rows.filter(pk__lt=before)
-    mask = masking.current()
-    shown = [(row, mask.changes(row.changes.all())) for row in rows[:PAGE]]
-    return render(request, "records/changes.html", {"change_sets": shown, "automatic": automatic})
-
-
-@for_roles(UserRole.STEWARD)
-@require_POST
-def undo_change_set(request: HttpRequest, change_set_id: int) -> HttpResponse:
-    """Undo a change set; one that a decision made is undone with its decision."""
-    change_set = get_object_or_404(ChangeSet, pk=change_set_id)
-    try:
-        undone = undoing.undo_with_cause(change_set=change_set, by=request.user)
-        kept = len(undone.kept) if undone else 0
-        messages.success(request, "Undone." + (f" {kept} values were edited since and stay." if kept else ""))
-    except Refused as refusal:
-        messages.error(request, str(refusal))
-    return redirect("changes")

@@ -27,7 +27,7 @@ from crmquality.services.mapping_columns import confirm_roles
 from detectors import registry
 from detectors.roles import Role
 from review.selectors import figures, overview
-from review.selectors.cards import title
+from review.selectors.naming import title
 from review.views.common import STAFF, for_roles, number
 
 PENDING = "pending_upload"
