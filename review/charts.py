@@ -68,7 +68,7 @@ def shortened(
 
 
 def waterfall(
-    reasons: Sequence[tuple[str, float, str]], *, width: int = 330, labels: int = 116, row: int = 18
+    reasons: Sequence[tuple[str, float, str]], *, width: int = 330, labels: int = 122, row: int = 18
 ) -> Waterfall:
     """Bars of (label, weight, detail), in the order given, and of their sum."""
     sums = [0.0]

@@ -17,6 +17,11 @@ class Piece:
     kind: str
     text: str
 
+    @property
+    def shown(self) -> str:
+        """The text; blanks as a sign of their own, since a line through a blank reads as a dash."""
+        return "␣" * len(self.text) if self.kind != "same" and self.text.isspace() else self.text
+
 
 def pieces(before: str | None, after: str | None) -> tuple[list[Piece], list[Piece]]:
     """Both texts in stretches: the first holds "same" and "gone", the second "same" and "new"."""

@@ -115,7 +115,12 @@ def most_frequent(candidates: Sequence[Candidate], master: RecordId) -> Choice:
         candidates, key=lambda one: (votes[one.value.casefold()], len(one.value), one.record == master, -one.record)
     )
     count = votes[best.value.casefold()]
-    reason = f"held by {count} of {len(candidates)}" if len(votes) > 1 else "all agree"
+    tied = sum(vote == count for vote in votes.values()) > 1
+    reason = f"held by {count} of {len(candidates)}{', and the longest of those' if tied else ''}"
+    if len(votes) == 1:
+        reason = "all agree"
+    elif count == 1:
+        reason = "no majority, the longest"
     return Choice(best.value, Rule.MOST_FREQUENT, reason, best.record)
 
 

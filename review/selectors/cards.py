@@ -39,9 +39,10 @@ class FieldRow:
 
 @dataclass(frozen=True)
 class Other:
-    """Another open claim about one of the records. who: on whose desk it lies, "" if on none."""
+    """Another open claim about one of the records. about: what it would change. who: on whose desk it lies, or ""."""
 
     item: ReviewItem
+    about: str
     who: str
 
 
@@ -124,11 +125,12 @@ def _others(item: ReviewItem) -> list[Other]:
     return [
         Other(
             one,
+            ", ".join(one.finding.proposal.get("changes", {})) if one.action == "set" else "",
             one.leased_by.get_full_name() or one.leased_by.username
             if one.leased_by and one.leased_by != viewer and one.lease_until and one.lease_until > now
             else "",
         )
-        for one in rows.select_related("leased_by").order_by("-rank", "id")[:5]
+        for one in rows.select_related("leased_by", "finding").order_by("-rank", "id")[:5]
     ]
 
 

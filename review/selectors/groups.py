@@ -13,7 +13,7 @@ from review.differences import Piece, pieces
 from review.models import BatchMember, Decision, DecisionBatch, LotItem, ReviewItem
 from review.models.items import ReviewItemQuerySet
 from review.patterns import describe, rewriting_of
-from review.selectors.cards import title
+from review.selectors.naming import title
 from review.services import batching
 
 SHOWN = 500

@@ -1,7 +1,7 @@
 // The merge on a card: digits choose the value of the row at hand, or tick records on and off. What is chosen is planned
 // anew by the server beside the page, so that collisions are seen before anything is written; no key waits for that.
-import { actionOf, keysOn, typing } from "./keys.js";
-
+const keysOn = () => localStorage.getItem("single-keys") !== "off";
+const typing = (target) => target.closest?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
 const merge = () => document.querySelector("[data-merge]");
 const rows = (at) => [...at.querySelectorAll("[data-row]")];
 const status = (text) => { const line = document.getElementById("status"); if (line) line.textContent = text; };
@@ -62,9 +62,10 @@ function chosen(row, text) {
   row.dataset.chosen = "1";
   golden.querySelector(".ask")?.remove();
   const [value, why] = [golden.querySelector(".value") ?? document.createElement("span"), golden.querySelector(".quiet")];
-  value.className = "value";
+  value.className = row.querySelector("input[type=radio]:checked") ? "value sr" : "value";
   value.textContent = text || "blank";
   if (!value.isConnected) golden.prepend(value);
+  golden.querySelector(".tag")?.remove();
   if (why) why.textContent = " your choice";
   status(`${row.dataset.row}: ${text || "blank"}`);
   const waiting = at.querySelector("[data-ask]:not([data-chosen])");
@@ -110,8 +111,8 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { own.hidden = true; document.getElementById("desk")?.focus(); }
     return;
   }
-  if (!merge() || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (document.querySelector("dialog[open]") || typing(event.target) || !keysOn() || actionOf(event.key)) return;
+  if (!merge() || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (document.querySelector("dialog[open]") || typing(event.target) || !keysOn()) return; // a key of the desk comes first
   if (event.key.startsWith("Arrow") && event.target.matches("input")) return; // radios have arrows of their own
   if (/^[1-9]$/.test(event.key)) digit(event.key);
   else if (Object.hasOwn(keys, event.key)) keys[event.key]();
