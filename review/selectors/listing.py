@@ -17,7 +17,7 @@ from crmquality.services import masking
 from crmquality.services.access import UserRole
 from review.models import Comment, ReviewItem
 from review.models.items import ReviewItemQuerySet
-from review.selectors.cards import title
+from review.selectors.naming import title
 from review.services.filtering import Filters, Sort, visible_items
 
 PAGE = 50

@@ -169,7 +169,14 @@ function finish(url, settle, values) {
   send();
 }
 
-const decide = (verdict, more = []) => shown && finish(shown.dataset.decide, "verdict", [["verdict", verdict], ...more]);
+// Whoever knows the card better (merge.js) may hold a verdict back, change it, or add to it.
+const asked = (name, detail) => shown.dispatchEvent(new CustomEvent(`desk:${name}`, { bubbles: true, cancelable: true, detail }));
+
+function decide(verdict, more = []) {
+  const detail = { verdict, values: [] };
+  if (!shown || !asked("verdict", detail)) return;
+  finish(shown.dataset.decide, "verdict", [["verdict", detail.verdict], ...more, ...detail.values]);
+}
 
 function undo() {
   const latest = past.pop();
@@ -189,7 +196,7 @@ function undo() {
 }
 
 const opened = () => place.querySelector("form.editor:not([hidden])");
-const editing = () => Boolean(opened());
+const editing = () => Boolean(opened()) || Boolean(shown?.querySelector("[data-chosen], [data-regrouped]")); // a merge in the making
 function close(card) { for (const form of card.querySelectorAll("form.editor")) form.hidden = true; }
 
 function openForm(name) {
@@ -208,7 +215,7 @@ const actions = {
   expected: () => decide("expected"),
   skip: () => shown && finish(shown.dataset.skip, "skip", []),
   undo,
-  edit: () => openForm("#editor"),
+  edit: () => shown && asked("edit") && openForm("#editor"),
   why: () => openForm("#skip-reason"),
   fold: () => { const more = shown?.querySelector("#same"); if (more) more.open = !more.open; },
   comment: () => {

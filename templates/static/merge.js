@@ -1,7 +1,7 @@
 // The merge on a card: digits choose the value of the row at hand, or tick records on and off. What is chosen is planned
 // anew by the server beside the page, so that collisions are seen before anything is written; no key waits for that.
-const keysOn = () => localStorage.getItem("single-keys") !== "off";
-const typing = (target) => target.closest?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
+import { actionOf, keysOn, typing } from "./keys.js";
+
 const merge = () => document.querySelector("[data-merge]");
 const rows = (at) => [...at.querySelectorAll("[data-row]")];
 const status = (text) => { const line = document.getElementById("status"); if (line) line.textContent = text; };
@@ -77,6 +77,11 @@ function regrouped(at) {
   const stays = at.querySelector("[name=survivor]:checked");
   const ticked = [...at.querySelectorAll("[name=member]")].filter((one) => one.type === "hidden" || one.checked);
   if (!ticked.some((one) => one.value === stays?.value)) at.querySelector(`[name=survivor][value="${ticked[0].value}"]`).checked = true;
+  const split = at.querySelector(".split");
+  if (split) {
+    split.hidden = at.querySelectorAll("[name=member]:not(:checked)").length < 2;
+    if (split.hidden) split.querySelector("input").checked = false;
+  }
   at.dataset.regrouped = "1";
   plan(at);
 }
@@ -99,8 +104,8 @@ const keys = {
   ArrowDown: () => step(1),
   ArrowUp: () => step(-1),
   m: () => { stand(merge().querySelector(".members"), "tick"); status("Digits tick records on and off."); },
-  s: () => { stand(merge().querySelector(".members"), "stays"); status("A digit says which record stays."); },
-  "/": () => merge().querySelector("[name=split]")?.click(),
+  t: () => { stand(merge().querySelector(".members"), "stays"); status("A digit says which record stays."); },
+  "/": () => merge().querySelector(".split:not([hidden]) input")?.click(),
   w: () => { const exact = merge().querySelector("#exact"); exact.open = !exact.open; },
 };
 
@@ -112,7 +117,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (!merge() || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (document.querySelector("dialog[open]") || typing(event.target) || !keysOn()) return; // a key of the desk comes first
+  if (document.querySelector("dialog[open]") || typing(event.target) || !keysOn() || actionOf(event.key)) return; // a key of the desk comes first
   if (event.key.startsWith("Arrow") && event.target.matches("input")) return; // radios have arrows of their own
   if (/^[1-9]$/.test(event.key)) digit(event.key);
   else if (Object.hasOwn(keys, event.key)) keys[event.key]();
@@ -138,6 +143,8 @@ document.addEventListener("change", (event) => {
   if (["member", "survivor", "split"].includes(event.target.name)) regrouped(at);
   else if (event.target.type === "radio") chosen(event.target.closest("[data-row]"), textOf(event.target));
 });
+
+document.addEventListener("submit", (event) => { if ("merge" in event.target.dataset) event.preventDefault(); });
 
 // The desk asks before a verdict goes out: what is still to be chosen holds it back, what was chosen goes with it.
 document.addEventListener("desk:verdict", (event) => {
