@@ -18,7 +18,7 @@ from crmquality.services import access, disclosing, masking
 from detectors.contract import Batch
 from detectors.roles import Role
 from review.models import Question, ReviewItem
-from review.selectors.cards import title
+from review.selectors.naming import title
 from review.services import asking, fixing
 from review.services.queue import visible_items
 

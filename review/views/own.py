@@ -18,7 +18,7 @@ from crmquality.services.errors import Refused
 from crmquality.services.undoing import undo_with_cause
 from review.models import Decision
 from review.selectors import own
-from review.selectors.cards import title
+from review.selectors.naming import title
 from review.services import asking, deciding, fixing
 from review.services.queue import visible_items
 from review.views.common import for_roles, number

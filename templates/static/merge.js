@@ -30,7 +30,7 @@ function step(by) {
 function choices(at) {
   const values = [];
   for (const row of at.querySelectorAll("tr[data-chosen]")) {
-    const own = row.querySelector(".own"), picked = row.querySelector("input[type=radio]:checked");
+    const own = row.querySelector(".typed"), picked = row.querySelector("input[type=radio]:checked");
     values.push(picked ? [`pick:${row.dataset.row}`, picked.value] : [`field:${row.dataset.row}`, own.value]);
   }
   if (at.dataset.regrouped) {
@@ -48,7 +48,7 @@ async function plan(at) {
   const response = await fetch(`${at.dataset.merge}?${new URLSearchParams(choices(at))}`, { headers: { "HX-Request": "true" } }).catch(() => null);
   if (!response?.ok || turn !== asked || !at.isConnected) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-merge]");
-  if (!fresh || turn !== asked || !at.isConnected || at.querySelector(".own:not([hidden])")) return;
+  if (!fresh || turn !== asked || !at.isConnected || at.querySelector(".typed:not([hidden])")) return;
   if (at.dataset.regrouped) fresh.dataset.regrouped = "1";
   for (const id of ["same", "exact"]) { const old = at.querySelector(`#${id}`), now = fresh.querySelector(`#${id}`); if (old && now) now.open = old.open; }
   const held = at.contains(document.activeElement) && document.activeElement !== document.body;
@@ -60,7 +60,7 @@ async function plan(at) {
 function chosen(row, text) {
   const at = row.closest("[data-merge]"), golden = row.querySelector(".golden");
   row.dataset.chosen = "1";
-  golden.querySelector(".ask")?.remove();
+  golden.querySelector(".choose")?.remove();
   const [value, why] = [golden.querySelector(".value") ?? document.createElement("span"), golden.querySelector(".quiet")];
   value.className = row.querySelector("input[type=radio]:checked") ? "value sr" : "value";
   value.textContent = text || "blank";
@@ -110,7 +110,7 @@ const keys = {
 };
 
 document.addEventListener("keydown", (event) => {
-  const own = event.target.closest?.(".own");
+  const own = event.target.closest?.(".typed");
   if (own) {
     if (event.key === "Enter") { event.preventDefault(); keepOwn(own); }
     if (event.key === "Escape") { own.hidden = true; document.getElementById("desk")?.focus(); }
@@ -176,7 +176,7 @@ document.addEventListener("desk:edit", (event) => {
   if (!row) return;
   event.preventDefault();
   stand(row);
-  const own = row.querySelector(".own");
+  const own = row.querySelector(".typed");
   own.hidden = false;
   own.focus();
   own.select();
