@@ -105,7 +105,8 @@ def fill(size: Size, people: list[int]) -> None:
     """Write it all. people: ids of those who decided what is decided."""
     from django.db import connection, transaction
 
-    from crmquality.models import Source
+    from crmquality.models import Finding, Source
+    from review.services import describing
 
     def source(name: str, kind: str, roles: dict[str, str]) -> int:
         return int(
@@ -135,6 +136,8 @@ def fill(size: Size, people: list[int]) -> None:
         cursor.execute(_items())
         cursor.execute(_DECISIONS, {"people": people})
         cursor.execute(_MEASURED)
+        for pair in Finding.objects.values_list("source", "detector").distinct():
+            describing.describe(source=Source.objects.get(pk=pair[0]), detector=pair[1])
     tidy()
 
 

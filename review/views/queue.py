@@ -205,7 +205,8 @@ def _answer(
     budget = desks.budget_of(request.user)
     over = request.session.get(OVER_BUDGET) == _today()
     held = [one for one in _held(request) if first is None or one != first.pk]
-    want = min(max(number(request.POST.get("want")) or queueing.DESK, 1), queueing.DEEPEST) - (first is not None)
+    asked = number(request.POST.get("want"))
+    want = min(queueing.DESK if asked is None else asked, queueing.DEEPEST) - (first is not None)
     if budget and not over:
         want = min(want, budget.left)
     avoid = {one for one in (about, first.pk if first else None) if one}

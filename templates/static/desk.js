@@ -297,7 +297,11 @@ setInterval(async () => {
 
 // The tab is closed: what waits is sent, what lies on the desk is given back.
 addEventListener("pagehide", () => {
-  for (const job of jobs) if (!job.underWay) navigator.sendBeacon(job.url, withToken(body(job)));
+  for (const job of jobs) {
+    const values = body(job);
+    values.set("want", 0); // nobody is there to take more
+    if (!job.underWay) navigator.sendBeacon(job.url, withToken(values));
+  }
   const held = (shown ? [shown, ...stock] : stock).map(idOf).join(" ");
   if (held) navigator.sendBeacon(desk.dataset.release, withToken(new URLSearchParams({ held })));
 });
