@@ -1,4 +1,4 @@
-"""Stewards at one queue at the same time: nothing is assigned twice, applied twice or lost. Times are for benchmarks."""
+"""Stewards at one queue at once: nothing is assigned twice, applied twice or lost. Times are for benchmarks."""
 
 import threading
 
