@@ -136,8 +136,9 @@ def fill(size: Size, people: list[int]) -> None:
         cursor.execute(_items())
         cursor.execute(_DECISIONS, {"people": people})
         cursor.execute(_MEASURED)
-        for pair in Finding.objects.values_list("source", "detector").distinct():
-            describing.describe(source=Source.objects.get(pk=pair[0]), detector=pair[1])
+    tidy()
+    for found, detector in Finding.objects.values_list("source", "detector").distinct():
+        describing.describe(source=Source.objects.get(pk=found), detector=detector)
     tidy()
 
 

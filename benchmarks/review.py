@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--pace", type=float, default=0.7, help="mean seconds that a steward looks at a card")
+    parser.add_argument("--all-open", action="store_true", help="also the list with every item open (takes minutes)")
     parser.add_argument("--home", type=Path, help="keep the data here, and use what is here already")
 
 
@@ -56,13 +57,13 @@ def _run(home: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
         for pace in (options.pace, 0.0):
             for one in stewards:
                 one.answers.clear()
-            before = _cpu(process.pid)
+            before = cpu(process.pid)
             took = work_together(stewards, seconds=options.seconds, pace=pace)
-            spent = _spent(before, _cpu(process.pid))
+            spent = spent_between(before, cpu(process.pid))
             what = f"decide + next card, {len(stewards)} stewards, "
             what += f"{pace:g} s a card" if pace else "as fast as it answers"
             times = [said.seconds for one in stewards for said in one.answers]
-            rows.append(_row(what, times, took, spent))
+            rows.append(times_row(what, times, took, spent))
         for one in stewards:
             one.leave()
         rows += _checked(stewards, since)
@@ -128,25 +129,38 @@ def _checked(stewards: list[Steward], since: Any) -> list[dict[str, Any]]:
 
 def _lists(steward: Steward, pid: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     steward.sign_in()
-    open_all()
+    rows = _timed(steward, pid, f"{options.items:,} items, {options.open:,} open")
+    if options.all_open:
+        open_all()
+        rows += _timed(steward, pid, f"{options.items:,} items, all open")
+    return rows
+
+
+def _timed(steward: Steward, pid: int, what: str) -> list[dict[str, Any]]:
     rows = []
     for name, path in LISTS.items():
-        before, started, times = _cpu(pid), time.monotonic(), []
+        before, started, times = cpu(pid), time.monotonic(), []
         for _ in range(60):
             begun = time.perf_counter()
             status, _ = steward._ask("GET", path)
             times.append(time.perf_counter() - begun)
             if status != 200:
                 raise RuntimeError(f"{path}: {status}")
-        spent = _spent(before, _cpu(pid))
-        rows.append(_row(f"{name}, {options.items:,} open items", times, time.monotonic() - started, spent))
+        spent = spent_between(before, cpu(pid))
+        rows.append(times_row(f"{name}, {what}", times, time.monotonic() - started, spent))
     return rows
 
 
-LISTS = {"first page of the list": "/queue/list/"}
+LISTS = {
+    "first page of the list": "/queue/list/",
+    "the same, most impact first": "/queue/list/?sort=impact",
+    "the same, one detector": "/queue/list/?detector=anomalies",
+    "the same, one segment": "/queue/list/?segment=Country%3DDE",
+}
 
 
-def _row(what: str, times: list[float], took: float, spent: dict[str, float]) -> dict[str, Any]:
+def times_row(what: str, times: list[float], took: float, spent: dict[str, float]) -> dict[str, Any]:
+    """One row of the table. times: seconds each; took: seconds in all; spent: CPU seconds, see `spent_between`."""
     cut = statistics.quantiles(times, n=1000, method="inclusive")
     count = len(times)
     return {
@@ -162,7 +176,7 @@ def _row(what: str, times: list[float], took: float, spent: dict[str, float]) ->
     }
 
 
-def _cpu(pid: int) -> dict[str, float]:
+def cpu(pid: int) -> dict[str, float]:
     """Seconds of CPU so far: of the web processes, the database, the load itself, the workers, and all cores."""
     spent = {"web": 0.0, "database": 0.0, "own": 0.0, "other": 0.0}
     for child in _descendants(pid):
@@ -179,7 +193,8 @@ def _cpu(pid: int) -> dict[str, float]:
     return spent
 
 
-def _spent(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+def spent_between(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """CPU seconds a part; "others": the share of all cores that was busy with what is not ours."""
     spent = {name: after[name] - before[name] for name in before}
     ours = spent["web"] + spent["database"] + spent["own"] + spent["other"]
     return spent | {"others": max(0.0, spent["busy"] - ours) / spent["all"]}

@@ -112,7 +112,7 @@ def _decide(
         raise AlreadyDecided("Another steward has this item on their desk.")
     finding = item.finding
     records = correcting.lock_records(finding.subjects)
-    if staleness.is_stale(finding):
+    if staleness.is_stale(finding, records):
         staleness.close(item)
         return None
     change_set, done = _apply(item, records, edited or {}, verdict, user)

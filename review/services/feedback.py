@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
@@ -195,5 +196,6 @@ def _labels_of_split(finding: Finding, decision: Decision, weight: float) -> lis
 
 def _refit_when_due(source: Source, detector: str) -> None:
     latest = ModelVersion.objects.filter(source=source, detector=detector).order_by("-id").first()
-    decisions = _teaching(source.pk, detector, latest.created_at if latest else None)
-    learning.refit_when_due(source=source, detector=detector, new_labels=decisions.count())
+    decisions = _teaching(source.pk, detector, latest.created_at if latest else None).order_by()
+    enough = settings.CRMQUALITY["refit_after_labels"]  # counted no further: there may be a million of them
+    learning.refit_when_due(source=source, detector=detector, new_labels=decisions[:enough].count())
