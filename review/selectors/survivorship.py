@@ -9,6 +9,7 @@ from typing import Any
 
 from crmquality.metrics import wilson
 from crmquality.models import Record, Source, SurvivorshipRules
+from crmquality.services.collisions import UNIQUE_ROLES
 from crmquality.services.survivorship import default_rule, merger
 from detectors.duplicates.survivorship import RULES, Rule
 from detectors.roles import Role
@@ -54,6 +55,11 @@ class ColumnRule:
     suggestion: Agreement | None = None
 
     @property
+    def unique_by_role(self) -> bool:
+        """Whether its role alone makes it unique."""
+        return self.role in UNIQUE_ROLES
+
+    @property
     def rule(self) -> Rule:
         """The rule in force."""
         return Rule(self.chosen) if self.chosen else self.default
@@ -89,7 +95,7 @@ def systems(source: Source) -> list[str]:
 
 def _suggestion(every: Sequence[Agreement], rule: Rule, current: Agreement | None) -> Agreement | None:
     """The rule that agrees most, if even the low end of its interval lies above what the rule in force reaches."""
-    best = max(every, key=lambda one: one.agreed)
+    best = max(every, key=lambda one: (one.agreed, one.rule is Rule.KEEP_MASTER))  # the plainest of those that tie
     if best.choices < ENOUGH or best.rule is rule:
         return None
     reached = current.share if current else 0.5  # to ask is right by itself: only a rule that is mostly right spares it

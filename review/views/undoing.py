@@ -33,7 +33,7 @@ def changes(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(pk__lt=before)
     shown = Change.objects.select_related("record__source").order_by("id")[:SHOWN]
     rows = rows.annotate(size=Count("changes")).prefetch_related(Prefetch("changes", shown, to_attr="first_changes"))
-    found = list(rows[: PAGE + 1])
+    found = list(rows.order_by("-pk")[: PAGE + 1])  # said again: counting forgets the order
     mask = masking.current()
     context = {
         "change_sets": [(row, mask.changes(getattr(row, "first_changes", []))) for row in found[:PAGE]],

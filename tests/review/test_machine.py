@@ -337,7 +337,7 @@ def test_nothing_is_lost_and_every_undo_restores(db: None, tmp_path: Path, monke
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=15,
+            max_examples=8,
             stateful_step_count=30,
             deadline=None,
             phases=[Phase.generate],  # shrinking takes minutes: a failure prints its steps, which is enough
