@@ -13,6 +13,7 @@ from crmquality.models import QualityMetric, Run, Source
 from crmquality.services import measuring
 from review.charts import Trend, trend
 from review.models import ReviewItem, SourceFigures
+from review.selectors.figures import VERSION
 
 ORDER = [
     "completeness",
@@ -70,7 +71,7 @@ class DetectorRow:
 
 def source_cards() -> list[SourceCard]:
     """Every source with its size and backlog as last counted, score and trend."""
-    counted = dict(SourceFigures.objects.values_list("source", "figures"))
+    counted = dict(SourceFigures.objects.filter(figures__version=VERSION).values_list("source", "figures"))
     return [_card(source, counted.get(source.pk)) for source in Source.objects.all()]
 
 

@@ -30,7 +30,9 @@ def refresh(*, source: Source) -> SourceFigures:
 def refresh_changed() -> int:
     """New figures and checked gates for every source decided on, or with a verdict undone; returns how many."""
     count = 0
-    known = {kept.source_id: kept for kept in SourceFigures.objects.defer("figures")}
+    known = {
+        kept.source_id: kept for kept in SourceFigures.objects.filter(figures__version=figures.VERSION).defer("figures")
+    }
     for source in Source.objects.all():
         kept = known.get(source.pk)
         if kept is not None:
