@@ -233,3 +233,25 @@ def test_a_card_with_its_score_hidden_says_so_and_the_decision_remembers(items, 
     assert deciding.decide(item=items[0], verdict=Verdict.ACCEPT, user=steward).seen["score_hidden"]
     checks.set_shares(known=0, hidden=0, user=admin)
     assert not checks.score_hidden(items[1])
+
+
+def test_a_planted_merge_looks_as_it_did_though_its_records_are_one_by_now(source, monkeypatch, other, steward):
+    from review.selectors.cards import card
+    from tests.scripted import merge_claim
+
+    ann, anne = Record.objects.filter(external_id__in=["C1", "C2"]).order_by("external_id")
+    install(monkeypatch, lambda batch: [merge_claim(ann, anne, Name="Anne Lee")])
+    scan(source)
+    item = ReviewItem.objects.get()
+    before = card(item)
+    decision = deciding.decide(item=item, verdict=Verdict.ACCEPT, user=other)
+    Decision.objects.filter(pk=decision.pk).update(at=timezone.now() - timedelta(days=60))
+    known_answers.gather()
+    monkeypatch.setattr(checks.random, "random", lambda: 0.0)
+    planted = queue.claim_next(user=steward)
+    assert planted is not None
+    assert planted.known_answer is not None
+    now = card(planted)
+    assert (now.question, now.writes, now.history) == (before.question, before.writes, [])
+    shown, then = ([(one.title, one.stays, one.is_in) for one in seen.merge.members] for seen in (now, before))
+    assert shown == then
