@@ -135,3 +135,38 @@ def test_two_schedulers_queue_a_due_source_once(source, monkeypatch):
     assert running.schedule_due() == 1
     assert running.schedule_due() == 0
     assert Run.objects.filter(source=source, cause=Run.Cause.SCHEDULE).count() == 1
+
+
+def test_a_batch_whose_worker_is_killed_is_done_to_the_end_by_another_and_no_change_is_doubled(
+    make_source, make_user, monkeypatch, tmp_path
+):
+    from crmquality.models import ChangeSet, Record
+    from detectors.roles import Role
+    from review.models import Decision, DecisionBatch, ReviewItem
+    from review.services import batching
+    from tests.scripted import claim, install, scan
+
+    rows = [[f"C{number}", "Bostn"] for number in range(160)]
+    source = make_source(columns={"Contact ID": Role.ID, "City": Role.CITY}, rows=rows)
+    install(monkeypatch, lambda batch: [claim(record, City="Boston") for record in Record.objects.all()])
+    scan(source)
+    item = ReviewItem.objects.first()
+    batch = batching.decide_group(item=item, verdict=Decision.Verdict.ACCEPT, user=make_user("steward"))
+
+    def done() -> int:
+        return batching.outcomes(batch)["decided"]
+
+    worker = start_worker(tmp_path, tmp_path / "one.log")
+    try:
+        wait_for(lambda: done() >= 10)
+    finally:
+        kill(worker)
+    assert 10 <= done() < 160
+    assert DecisionBatch.objects.get().state == JobState.RUNNING
+    worker = start_worker(tmp_path, tmp_path / "two.log")
+    try:
+        wait_for(lambda: running.sweep() is not None and done() == 160, every=1)
+    finally:
+        kill(worker)
+    assert ChangeSet.objects.count() == Decision.objects.count() == 160
+    assert set(Record.objects.values_list("version", flat=True)) == {2}

@@ -30,6 +30,8 @@ PAGES = (
     "/queue/list/",
     "/runs/",
     "/decisions/",
+    "/batches/",
+    "/lots/",
     "/changes/",
     "/sources/1/records/",
 )
@@ -188,6 +190,30 @@ def test_an_edit_by_keyboard_writes_the_persons_value(page: Page, installation: 
     expect(page.locator("#status")).to_have_text("Corrected with your values.")
     page.goto(installation.address + "/changes/")
     expect(page.get_by_text("Typed by Stella").first).to_be_visible()
+
+
+def test_a_group_is_settled_by_two_keys_and_taken_back_by_one(page: Page, installation: Installation) -> None:
+    page.goto(installation.address + "/queue/?detector=formats")
+    expect(page.locator("[data-item]")).to_be_visible()
+    while not page.locator("[data-hotkey=g]").count():
+        shown = page.locator("[data-item]").get_attribute("data-item")
+        page.keyboard.press(" ")
+        page.wait_for_function("id => document.querySelector('[data-item]')?.dataset.item !== id", arg=shown)
+    page.keyboard.press("g")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("one pattern")
+    shot(page, "group")
+    ticks = page.locator("#group [name=item]")
+    said = page.locator("[data-ticked]").first
+    if ticks.count():
+        before = int(said.inner_text())
+        ticks.first.uncheck()
+        expect(said).to_have_text(str(before - 1))
+    count = said.inner_text()
+    page.keyboard.press("a")
+    expect(page.locator(".messages")).to_contain_text(f"{count} items accepted together.")
+    expect(page.locator("[data-item]")).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.locator("#status")).to_contain_text(f"{count} decisions made together undone.")
 
 
 def test_thirty_keys_in_three_seconds_land_on_thirty_items(page: Page, installation: Installation) -> None:
