@@ -32,6 +32,12 @@ def post(client, path, body=None):
     return client.post(API + path, json.dumps(body or {}), "application/json")
 
 
+def ids_after(user, count: int) -> list[int]:
+    """Items alike, but for the first so many; the one that the tests open is kept."""
+    others = batching.alike(first(), user).exclude(pk=first().pk).order_by("pk")
+    return list(others.values_list("pk", flat=True)[count - 1 :])
+
+
 class TestGroupPage:
     def test_the_card_says_how_many_others_are_like_it(self, typos, steward):  # noqa: F811
         answer = client_of(steward).post(reverse("next-card"), {"item": first().pk})
@@ -56,6 +62,12 @@ class TestGroupPage:
         undone = client.post(reverse("undo-last"))
         assert b"39 decisions made together undone" in undone.content
         assert not Record.objects.filter(fields__City="Boston").exists()
+
+    def test_every_listed_item_has_its_tick_in_a_small_group_too(self, typos, steward):  # noqa: F811
+        for count in (40, 3):
+            batching.alike(first(), steward).filter(pk__in=ids_after(steward, count)).update(state="withdrawn")
+            page = client_of(steward).get(reverse("group", args=[first().pk])).content.decode()
+            assert page.count('name="item"') == count
 
     def test_a_person_who_may_not_read_a_column_sees_it_masked(self, typos, steward):  # noqa: F811
         AccessPolicy.objects.create(source=typos, number=1, columns=["city"], masked_for=["steward"])
