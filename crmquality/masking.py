@@ -33,9 +33,8 @@ def masked(value: str | None, shown: Collection[int] = ()) -> str | None:
         return value
     signs = []
     for place, sign in enumerate(value):
-        begins_word = (
-            sign.isalpha() and not value[place - 1 : place].isalnum() and value[place + 1 : place + 2].isalnum()
-        )
+        before, after = value[max(place - 1, 0) : place], value[place + 1 : place + 2]
+        begins_word = sign.isalpha() and _is_letter(after) and not _is_letter(before)
         signs.append(sign if place in shown or begins_word else _hidden(sign))
     return "".join(signs)
 
@@ -89,6 +88,11 @@ def masked_sentence(text: str, secrets: Iterable[str | None], *, strict: bool = 
 def is_masked(value: str | None) -> bool:
     """Whether a value holds a sign that only masking writes."""
     return any(sign in SIGNS for sign in value or "")
+
+
+def _is_letter(sign: str) -> bool:
+    """Whether a sign is part of a word; masked ones are, so that masking twice is masking once."""
+    return sign.isalnum() or (sign != "" and sign in SIGNS)
 
 
 def _hidden(sign: str) -> str:

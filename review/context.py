@@ -56,4 +56,8 @@ def _may(user: Any) -> dict[str, Any]:
     if user is None or not user.is_authenticated:
         return {}
     is_steward = access.has_role(user, UserRole.STEWARD)
-    return {"is_steward": is_steward, "may_write": is_steward or access.has_role(user, UserRole.SALES)}
+    return {
+        "is_steward": is_steward,
+        "may_write": is_steward or access.has_role(user, UserRole.SALES),
+        "is_admin": access.has_role(user, UserRole.ADMIN),
+    }

@@ -128,16 +128,24 @@ def canary(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def about(canary: Any, source: Any) -> dict[str, list[int]]:
+def about(canary: Any, source: Any, people: Any) -> dict[str, list[int]]:
     """Kind -> ids of everything there is of it."""
     from crmquality import models
     from crmquality.models import ChangeSet, Record, Run
-    from review.models import Decision, ReviewItem
+    from review.models import Decision, DecisionBatch, Lot, LotItem, Question, ReviewItem
 
     kinds = {"record": Record, "item": ReviewItem, "finding": models.Finding, "decision": Decision, "run": Run}
     kinds["change_set"] = ChangeSet
+    plan = {"size": 3, "sample": 3, "allowed": 0, "limit": 0.05, "risk": 0.1, "expected": 0.01, "seed": 1}
+    lot = Lot.objects.create(source=source, detector="scripted", by=people[STEWARD], **plan)
+    for place, item in enumerate(ReviewItem.objects.open().order_by("id")):
+        LotItem.objects.create(lot=lot, item=item, position=place, drawn=True)
+    batch = DecisionBatch.objects.create(source=source, kind="group", verdict="accept")
+    for decision in Decision.objects.all():
+        batch.members.create(item=decision.item, decision=decision, outcome="decided")
+    question = Question.objects.create(record=canary["record"], text="Is it right?", by=people[STEWARD])
     found = {kind: list(model.objects.values_list("pk", flat=True)) for kind, model in kinds.items()}
-    return found | {"source": [source.pk], "": [0]}
+    return found | {"source": [source.pk], "": [0], "lot": [lot.pk], "batch": [batch.pk], "question": [question.pk]}
 
 
 def reading(about: dict[str, list[int]]) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,10 @@ MOST = 20_000
 MERGE, INVALID, BROKEN, BLANK = 3.0, 2.0, 1.5, 1.0
 CLAIMED = 2.0
 """What a fault weighs; a claim by its score. Records stand in order of the sum."""
+
+
+Looked = tuple[Source, list[Record], metrics.Masks]
+"""Records of one source, and what the rules of the metrics say of each cell."""
 
 
 class _Blanks(Func):
@@ -111,14 +115,15 @@ def own(user: Any, *, asked: str = "", page: int = 1) -> Own:
     claimed = {pk: sum(_weight(item) for item in found) for pk, found in items.items()}
     worst = sorted(blanks, key=lambda pk: (-(claimed.get(pk, 0.0) + BLANK * blanks[pk]), pk))[:CANDIDATES]
     records = Record.objects.filter(pk__in=worst).select_related("source")
-    weights = _weights(list(records), items)
+    looked_at = list(_looked_at(list(records)))
+    weights = _weights(looked_at, items)
     order = sorted((pk for pk in worst if pk in weights), key=lambda pk: (-weights[pk], pk))
     shown = [pk for pk in order if asked or weights[pk]]
     pages = max(1, -(-len(shown) // PAGE))
     page = min(max(page, 1), pages)
     found = {record.pk: record for record in records}
     here = [found[pk] for pk in shown[(page - 1) * PAGE : page * PAGE]]
-    faults, questions = _faults(here, items, user), _questions(here)
+    faults, questions = _faults(looked_at, items, user, {record.pk for record in here}), _questions(here)
     return Own(
         [_own_record(record, faults[record.pk], questions.get(record.pk, [])) for record in here],
         len(blanks),
@@ -133,7 +138,9 @@ def own_record(record: Record, user: Any) -> OwnRecord:
     """One record with all its fields."""
     items = visible_items(user).open().filter(finding__subjects__contains=[record.pk])
     found = {record.pk: list(items.select_related("finding", "source"))}
-    return _own_record(record, _faults([record], found, user)[record.pk], asking.about([record]))
+    return _own_record(
+        record, _faults(list(_looked_at([record])), found, user, {record.pk})[record.pk], asking.about([record])
+    )
 
 
 def last_changes(user: Any) -> list[tuple[ChangeSet, list[Change]]]:
@@ -160,7 +167,9 @@ def _blanks(user: Any, asked: str) -> dict[int, int]:
 
 def _open_items(user: Any, own_ids: Iterable[int]) -> dict[int, list[ReviewItem]]:
     wanted = set(own_ids)
-    rows = visible_items(user).open().filter(finding__subjects__overlap=list(wanted))
+    rows = visible_items(user).open()
+    if access.sees_everything(user):  # a sales person's are narrowed by an index of their own
+        rows = rows.filter(finding__subjects__overlap=list(wanted))
     found: dict[int, list[ReviewItem]] = defaultdict(list)
     for item in rows.select_related("finding", "source").order_by("-rank", "id")[:MOST]:
         for subject in set(item.finding.subjects) & wanted:
@@ -172,10 +181,10 @@ def _weight(item: ReviewItem) -> float:
     return item.score * (MERGE if item.action == "merge" else CLAIMED)
 
 
-def _weights(records: Sequence[Record], items: Mapping[int, Sequence[ReviewItem]]) -> dict[int, float]:
+def _weights(looked_at: Sequence[Looked], items: Mapping[int, Sequence[ReviewItem]]) -> dict[int, float]:
     """Record -> how bad it is, by the same faults as `_faults`, counted and not worded."""
     weights: dict[int, float] = {}
-    for source, rows, seen in _looked_at(records):
+    for source, rows, seen in looked_at:
         required = [name not in _optional(source) for name in seen.filled.columns]
         invalid, blank = seen.invalid.to_numpy(), ~seen.filled.to_numpy() & np.array(required, dtype=bool)
         broken = seen.broken.to_numpy().sum(axis=1) if len(seen.broken.columns) else np.zeros(len(rows))
@@ -189,7 +198,7 @@ def _weights(records: Sequence[Record], items: Mapping[int, Sequence[ReviewItem]
     return weights
 
 
-def _looked_at(records: Sequence[Record]) -> Iterator[tuple[Source, list[Record], metrics.Masks]]:
+def _looked_at(records: Sequence[Record]) -> Iterator[Looked]:
     """The records a source, with what the rules of the metrics say of each cell."""
     for source in {record.source for record in records}:
         rows = [record for record in records if record.source == source]
@@ -203,11 +212,13 @@ def _optional(source: Source) -> set[str]:
     return {name for name, role in source.column_roles.items() if role in metrics.OPTIONAL}
 
 
-def _faults(records: Sequence[Record], items: Mapping[int, Sequence[ReviewItem]], user: Any) -> dict[int, list[Fault]]:
+def _faults(
+    looked_at: Sequence[Looked], items: Mapping[int, Sequence[ReviewItem]], user: Any, wanted: Collection[int]
+) -> dict[int, list[Fault]]:
     """Record -> what is wrong with it: what detectors claim, and what the rules say of fields without a claim."""
     found: dict[int, list[Fault]] = {}
-    for source, rows, seen in _looked_at(records):
-        for record in rows:
+    for source, rows, seen in looked_at:
+        for record in (record for record in rows if record.pk in wanted):
             claims = items.get(record.pk, ())
             faults = [_claimed(item, record, user) for item in claims]
             faults += _by_rules(record, source.column_roles, seen, {_field_of(item) for item in claims})

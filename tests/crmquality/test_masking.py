@@ -36,6 +36,11 @@ def test_a_mask_is_as_long_as_its_value_and_shows_no_two_letters_in_a_row(value)
     assert not any(a.isalnum() and b.isalnum() for a, b in pairwise(look))
 
 
+@given(texts)
+def test_masking_twice_is_masking_once(value):
+    assert masked(masked(value)) == masked(value)
+
+
 def test_a_small_difference_shows_and_the_rest_does_not():
     assert masked_together(["Jhon Smith", "John Smith"]) == ["J•o• S••••", "Jo•• S••••"]
     assert masked_together(["+1 202 555 0102", "+1 202 555 0103"]) == ["+◦ ◦◦◦ ◦◦◦ ◦◦◦2", "+◦ ◦◦◦ ◦◦◦ ◦◦◦3"]
