@@ -18,11 +18,15 @@ from crmquality.services.publishing import publish
 from detectors.contract import Finding, Flag, Label, ModelFileError, TrainableDetector
 from detectors.registry import UnknownDetector, available
 from review.models import Decision, ReviewItem
+from review.models.items import Minus
 from review.services import checks, policies
 
 logger = logging.getLogger(__name__)
 AT_ONCE = 2_000
 """So many open items are ranked anew before the next card; the rest follow in a worker."""
+
+LOOKED_THROUGH = 2_000
+"""Among so many of the latest decisions of all detectors the new labels of one are counted, after each decision."""
 
 TEACHES = {Decision.Verdict.ACCEPT: True, Decision.Verdict.EDIT: True, Decision.Verdict.REJECT: False}
 """Verdict -> was the claim right. "Expected" and "unsure" teach nothing about the claim."""
@@ -87,7 +91,7 @@ def learn_from(decision: Decision) -> None:
         return
     policies.recheck(decision)
     rerank(source_id=decision.item.source_id, detector=decision.item.detector)
-    _refit_when_due(decision.item.source, decision.item.detector)
+    _refit_when_due(decision)
 
 
 def relearn(decision: Decision) -> None:
@@ -105,7 +109,7 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     if current is None:
         return 0
     open_items = ReviewItem.objects.open().filter(source_id=source_id, detector=detector)
-    ordered = open_items.order_by("-rank", "id").values_list(
+    ordered = open_items.order_by("skips", Minus("rank"), "id").values_list(
         "id", "finding__subjects", "score", "finding__rule", "rank"
     )
     rows = list(ordered if everything else ordered[: AT_ONCE + 1])
@@ -132,25 +136,22 @@ def _reweighted(source_id: int, name: str) -> _Reweighted | None:
     version = ModelVersion.objects.filter(source=source_id, detector=name, state=ModelVersion.State.ACTIVE).first()
     if version is None:
         return None
-    later = list(_teaching(source_id, name, version.created_at))
-    ids = tuple(decision.pk for decision in later)
+    try:
+        base = learning.load_version(version)
+    except (ModelFileError, UnknownDetector) as error:
+        logger.error("model version %s cannot be loaded: %s", version.pk, error)
+        return None
+    if not base.reweights_at_once:
+        return None
+    later = _teaching(source_id, name, version.created_at)
+    ids = tuple(later.values_list("pk", flat=True))
     with _lock:
         kept = _cache.get((source_id, name))
         if kept is None or kept.version != version.pk or kept.decisions != ids[: len(kept.decisions)]:
-            try:
-                base = learning.load_version(version)
-            except (ModelFileError, UnknownDetector) as error:
-                logger.error("model version %s cannot be loaded: %s", version.pk, error)
-                return None
             kept = _Reweighted(version.pk, (), base)
-        if not kept.detector.reweights_at_once:
-            return None
-        weights = checks.trusts() if len(later) > len(kept.decisions) else {}
-        fresh = [
-            label
-            for decision in later[len(kept.decisions) :]
-            for label in labels_of(decision, weights.get(decision.by_id or 0, 1.0))
-        ]
+        new = list(later.filter(pk__in=ids[len(kept.decisions) :])) if len(ids) > len(kept.decisions) else []
+        weights = checks.trusts() if new else {}
+        fresh = [label for decision in new for label in labels_of(decision, weights.get(decision.by_id or 0, 1.0))]
         detector = kept.detector.reweight(fresh) if fresh else kept.detector
         kept = _cache[source_id, name] = _Reweighted(version.pk, ids, detector)
     if fresh:
@@ -194,8 +195,11 @@ def _labels_of_split(finding: Finding, decision: Decision, weight: float) -> lis
     ]
 
 
-def _refit_when_due(source: Source, detector: str) -> None:
+def _refit_when_due(decision: Decision) -> None:
+    """Counted among the latest decisions, and no further than is asked: there may be a million of them."""
+    source, detector = decision.item.source, decision.item.detector
     latest = ModelVersion.objects.filter(source=source, detector=detector).order_by("-id").first()
-    decisions = _teaching(source.pk, detector, latest.created_at if latest else None).order_by()
-    enough = settings.CRMQUALITY["refit_after_labels"]  # counted no further: there may be a million of them
-    learning.refit_when_due(source=source, detector=detector, new_labels=decisions[:enough].count())
+    new = _teaching(source.pk, detector, latest.created_at if latest else None)
+    enough = settings.CRMQUALITY["refit_after_labels"]
+    found = new.filter(pk__gt=decision.pk - LOOKED_THROUGH).order_by()[:enough].count()
+    learning.refit_when_due(source=source, detector=detector, new_labels=found)
