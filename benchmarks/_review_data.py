@@ -78,7 +78,8 @@ _POLICIES = """
     SELECT DISTINCT source_id, detector, 1, 0.5, 'load test' FROM crmquality_finding
 """
 _DECISIONS = """
-    INSERT INTO review_decision (item_id, verdict, seconds, seen, changes, reason, policy_id, idempotency_key, by_id, at)
+    INSERT INTO review_decision
+        (item_id, verdict, seconds, seen, changes, reason, policy_id, idempotency_key, by_id, at)
     SELECT i.id, CASE i.id %% 3 WHEN 0 THEN 'reject' ELSE 'accept' END, 2 + i.id %% 5,
         jsonb_build_object('score', i.score, 'rank', i.rank, 'proposal', f.proposal, 'evidence', f.evidence,
             'rule', f.rule, 'subjects', f.subjects, 'values_digest', f.values_digest, 'values', '{}'::jsonb),
