@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.contract import Batch, RunContext
-from detectors.duplicates import blocking, clustering, comparisons, scoring
+from detectors.duplicates import blocking, clustering, comparisons, namesakes, scoring
 from detectors.duplicates.blocking import Key
 from detectors.duplicates.learning import REPLACED, Learned, vectors
 from detectors.duplicates.links import DIFFERENT, SAME, Links, rows_of
@@ -81,7 +81,9 @@ def link(
     )
     if model is None or model.keys != tuple(one.key for one in plan.comparisons):
         report(70, 100, "fitting")
-        model = scoring.fit(plan, levels, compare(plan, *random_pairs(plan.rows, context.seed)))
+        one, other, total = namesakes.draw(plan, context.seed)
+        alike = namesakes.gathered(plan, compare(plan, one, other), total)
+        model = scoring.fit(plan, levels, compare(plan, *random_pairs(plan.rows, context.seed)), alike)
     report(85, 100, "scoring")
     bits = score(model, plan, left, right, levels, rare)
     left, right, levels, bits = _completed(model, plan, rare, left, right, levels, bits)

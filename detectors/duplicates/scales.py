@@ -97,6 +97,9 @@ PLACE = Scale(
 Shared = tuple[float | None, float | None]
 """For the second and third class: the share of its pairs that agrees as copies do; None = as strangers do."""
 
+NAMESAKE = 1.0
+"""The share of a class that agrees as copies of one record do."""
+
 SHARED: Mapping[str, Mapping[str, Shared]] = {
     PEOPLE: {
         "given": (0.01, 1.0),

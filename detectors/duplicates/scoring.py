@@ -18,7 +18,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from detectors.duplicates.namesakes import CLASS as NAMESAKES
+from detectors.duplicates.namesakes import Namesakes, count_patterns
 from detectors.duplicates.plan import Comparison, Plan
+from detectors.duplicates.scales import NAMESAKE
 from detectors.duplicates.text import Ints, compiled, intern
 
 Floats = npt.NDArray[np.float64]
@@ -38,8 +41,6 @@ SELDOM_MOST = 5.0
 """A share up to SELDOM is learned as a share only, at most SELDOM_MOST times its prior."""
 HOUSEHOLDS = {"address", "phone", "unit", "name", "postcode"}
 """Without one of these comparisons nothing tells a household or a group from its namesakes: the class stays empty."""
-NAMESAKE = 1.0
-"""The share of a class that agrees as copies of one record do."""
 _WIDTH = 8
 
 
@@ -109,10 +110,11 @@ def rarity(comparison: Comparison) -> Bits:
     return np.asarray(np.append(bits, 0.0)[codes] * comparison.trust, dtype=np.float32)
 
 
-def fit(plan: Plan, levels: Levels, sample: Levels) -> Model:
+def fit(plan: Plan, levels: Levels, sample: Levels, alike: Namesakes | None = None) -> Model:
     """Fit the classes to the levels of the compared pairs.
 
-    levels: (comparisons, pairs) of the candidate pairs. sample: the same of random pairs.
+    levels: (comparisons, pairs) of the candidate pairs. sample: the same of random pairs. alike: pairs of
+        the same names, if any.
     """
     total = plan.rows * (plan.rows - 1) / 2
     patterns, counts = count_patterns(levels)
@@ -129,11 +131,15 @@ def fit(plan: Plan, levels: Levels, sample: Levels) -> Model:
         converged = bool(np.abs(new[:3] - masses[:3]).max() < TOLERANCE * max(new[:3].max(), 1.0))
         masses = new
         masses[1] *= expected[1] > 1e-6
+        if alike:
+            masses[NAMESAKES] = max(masses[NAMESAKES], alike.mass(plan, chances))
         priors = np.append(np.minimum((masses[:3] + expected) / (total + 4 * expected[0]), 0.3), 0.0)
         priors[3] = 1 - priors[:3].sum()
         if step % 5 == 0 or step == 1:
             anchors, free = _anchors(plan, strangers(plan, sample, masses[0] * 0.9))
         chances = _maximisation(plan, anchors, free, seen, chances)
+        if alike:
+            chances[alike.free, NAMESAKES] = alike.learn(chances, trust)
         if converged:
             break
     return Model(
@@ -207,22 +213,6 @@ def _by_chance(plan: Plan) -> Floats:
         for place, share in enumerate(comparison.shared, start=1):
             flags[row, place] = 1.0 if share is None or share == NAMESAKE or share <= SELDOM else 0.0
     return flags
-
-
-def count_patterns(levels: Levels) -> tuple[Levels, Floats]:
-    """The distinct columns of a level matrix as (patterns, comparisons), and how often each occurs."""
-    packed = np.zeros(levels.shape[1], np.uint64)
-    for row in levels[:20]:
-        packed = packed << np.uint64(3) | row
-    packed.sort()
-    first = np.flatnonzero(np.append(True, packed[1:] != packed[:-1])) if len(packed) else np.zeros(0, np.int64)
-    counts = np.diff(np.append(first, len(packed))).astype(float)
-    kinds = packed[first]
-    size = min(len(levels), 20)
-    patterns = np.zeros((len(kinds), len(levels)), np.uint8)
-    for row in range(size):
-        patterns[:, row] = kinds >> np.uint64(3 * (size - 1 - row)) & np.uint64(7)
-    return patterns, counts
 
 
 @compiled
