@@ -11,8 +11,9 @@ from crmquality.services import access
 from crmquality.services.access import UserRole
 from review.models import ReviewItem
 
+Menu = list[tuple[str, str, tuple[UserRole, ...]]]
 MANY = 1_000
-MENU = [
+MENU: Menu = [
     ("own", "My accounts", (UserRole.SALES,)),
     ("dashboard", "Dashboard", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("queue", "Review", (UserRole.STEWARD, UserRole.SALES)),
@@ -20,9 +21,11 @@ MENU = [
     ("runs", "Runs", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("decisions", "Decisions", (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)),
     ("changes", "Changes", (UserRole.STEWARD, UserRole.AUDITOR)),
+    ("questions", "Questions", (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)),
+]
+OVERSIGHT: Menu = [
     ("thresholds", "Thresholds", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("people", "People", (UserRole.ADMIN,)),
-    ("questions", "Questions", (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)),
     ("access", "Access", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("disclosures", "Disclosures", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("models", "Models", (UserRole.ADMIN, UserRole.AUDITOR)),
@@ -30,25 +33,30 @@ MENU = [
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """The menu of the person's roles, the number of open items, and the theme; empty for a visitor."""
+    """The menus of the person's roles, the number of open items, and the theme; empty for a visitor."""
     theme = request.COOKIES.get("theme", "")
     frame: dict[str, Any] = {"theme": theme if theme in {"light", "dark"} else "auto"}
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or request.headers.get("HX-Request"):
         return frame | _may(user)
     backlog = ReviewItem.objects.open()[: MANY + 1].count() if access.sees_everything(user) else 0
-    entries = [
+    count = f"{MANY}+" if backlog > MANY else backlog
+    entries = [entry | {"count": count if entry["name"] == "queue" else 0} for entry in _entries(request, MENU)]
+    return frame | _may(user) | {"navigation": entries, "oversight": _entries(request, OVERSIGHT)}
+
+
+def _entries(request: HttpRequest, menu: Menu) -> list[dict[str, Any]]:
+    """The entries of a menu that the person may use. current: the page is this one or below it."""
+    return [
         {
+            "name": name,
             "label": label,
-            "url": reverse(name),
-            "current": request.path == reverse(name)
-            or (name != "dashboard" and request.path.startswith(reverse(name))),
-            "count": (f"{MANY}+" if backlog > MANY else backlog) if name == "queue" else 0,
+            "url": (url := reverse(name)),
+            "current": request.path == url or (name != "dashboard" and request.path.startswith(url)),
         }
-        for name, label, roles in MENU
-        if access.has_role(user, *roles) and (name != "own" or UserRole.SALES in access.roles_of(user))
+        for name, label, roles in menu
+        if access.has_role(request.user, *roles) and (name != "own" or UserRole.SALES in access.roles_of(request.user))
     ]
-    return frame | _may(user) | {"navigation": entries}
 
 
 def _may(user: Any) -> dict[str, Any]:

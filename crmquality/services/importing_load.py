@@ -197,6 +197,9 @@ class Loader:
     def settle(self) -> Counts:
         """Decide about the rows whose key was seen before; returns what was done in all."""
         self._run("ANALYZE import_row")
+        if self._one("SELECT count(*) FROM import_row"):
+            # else a plan for the few records of old statistics joins row by row: minutes at some ten thousand rows
+            self._run("ANALYZE crmquality_record (source_id, external_id)")
         if self.key is None:
             self._run(_NUMBER_EQUALS, self.params)
         self._reject_repeats()
