@@ -42,7 +42,7 @@ _DEALS = """
     FROM generate_series(1, %(count)s) n
 """
 # One claim a number n, about a record of its own while there are as many: no correction makes another claim stale.
-# The digest is that of `batches.values_digest` over the fields that the evidence names.
+# The digest is that of `batches.values_digest` over the fields that the claim rests on: see `services.findings`.
 _FINDINGS = f"""
     WITH numbered AS (
         SELECT id, source_id, fields, row_number() OVER (ORDER BY id) - 1 AS place FROM crmquality_record
@@ -70,8 +70,10 @@ _FINDINGS = f"""
         score, detector || ' rule ' || (n %% 7), %(evidence)s::jsonb -> detector,
         CASE WHEN n < %(open)s THEN 'open' ELSE 'settled' END
     FROM made,
-        LATERAL (SELECT format('{{"Email": "%%s", "Name": "%%s"}}', one->>'Email', one->>'Name') AS x,
-                        format('{{"Email": "%%s", "Name": "%%s"}}', two->>'Email', two->>'Name') AS y) AS texts
+        LATERAL (SELECT format('{{"City": "%%s", "Country": "%%s", "Email": "%%s", "Name": "%%s", "Phone": "%%s"}}',
+            one->>'City', one->>'Country', one->>'Email', one->>'Name', one->>'Phone') AS x,
+                        format('{{"City": "%%s", "Country": "%%s", "Email": "%%s", "Name": "%%s", "Phone": "%%s"}}',
+            two->>'City', two->>'Country', two->>'Email', two->>'Name', two->>'Phone') AS y) AS texts
 """
 _POLICIES = """
     INSERT INTO review_policyversion (source_id, detector, number, review_at, reason)

@@ -80,6 +80,17 @@ class Role(StrEnum):
         return self.value.replace("_", " ").capitalize()
 
 
+IDENTIFYING = frozenset(
+    {
+        *(Role.NAME, Role.GIVEN_NAME, Role.MIDDLE_NAME, Role.FAMILY_NAME, Role.COMPANY, Role.JOB_TITLE, Role.INDUSTRY),
+        *(Role.EMAIL, Role.PHONE, Role.FAX, Role.WEBSITE, Role.DATE_OF_BIRTH, Role.AGE, Role.GENDER),
+        *(Role.ADDRESS, Role.STREET, Role.HOUSE_NUMBER, Role.UNIT, Role.CITY, Role.COUNTY, Role.REGION, Role.POSTCODE),
+        *(Role.COUNTRY, Role.NATIONAL_ID, Role.TAX_ID, Role.BANK_ACCOUNT, Role.TEXT, Role.CATEGORY),
+    }
+)
+"""What records are compared by to tell whether they are one. What merely happened to a record (its owner, stage, dates,
+amounts, what it refers to) is none of it."""
+
 _TYPES: dict[Role, ValueType] = (
     dict.fromkeys([Role.AMOUNT, Role.QUANTITY, Role.PROBABILITY, Role.NUMBER, Role.AGE], ValueType.NUMBER)
     | dict.fromkeys(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ from crmquality.models import Record, Run
 from crmquality.services.batches import values_digest
 from crmquality.services.proposals import evidence_to_json, finding_from_row, proposal_to_json
 from detectors.contract import Batch, Finding, Flag, MergeRecords, SetFields
+from detectors.roles import IDENTIFYING, Role
 
 CHUNK = 2_000
 
@@ -89,7 +90,7 @@ def _rows(batch: Batch, findings: Iterable[Finding]) -> Iterator[tuple[object, .
             for record, values in zip(ids, cells.itertuples(index=False, name=None), strict=True)
         }
         for finding in chunk:
-            digest = values_digest([rows[subject] for subject in finding.subjects], _basis(finding))
+            digest = values_digest([rows[subject] for subject in finding.subjects], _basis(finding, batch.roles))
             yield (
                 finding.fingerprint,
                 digest,
@@ -101,13 +102,19 @@ def _rows(batch: Batch, findings: Iterable[Finding]) -> Iterator[tuple[object, .
             )
 
 
-def _basis(finding: Finding) -> set[str] | None:
-    """The fields a claim rests on: what it changes and what its evidence names; None for all of them."""
+def _basis(finding: Finding, roles: Mapping[str, Role]) -> set[str] | None:
+    """The fields a claim rests on; None for all of them.
+
+    For a value, what it changes and what its evidence names. For a merge, all fields that records are compared by: its
+    evidence tells of the cluster's weakest pair and of the rules in force, and either may change while no value does.
+    """
     named = {field for reason in finding.evidence for field in reason.fields}
     match finding.proposal:
         case SetFields(changes):
             return named | set(changes)
-        case MergeRecords() | Flag():
+        case MergeRecords():
+            return {name for name, role in roles.items() if role in IDENTIFYING} or None
+        case Flag():
             return named or None
 
 
@@ -120,6 +127,6 @@ def current_digest(finding: models.Finding, records: Sequence[Record]) -> str:
         evidence=finding.evidence,
         rule=finding.rule,
     )
-    columns = next((list(record.source.column_roles) for record in records), [])
-    rows = [{name: record.fields.get(name) for name in columns} for record in records]
-    return values_digest(rows, _basis(claim))
+    roles = next((record.source.column_roles for record in records), {})
+    rows = [{name: record.fields.get(name) for name in roles} for record in records]
+    return values_digest(rows, _basis(claim, roles))

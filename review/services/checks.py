@@ -93,13 +93,14 @@ def is_check(item: ReviewItem) -> bool:
 @transaction.atomic
 def answer(*, item: ReviewItem, verdict: Decision.Verdict, user: Any, seconds: float | None = None) -> CheckAnswer:
     """Note what a person said to a planted card; the same answer again if it was given before."""
-    locked = ReviewItem.objects.select_for_update(of=("self",)).select_related("known_answer").get(pk=item.pk)
+    locked = ReviewItem.objects.select_for_update(of=("self",)).select_related("known_answer__decision").get(pk=item.pk)
     earlier = CheckAnswer.objects.filter(item=locked).first()
     if earlier:
         return earlier
     known = locked.known_answer
     assert known is not None
-    right = SAYS_RIGHT[verdict] == known.right if verdict in SAYS_RIGHT else None
+    certain = known.retired_at is None and known.decision.undone_at is None  # it may lie on a desk for minutes
+    right = SAYS_RIGHT[verdict] == known.right if certain and verdict in SAYS_RIGHT else None
     ReviewItem.objects.filter(pk=locked.pk).update(closed_at=Now(), lease_until=None)
     return CheckAnswer.objects.create(
         item=locked, known_answer=known, by=user, verdict=verdict, right=right, seconds=seconds
@@ -108,6 +109,8 @@ def answer(*, item: ReviewItem, verdict: Decision.Verdict, user: Any, seconds: f
 
 def said(answer: CheckAnswer) -> str:
     """What the person is told afterwards."""
+    if answer.right is None and answer.verdict in SAYS_RIGHT:
+        return "This one was a check, but what was agreed has been taken back since. Nothing was written."
     agreed = "accept" if answer.known_answer.right else "reject"
     word = {True: "so was yours", False: f"yours was {answer.verdict}", None: "you were not sure"}[answer.right]
     return f"This one was a check: the agreed answer was {agreed}, {word}. Nothing was written."

@@ -1,4 +1,18 @@
-"""A person's verdict: recorded with what they saw, applied in the same transaction, undoable."""
+"""A person's verdict: recorded with what they saw, applied in the same transaction, undoable.
+
+What holds after every transaction, whatever people, runs and imports do in whatever order:
+
+1. An item is decided exactly while a decision on it stands (is not undone). Its changes stand exactly as long.
+2. A claim (a finding) has one open item at most, and only while it is open itself. It is settled only while a
+   decision on one of its items stands.
+3. A claim is asked once. Undoing a decision opens its item again; where the claim was asked anew since, and is open
+   or decided there, the undone item is withdrawn instead. An older decision that stands is no reason to: it was about
+   other values.
+4. A claim is not asked again while its records hold the values that they held right after a decision on it that
+   stands, also when they held others for a while (`filling`). So a rejected one is asked again when a value that it
+   rests on changes, an accepted one when its correction is gone.
+5. Only open items go stale or are withdrawn; planted ones (`checks`) are neither open nor decided, and are no claim.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +34,8 @@ from review.services import checks, feedback, merges, staleness
 
 Verdict = Decision.Verdict
 SETTLED_BY = "settled_by"
+DIGEST_AFTER = "digest_after"
+"""Of the values that the claim rests on, right after the decision; what it was before stands in `values_digest`."""
 CORRECTING = {Verdict.ACCEPT, Verdict.EDIT}
 
 
@@ -116,12 +132,13 @@ def _decide(
         staleness.close(item)
         return None
     change_set, done = _apply(item, records, edited or {}, verdict, user)
+    digest = _digest_after(finding) if change_set else finding.values_digest
     decision = Decision.objects.create(
         item=item,
         verdict=verdict,
         by=user,
         seconds=seconds,
-        seen=_seen(item, records),
+        seen=_seen(item, records) | {DIGEST_AFTER: digest},
         changes=done,
         reason=reason,
         model_version=_model_version(finding),
@@ -133,7 +150,6 @@ def _decide(
     ReviewItem.objects.filter(pk=item.pk).update(
         state=ReviewItem.State.DECIDED, closed_at=Now(), leased_by=None, lease_until=None
     )
-    digest = _digest_after(finding) if change_set else finding.values_digest
     Finding.objects.filter(pk=finding.pk).update(state=Finding.State.SETTLED, values_digest=digest)
     return decision
 
@@ -154,11 +170,12 @@ def settle_along(
     item = ReviewItem.objects.select_for_update(of=("self",)).select_related("finding", "source").get(pk=item.pk)
     if item.state != ReviewItem.State.OPEN:
         raise AlreadyDecided(f"This item is {item.get_state_display().lower()} already.")
+    digest = _digest_after(item.finding)
     decision = Decision.objects.create(
         item=item,
         verdict=verdict,
         by=user,
-        seen={**seen, SETTLED_BY: by.pk},
+        seen={**seen, SETTLED_BY: by.pk, DIGEST_AFTER: digest},
         changes=by.changes if verdict == Verdict.EDIT else {},
         reason=by.reason,
         model_version=_model_version(item.finding),
@@ -167,9 +184,7 @@ def settle_along(
     ReviewItem.objects.filter(pk=item.pk).update(
         state=ReviewItem.State.DECIDED, closed_at=Now(), leased_by=None, lease_until=None
     )
-    Finding.objects.filter(pk=item.finding_id).update(
-        state=Finding.State.SETTLED, values_digest=_digest_after(item.finding)
-    )
+    Finding.objects.filter(pk=item.finding_id).update(state=Finding.State.SETTLED, values_digest=digest)
     feedback.learn_from(decision)
     return decision
 
@@ -180,7 +195,7 @@ def undo_decision(
 ) -> Undone | None:
     """Take a verdict back: its changes are undone, its label is withdrawn, the item is open again.
 
-    The item stays closed where the same claim was asked anew since, and is open or decided: it is asked once.
+    The item is withdrawn where the same claim was asked anew since, and is open or decided: it is asked once.
     take: see `undoing.undo`. learn: rank the open items anew at once; a batch does so when it is undone to the end.
 
     Raises AlreadyDecided if it was undone before, CannotUndo if a later merge stands in the way.
@@ -210,12 +225,15 @@ def undo_change_set(*, change_set: ChangeSet, by: Any, take: Mapping[int, undoin
 
 
 def _ask_again(decision: Decision) -> None:
-    finding = decision.item.finding
+    """Open an undone decision's item, or withdraw it where its claim was asked anew since."""
+    finding = Finding.objects.select_for_update().get(pk=decision.item.finding_id)
     others = ReviewItem.objects.filter(finding=finding).exclude(pk=decision.item_id)
-    standing = Decision.objects.filter(item__in=others, undone_at__isnull=True)
-    if others.open().exists() or standing.exists():
+    newer = Decision.objects.filter(item__in=others.filter(pk__gt=decision.item_id), undone_at__isnull=True)
+    item = ReviewItem.objects.filter(pk=decision.item_id)
+    if others.open().exists() or newer.exists():
+        item.update(state=ReviewItem.State.WITHDRAWN)
         return
-    ReviewItem.objects.filter(pk=decision.item_id).update(state=ReviewItem.State.OPEN, closed_at=None)
+    item.update(state=ReviewItem.State.OPEN, closed_at=None)
     Finding.objects.filter(pk=finding.pk).update(
         state=Finding.State.OPEN, values_digest=decision.seen.get("values_digest", finding.values_digest)
     )

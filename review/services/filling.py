@@ -11,6 +11,13 @@ from review.policy import Route
 from review.services import describing
 from review.services.patterning import stage_patterns
 
+# The values were others for a while, and the claim open on those; now they are what a decision left them at.
+_SETTLE = """
+    UPDATE crmquality_finding f SET state = 'settled'
+    FROM review_reviewitem i JOIN review_decision d ON d.item_id = i.id
+    WHERE i.finding_id = f.id AND f.source_id = %(source)s AND f.detector = %(detector)s AND f.state = 'open'
+      AND i.state = 'decided' AND d.undone_at IS NULL AND d.seen->>'digest_after' = f.values_digest
+"""
 _WITHDRAW = """
     UPDATE review_reviewitem i SET state = 'withdrawn', closed_at = now(), leased_by_id = NULL, lease_until = NULL
     FROM crmquality_finding f
@@ -42,6 +49,8 @@ _ADD = """
 def fill(version: PolicyVersion, *, after_run: bool = False) -> None:
     """Claims no longer made, or too weak, leave the queue; known ones take their new score; new ones enter it.
 
+    A claim whose records hold the very values at which a decision left them is settled, not asked again.
+
     On each is noted what it is about.
 
     after_run: the values behind open claims may have changed, so that their patterns are worked out anew too.
@@ -52,6 +61,8 @@ def fill(version: PolicyVersion, *, after_run: bool = False) -> None:
         "policy": version.pk,
         "shown_from": version.bounds.lowest(Route.REVIEW),
     }
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, values)
     stage_patterns(values | {"anew": after_run})
     with connection.cursor() as cursor:
         for statement in (_WITHDRAW, _REFRESH, _PATTERN, _ADD):

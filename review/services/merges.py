@@ -84,7 +84,8 @@ def apply(
     )
     said = done.proposal | {"chosen": values_chosen(records, edited)}
     if edited.get("split"):
-        said[SPLIT] = _put_forward(item, done.left_out, by).pk
+        split, is_new = _put_forward(item, done.left_out, by)
+        said |= {SPLIT: split.pk} if is_new else {}  # undoing takes back only what this decision put there
     return change_set, said
 
 
@@ -99,8 +100,8 @@ def take_back_split(decision: Decision) -> None:
         models.Finding.objects.filter(pk=item.finding_id).update(state=models.Finding.State.WITHDRAWN)
 
 
-def _put_forward(item: ReviewItem, rest: Sequence[Record], user: Any) -> ReviewItem:
-    """The records that were left out, as a merge of their own for the same person to decide."""
+def _put_forward(item: ReviewItem, rest: Sequence[Record], user: Any) -> tuple[ReviewItem, bool]:
+    """The records that were left out, as a merge of their own for the same person to decide; whether it is new."""
     if len(rest) < 2:
         raise Refused("To split off a second cluster, leave out two records or more.")
     rules = SurvivorshipRules.in_force(item.source)
@@ -131,7 +132,7 @@ def _put_forward(item: ReviewItem, rest: Sequence[Record], user: Any) -> ReviewI
     )
     finding.values_digest = current_digest(finding, rest)
     finding.save(update_fields=["values_digest"])
-    new, _ = ReviewItem.objects.get_or_create(
+    return ReviewItem.objects.get_or_create(
         finding=finding,
         state=ReviewItem.State.OPEN,
         defaults={
@@ -144,4 +145,3 @@ def _put_forward(item: ReviewItem, rest: Sequence[Record], user: Any) -> ReviewI
             "assigned_to": user,
         },
     )
-    return new

@@ -43,11 +43,10 @@ def close_if_stale(item: ReviewItem) -> bool:
 
 
 def close(item: ReviewItem) -> None:
-    """Close the item as stale; the next run may make the claim anew."""
-    ReviewItem.objects.filter(pk=item.pk).update(
-        state=ReviewItem.State.STALE, closed_at=Now(), leased_by=None, lease_until=None
-    )
-    Finding.objects.filter(pk=item.finding_id).update(state=Finding.State.WITHDRAWN)
+    """Close the item as stale, if it is open still; the next run may make the claim anew."""
+    closed = ReviewItem.objects.open().filter(pk=item.pk)
+    if closed.update(state=ReviewItem.State.STALE, closed_at=Now(), leased_by=None, lease_until=None):
+        Finding.objects.filter(pk=item.finding_id).update(state=Finding.State.WITHDRAWN)
 
 
 def _read(ids: Iterable[int]) -> dict[int, Record]:

@@ -153,6 +153,12 @@ class TestPlanting:
     def test_it_is_held_against_the_known_answer(self, planted, steward, verdict, right):
         assert checks.answer(item=planted, verdict=Verdict(verdict), user=steward).right is right
 
+    def test_it_says_nothing_of_a_person_once_what_was_agreed_is_taken_back(self, planted, old, steward, other):
+        deciding.undo_decision(decision=old, user=other)
+        answered = checks.answer(item=planted, verdict=Verdict.REJECT, user=steward)
+        assert answered.right is None
+        assert "taken back" in checks.said(answered)
+
     def test_an_answer_that_is_no_longer_certain_is_not_planted(self, old, always, steward, bob, items):
         known_answers.gather()
         correcting.set_fields(record_id=bob.pk, changes={"City": "Cambridge"}, cause="later")

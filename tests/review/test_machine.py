@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -27,8 +27,8 @@ from crmquality.services.errors import Refused
 from detectors.contract import Evidence, MergeRecords, SetFields
 from detectors.contract import Finding as Claim
 from detectors.roles import Role
-from review.models import Decision, ReviewItem
-from review.services import deciding
+from review.models import Decision, DecisionBatch, ReviewItem
+from review.services import batching, deciding, fixing, queue
 from tests.scripted import ScriptedDetector, install, scan
 
 ACCOUNTS = {"Account": Role.ID, "Name": Role.COMPANY, "City": Role.CITY, "Parent": Role.ACCOUNT_REF}
@@ -48,7 +48,7 @@ class Machine(RuleBasedStateMachine):
     @initialize(parents=st.lists(st.sampled_from([None, *KEYS]), min_size=6, max_size=6))
     def start(self, parents: list[str | None]) -> None:
         self.beginning = transaction.savepoint()
-        self.steward = User.objects.create_user("steward")
+        self.steward, self.sales = (self.person(role) for role in ("steward", "sales"))
         self.claims: list[Claim] = []
         self.latest: list[tuple[int, dict[Any, Any]]] = []
         self.decided: dict[int, Any] = {}
@@ -58,6 +58,11 @@ class Machine(RuleBasedStateMachine):
         deals = [[f"D{n}", f"A{n}", f"A{n % 6 + 1}"] for n in range(1, 6)]
         self.deals = self.source("deals", DEALS, "opportunities", deals)
         ScriptedDetector.script = staticmethod(self.script)
+
+    def person(self, role: str) -> User:
+        user = User.objects.create_user(role)
+        user.groups.add(Group.objects.get_or_create(name=role)[0])
+        return user
 
     def source(self, name: str, columns: dict[str, Role], kind: str, rows: list[list[str | None]]) -> Source:
         source = Source.objects.create(
@@ -120,8 +125,9 @@ class Machine(RuleBasedStateMachine):
         scan(self.accounts)
         assert Run.objects.latest("id").state == "succeeded", Run.objects.latest("id").error
         for item in ReviewItem.objects.open().select_related("finding"):
-            if Decision.objects.filter(item__finding=item.finding, undone_at__isnull=True).exists():
-                assert self.seen_by(item.finding) != self.decided.get(item.finding_id), "a decided claim is asked again"
+            now = self.seen_by(item.finding)
+            for decision in Decision.objects.filter(item__finding=item.finding, undone_at__isnull=True):
+                assert now != self.decided[decision.pk], "a decided claim is asked again"
 
     @rule(which=SOME, verdict=st.sampled_from(Decision.Verdict.values), value=VALUES, out=SOME, stays=SOME)
     @precondition(lambda self: ReviewItem.objects.open().exists())
@@ -140,7 +146,54 @@ class Machine(RuleBasedStateMachine):
         except Refused:
             assert self.snapshot() == before, "what was refused wrote nothing"
             return
-        self.decided[item.finding_id] = self.seen_by(item.finding)
+        self.decided[done.pk] = self.seen_by(item.finding)
+        self.note(done.change_set, before)
+
+    @rule(which=SOME, verdict=st.sampled_from(["accept", "accept", "reject"]), at_once=st.booleans())
+    @precondition(lambda self: ReviewItem.objects.open().exclude(pattern="").exists())
+    def decide_a_group(self, which: int, verdict: str, at_once: bool) -> None:
+        item = self.pick(ReviewItem.objects.open().exclude(pattern=""), which)
+        before, group = self.snapshot(), list(batching.alike(item, self.steward))
+        batch = batching.decide_group(item=item, verdict=Decision.Verdict(verdict), user=self.steward)
+        assert batch.state == "succeeded", batch.error
+        members = list(batch.members.select_related("decision__change_set", "item__finding"))
+        assert {member.item_id for member in members} == {one.pk for one in group}
+        assert batching.outcomes(batch)["waiting"] == 0
+        decided = [member for member in members if member.decision]
+        for member in decided:
+            self.decided[member.decision_id] = self.seen_by(member.item.finding)
+        if at_once and decided:
+            self.take_back(batch)
+            assert self.snapshot() == before, "undoing a batch at once restores everything"
+            assert all(ReviewItem.objects.get(pk=member.item_id).state == "open" for member in decided)
+        elif decided:
+            self.latest.clear()
+
+    @rule(which=SOME)
+    @precondition(lambda self: any(map(batching.standing, self.batches())))
+    def undo_a_group(self, which: int) -> None:
+        self.take_back(self.pick(self.batches().filter(members__decision__undone_at=None).distinct(), which))
+
+    @rule()
+    @precondition(lambda self: ReviewItem.objects.open().exists())
+    def lay_out_a_desk(self) -> None:
+        desk = queue.fill(user=self.steward, want=5)
+        queue.release(user=self.steward)
+        assert all(item.state == "open" for item in desk.fresh)
+
+    @rule(who=SOME, name=FIELDS, value=VALUES)
+    def mend_an_own_record(self, who: int, name: str, value: str | None) -> None:
+        record = self.pick(Record.objects.filter(source=self.accounts), who)
+        before, seen = self.snapshot(), fixing.mark_of(record.fields.get(name))
+        try:
+            with transaction.atomic():
+                done = fixing.fix(record=record, name=name, value=value, seen=seen, user=self.sales)
+        except Refused:
+            return
+        record.refresh_from_db()
+        assert record.fields[name] == value
+        for decision in done.settled:
+            self.decided[decision.pk] = self.seen_by(decision.item.finding)
         self.note(done.change_set, before)
 
     @rule(who=st.lists(SOME, min_size=2, max_size=4))
@@ -261,12 +314,27 @@ class Machine(RuleBasedStateMachine):
             standing = item.decisions.filter(undone_at__isnull=True).count()
             assert standing == (1 if item.state == "decided" else 0), f"{item} is {item.state}"
             assert item.state != "open" or item.finding.state == "open"
+        for finding in Finding.objects.filter(state="settled"):
+            assert Decision.objects.filter(item__finding=finding, undone_at__isnull=True).exists(), "settled by nobody"
         for decision in Decision.objects.filter(change_set__isnull=False).select_related("change_set"):
             assert decision.change_set.is_undone == (decision.undone_at is not None)
         open_claims = list(ReviewItem.objects.open().values_list("finding", flat=True))
         assert len(open_claims) == len(set(open_claims))
 
     # Helpers
+
+    def batches(self) -> Any:
+        return DecisionBatch.objects.filter(kind=DecisionBatch.Kind.GROUP)
+
+    def take_back(self, batch: DecisionBatch) -> None:
+        if not batching.standing(batch):
+            return
+        undo = batching.request_undo(batch=batch, user=self.steward)
+        assert undo.state == "succeeded", undo.error
+        counts = batching.outcomes(undo)
+        assert counts["undone"] + counts["refused"] == undo.size
+        if counts["undone"]:
+            self.latest.clear()
 
     def undo(self, change_set: ChangeSet, undo: Any) -> None:
         """Undo, and hold the outcome against the values before, and against the whole state if nothing came between."""
@@ -307,9 +375,9 @@ class Machine(RuleBasedStateMachine):
 
     def seen_by(self, finding: Finding) -> Any:
         """The values that a claim rests on, as they are now."""
-        names = {name for reason in finding.evidence for name in reason["fields"]} | set(
-            finding.proposal["changes"] if finding.action == "set" else ()
-        )
+        names = {"Name", "City"}  # a merge rests on all that is compared
+        if finding.action == "set":
+            names = {*finding.proposal["changes"], *(name for why in finding.evidence for name in why["fields"])}
         rows = Record.objects.filter(pk__in=finding.subjects).order_by("id").values_list("fields", flat=True)
         return [{name: row.get(name) for name in names} for row in rows]
 
