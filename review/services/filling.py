@@ -12,11 +12,12 @@ from review.services import describing
 from review.services.patterning import stage_patterns
 
 # The values were others for a while, and the claim open on those; now they are what a decision left them at.
+# IS NOT DISTINCT FROM, as no join is hashed on it: what was seen is read of the few that match, not of all decisions.
 _SETTLE = """
     UPDATE crmquality_finding f SET state = 'settled'
     FROM review_reviewitem i JOIN review_decision d ON d.item_id = i.id
     WHERE i.finding_id = f.id AND f.source_id = %(source)s AND f.detector = %(detector)s AND f.state = 'open'
-      AND i.state = 'decided' AND d.undone_at IS NULL AND d.seen->>'digest_after' = f.values_digest
+      AND i.state = 'decided' AND d.undone_at IS NULL AND d.seen->>'digest_after' IS NOT DISTINCT FROM f.values_digest
 """
 _WITHDRAW = """
     UPDATE review_reviewitem i SET state = 'withdrawn', closed_at = now(), leased_by_id = NULL, lease_until = NULL
