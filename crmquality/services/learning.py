@@ -169,9 +169,14 @@ def keep_first_model(run: Run, detector: Detector, batch: Batch) -> ModelVersion
     return activate(version=version, note="First fit on the data, before any decision.")
 
 
+def learns(detector: str) -> bool:
+    """Whether a detector is trained on labels. Raises UnknownDetector."""
+    return issubclass(registry.load(detector), TrainableDetector)
+
+
 def refit_when_due(*, source: Source, detector: str, new_labels: int) -> Training | None:
     """Queue a training once enough labels came in since the last one; None too for a detector that does not learn."""
-    if not issubclass(registry.load(detector), TrainableDetector):
+    if not learns(detector):
         return None
     if new_labels < settings.CRMQUALITY["refit_after_labels"]:
         return None
@@ -180,7 +185,7 @@ def refit_when_due(*, source: Source, detector: str, new_labels: int) -> Trainin
 
 def request_training(*, source: Source, detector: str, user: Any = None) -> Training:
     """Queue a training on all labels; the active one if there is one. Raises Refused if the detector cannot learn."""
-    if not issubclass(registry.load(detector), TrainableDetector):
+    if not learns(detector):
         raise Refused(f"Detector {detector!r} does not learn.")
     try:
         with transaction.atomic():

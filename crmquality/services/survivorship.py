@@ -145,7 +145,7 @@ def plan_merge(
     choices = merger(source, taken, rules).golden(range(len(taken)), master=stays).choices
     rows = [_row(name, taken, choices.get(name), base, rules, chosen or {}) for name in source.columns]
     rows = _without_self(taken, rows)
-    children = {record.pk: merging.children(record).count() for record in taken}
+    children = merging.children_counts(source, [record.pk for record in taken])
     plan = Plan(taken, rows, [one for one in records if one not in taken], [], children)
     return replace(plan, collisions=find_collisions(taken, {row.name: row.after for row in rows}, rules.unique))
 

@@ -41,12 +41,6 @@ ORDERS: dict[str, Func | F] = {
 """Index -> the key that the queue can be ordered by, after the number of skips."""
 
 
-def on_desk(user_id: int) -> Q:
-    """Open and not on another's desk; or planted on this person's and not yet answered."""
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=Now()) | Q(leased_by=user_id)
-    return Q(state="open") & free | Q(state="check", leased_by=user_id, closed_at__isnull=True)
-
-
 class ReviewItemQuerySet(models.QuerySet["ReviewItem"]):
     """The verbs of the queue."""
 

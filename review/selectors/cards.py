@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from crmquality.models import Change, Finding, Record
@@ -15,6 +16,7 @@ from review.charts import Waterfall, shortened, waterfall
 from review.differences import Piece, pieces
 from review.models import Question, ReviewItem
 from review.selectors import as_seen
+from review.selectors.around import around
 from review.selectors.merge_cards import MergeView, merge_view
 from review.selectors.naming import shown, title
 from review.services import asking
@@ -51,6 +53,7 @@ class Card:
     """Everything a card's template needs. finding: the claim as it may be shown, unlike the item's own.
 
     masked: the fields whose values are masked for whoever looks. reason_required: revealing them needs a reason.
+    commented: whether anything was said about the claim.
     """
 
     item: ReviewItem
@@ -69,6 +72,7 @@ class Card:
     masked: list[str] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
     reason_required: bool = False
+    commented: bool = False
 
 
 def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
@@ -89,6 +93,7 @@ def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
     finding, found = mask.claim(finding, found)
     records = [found[subject] for subject in finding.subjects if subject in found]
     weighed = [one for one in finding.evidence if one["feature"] not in UNWEIGHED]
+    there = around(item)
     reasons, rest = shortened([(one["feature"], one["weight"], one["detail"]) for one in weighed])
     common = {
         "item": item,
@@ -96,16 +101,13 @@ def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
         "title": " · ".join(title(record) for record in records[:1]),
         "evidence": waterfall(reasons),
         "smaller": rest,
-        "history": mask.changes(
-            Change.objects.filter(as_seen.known_then(item), record__in=records)
-            .select_related("change_set", "change_set__by", "record__source")
-            .order_by("-id")[:5]
-        ),
+        "history": mask.changes(_history(item, records)) if there.history else [],
         "finding": finding,
         "masked": hidden,
-        "questions": asking.about(records),
+        "questions": asking.about(records) if there.questions else [],
         "reason_required": bool(hidden) and policy_in_force(item.source).reason_required,
-        "others": _others(item),
+        "others": _others(item) if there.others else [],
+        "commented": there.comments,
     }
     match finding.action:
         case "merge":
@@ -113,6 +115,11 @@ def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
         case "set":
             return _set_card(finding, records[0], common)
     return _flag_card(finding, records[0], common)
+
+
+def _history(item: ReviewItem, records: Sequence[Record]) -> QuerySet[Change]:
+    changes = Change.objects.filter(as_seen.known_then(item), record__in=records)
+    return changes.select_related("change_set", "change_set__by", "record__source").order_by("-id")[:5]
 
 
 def _others(item: ReviewItem) -> list[Other]:

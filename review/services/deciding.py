@@ -131,18 +131,21 @@ def _decide(
     if staleness.is_stale(finding, records):
         staleness.close(item)
         return None
+    seen = _seen(item, records)
     change_set, done = _apply(item, records, edited or {}, verdict, user)
-    digest = _digest_after(finding) if change_set else finding.values_digest
+    digest = finding.values_digest
+    if change_set:  # a correction wrote into the records at hand, a merge into others too
+        digest = current_digest(finding, list(records.values())) if finding.action == "set" else _digest_after(finding)
     decision = Decision.objects.create(
         item=item,
         verdict=verdict,
         by=user,
         seconds=seconds,
-        seen=_seen(item, records) | {DIGEST_AFTER: digest},
+        seen=seen | {DIGEST_AFTER: digest},
         changes=done,
         reason=reason,
         model_version=_model_version(finding),
-        policy=item.policy,
+        policy_id=item.policy_id,
         change_set=change_set,
         idempotency_key=idempotency_key,
         looked_at=looked_at,
@@ -254,6 +257,7 @@ def _apply(
     why = "; ".join(reason["detail"] for reason in finding.evidence[:3])[:500]
     change_set = correcting.set_fields(
         record_id=finding.subjects[0],
+        locked=records,
         changes=changes,
         cause=cause,
         by=user,

@@ -15,6 +15,7 @@ from crmquality.models import ModelVersion, Source
 from crmquality.services import learning
 from crmquality.services.proposals import finding_from_row
 from crmquality.services.publishing import publish
+from detectors import registry
 from detectors.contract import Finding, Flag, Label, ModelFileError, TrainableDetector
 from detectors.registry import UnknownDetector, available
 from review.models import Decision, ReviewItem
@@ -40,6 +41,9 @@ class _Reweighted:
     decisions: tuple[int, ...]
     detector: TrainableDetector
 
+
+_counted: dict[tuple[int, str], tuple[int, int]] = {}
+"""Source and detector -> the new labels they have at most among the decisions up to an id, and that id."""
 
 _cache: dict[tuple[int, str], _Reweighted] = {}
 _lock = threading.Lock()
@@ -131,7 +135,7 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
 
 def _reweighted(source_id: int, name: str) -> _Reweighted | None:
     """The serving version with all later decisions taken in; None for a detector that is not reweighted at once."""
-    if name not in available():
+    if name not in available() or not getattr(registry.load(name), "reweights_at_once", False):
         return None
     version = ModelVersion.objects.filter(source=source_id, detector=name, state=ModelVersion.State.ACTIVE).first()
     if version is None:
@@ -140,8 +144,6 @@ def _reweighted(source_id: int, name: str) -> _Reweighted | None:
         base = learning.load_version(version)
     except (ModelFileError, UnknownDetector) as error:
         logger.error("model version %s cannot be loaded: %s", version.pk, error)
-        return None
-    if not base.reweights_at_once:
         return None
     later = _teaching(source_id, name, version.created_at)
     ids = tuple(later.values_list("pk", flat=True))
@@ -196,10 +198,30 @@ def _labels_of_split(finding: Finding, decision: Decision, weight: float) -> lis
 
 
 def _refit_when_due(decision: Decision) -> None:
-    """Counted among the latest decisions, and no further than is asked: there may be a million of them."""
+    """Counted among the latest decisions, and no further than is asked: there may be a million of them.
+
+    And only when there can be enough: each decision adds one label at most. One in flight meanwhile is counted later.
+    """
     source, detector = decision.item.source, decision.item.detector
+    if not learning.learns(detector) or not _may_be_due(decision):
+        return
     latest = ModelVersion.objects.filter(source=source, detector=detector).order_by("-id").first()
     new = _teaching(source.pk, detector, latest.created_at if latest else None)
     enough = settings.CRMQUALITY["refit_after_labels"]
     found = new.filter(pk__gt=decision.pk - LOOKED_THROUGH).order_by()[:enough].count()
+    _counted[source.pk, detector] = found, decision.pk
     learning.refit_when_due(source=source, detector=detector, new_labels=found)
+
+
+def _may_be_due(decision: Decision) -> bool:
+    """Whether enough labels can have come in; an undo or a new version only makes them fewer than is known here."""
+    enough = int(settings.CRMQUALITY["refit_after_labels"])
+    who = decision.item.source_id, decision.item.detector
+    most, last = _counted.get(who, (enough, 0))
+    if most >= enough or decision.pk <= last:
+        return True
+    if most + decision.pk - last < enough:
+        return False
+    most += _teaching(*who).filter(pk__gt=last, pk__lte=decision.pk).order_by().count()
+    _counted[who] = most, decision.pk
+    return most >= enough

@@ -33,6 +33,12 @@ UNDO_BY_KEY = 20
 COUNTED = 1_000
 CHECK_NOTED, ALERTED = "check_noted", "alerted_at"
 ALERT_PAUSE = 1_800
+ALERT_LOOK = 20
+"""Seconds between two looks at a person's pace: it is about their last hundred decisions, and hardly moves in one."""
+
+_looked: dict[int, float] = {}
+"""Person -> when this process last looked at their pace."""
+
 OVER_BUDGET = "over_budget"
 SAID = {
     Decision.Verdict.ACCEPT: "Accepted.",
@@ -66,7 +72,7 @@ def next_card(request: HttpRequest) -> HttpResponse:
 @require_POST
 def decide(request: HttpRequest, item_id: int) -> HttpResponse:
     """Record a verdict; answers with what became of it and the cards that fill the desk again."""
-    item = get_object_or_404(visible_items(request.user), pk=item_id)
+    item = get_object_or_404(visible_items(request.user).select_related("source"), pk=item_id)
     verdict = request.POST.get("verdict", "")
     if verdict not in Decision.Verdict.values:
         return HttpResponseBadRequest("No such verdict.")
@@ -171,8 +177,10 @@ def decisions(request: HttpRequest) -> HttpResponse:
 def _gentle_alert(request: HttpRequest) -> str:
     """A word on the pace, at most once in half an hour."""
     told = request.session.get(ALERTED, 0)
-    if time.time() - told < ALERT_PAUSE:
+    who, now = request.user.pk or 0, time.monotonic()
+    if time.time() - told < ALERT_PAUSE or now - _looked.get(who, -ALERT_LOOK) < ALERT_LOOK:
         return ""
+    _looked[who] = now
     word = checks.alert(request.user)
     if word:
         request.session[ALERTED] = int(time.time())
@@ -233,10 +241,11 @@ def _cards(items: list[ReviewItem], records: Mapping[int, Record], user: Any) ->
     found = []
     for item in items:
         planted = checks.is_check(item)  # it shows its records as they were: no shared ones, no later comments
+        shown = card(item, None if planted else records)
         found.append(
             {
-                "card": card(item, None if planted else records),
-                "comments": [] if planted else desks.comments_on(item),
+                "card": shown,
+                "comments": desks.comments_on(item) if shown.commented and not planted else [],
                 "score_hidden": checks.score_hidden(item),
                 "others": others_like(item, user) if steward else 0,
                 "skipped": item.skip_reasons.select_related("by")[:3] if item.skips else [],
