@@ -14,10 +14,12 @@ checking the same foreign key for every row another 2.9 s.
 
 from __future__ import annotations
 
+import os
 import queue
+import socket
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, TypeVar
@@ -33,6 +35,8 @@ from crmquality.services.mapping_columns import key_column, references_sql
 from detectors.roles import Role
 
 T = TypeVar("T")
+SOCKET_BUFFER = 2**20
+"""Bytes that may lie between this process and the server."""
 _TEMPORARY = """
     DROP TABLE IF EXISTS pg_temp.import_row, pg_temp.import_cell, pg_temp.import_repeat;
     CREATE TEMPORARY TABLE import_row (
@@ -190,6 +194,7 @@ class Loader:
         self._run(_TEMPORARY)
         self._match_key()
         self._recall_keys()
+        self._widen_socket()
         with self._without_row_checks(), closing(ahead(map(self.preparer.prepare, blocks))) as prepared:
             for lines in prepared:
                 self._copy(lines)
@@ -229,6 +234,14 @@ class Loader:
             cursor.execute("SELECT external_id FROM crmquality_record WHERE source_id = %s", [self.source.pk])
             while rows := cursor.fetchmany(50_000):
                 self.preparer.seen.add(hashes(pl.Series([row[0] for row in rows], dtype=pl.String)))
+
+    def _widen_socket(self) -> None:
+        """Let more lie ready for the server, so that it goes on while this process prepares the next block.
+
+        A twelfth less time by the clock; where the system allows no more than it has, nothing changes.
+        """
+        with suppress(OSError), socket.socket(fileno=os.dup(self.connection.connection.fileno())) as wire:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER)
 
     @contextmanager
     def _without_row_checks(self) -> Iterator[None]:
