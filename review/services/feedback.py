@@ -23,6 +23,8 @@ from review.models.items import Minus
 from review.services import checks, policies
 
 logger = logging.getLogger(__name__)
+REMEMBERED = 20
+"""So many states of a reweighted model are kept: as many as decisions can be undone by key."""
 AT_ONCE = 2_000
 """So many open items are ranked anew before the next card; the rest follow in a worker."""
 
@@ -45,7 +47,8 @@ class _Reweighted:
 _counted: dict[tuple[int, str], tuple[int, int]] = {}
 """Source and detector -> the new labels they have at most among the decisions up to an id, and that id."""
 
-_cache: dict[tuple[int, str], _Reweighted] = {}
+_cache: dict[tuple[int, str], list[_Reweighted]] = {}
+"""The latest states, oldest first: an undo goes back to the one before its decision, and learns nothing again."""
 _lock = threading.Lock()
 
 
@@ -148,14 +151,16 @@ def _reweighted(source_id: int, name: str) -> _Reweighted | None:
     later = _teaching(source_id, name, version.created_at)
     ids = tuple(later.values_list("pk", flat=True))
     with _lock:
-        kept = _cache.get((source_id, name))
-        if kept is None or kept.version != version.pk or kept.decisions != ids[: len(kept.decisions)]:
-            kept = _Reweighted(version.pk, (), base)
+        states = [one for one in _cache.get((source_id, name), []) if one.version == version.pk]
+        while states and states[-1].decisions != ids[: len(states[-1].decisions)]:
+            states.pop()  # it took in a decision that was undone
+        kept = states[-1] if states else _Reweighted(version.pk, (), base)
         new = list(later.filter(pk__in=ids[len(kept.decisions) :])) if len(ids) > len(kept.decisions) else []
         weights = checks.trusts() if new else {}
         fresh = [label for decision in new for label in labels_of(decision, weights.get(decision.by_id or 0, 1.0))]
         detector = kept.detector.reweight(fresh) if fresh else kept.detector
-        kept = _cache[source_id, name] = _Reweighted(version.pk, ids, detector)
+        kept = _Reweighted(version.pk, ids, detector)
+        _cache[source_id, name] = [*(one for one in states if one.decisions != ids), kept][-REMEMBERED:]
     if fresh:
         ModelVersion.objects.filter(pk=version.pk).update(feedback_count=len(ids))
     return kept
