@@ -69,14 +69,8 @@ class RecordEndpoint(ListModelMixin, Endpoint[Record]):
     @transaction.atomic
     def partial_update(self, request: Request, pk: int) -> Response:
         """Write values into fields: noted as a change, undoable. 428 without If-Match, 412 if the record changed."""
-        seen = self.get_object()
-        given = sent(RecordEdit, request)
-        etags = parse_etags(request.headers.get("If-Match", ""))
-        if not etags:
-            raise PreconditionRequired
-        record = correcting.lock_records([seen.pk]).get(seen.pk)
-        if record is None or not {etag(record), "*"} & set(etags):
-            raise PreconditionFailed
+        seen, given = self.get_object(), sent(RecordEdit, request)
+        record = locked_if_match(seen, request)
         masking.current().refuse_masked(record.source, given["fields"])
         correcting.set_fields(
             record_id=record.pk,
@@ -132,6 +126,17 @@ class FindingEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Finding]):
 def etag(record: Record) -> str:
     """A strong ETag: every change of a record counts its version up."""
     return f'"{record.version}"'
+
+
+def locked_if_match(seen: Record, request: Request) -> Record:
+    """The record, locked, if If-Match names it as it is. Raises PreconditionRequired, PreconditionFailed."""
+    etags = parse_etags(request.headers.get("If-Match", ""))
+    if not etags:
+        raise PreconditionRequired
+    record = correcting.lock_records([seen.pk]).get(seen.pk)
+    if record is None or not {etag(record), "*"} & set(etags):
+        raise PreconditionFailed
+    return record
 
 
 def visible_findings(user: Any) -> QuerySet[Finding]:

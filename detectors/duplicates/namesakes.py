@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.duplicates.blocking import all_pairs, unpack
-from detectors.duplicates.plan import Plan, combine
+from detectors.duplicates.plan import Plan, combine, count_patterns
 from detectors.duplicates.scales import NAMESAKE
 from detectors.duplicates.text import Ints, intern
 
@@ -120,19 +120,3 @@ def _names(plan: Plan) -> tuple[int, ...]:
         for row, comparison in enumerate(plan.comparisons)
         if comparison.key in NAMES and comparison.shared[CLASS - 1] == NAMESAKE
     )
-
-
-def count_patterns(levels: Levels) -> tuple[Levels, Floats]:
-    """The distinct columns of a level matrix as (patterns, comparisons), and how often each occurs."""
-    packed = np.zeros(levels.shape[1], np.uint64)
-    for row in levels[:20]:
-        packed = packed << np.uint64(3) | row
-    packed.sort()
-    first = np.flatnonzero(np.append(True, packed[1:] != packed[:-1])) if len(packed) else np.zeros(0, np.int64)
-    counts = np.diff(np.append(first, len(packed))).astype(float)
-    kinds = packed[first]
-    size = min(len(levels), 20)
-    patterns = np.zeros((len(kinds), len(levels)), np.uint8)
-    for row in range(size):
-        patterns[:, row] = kinds >> np.uint64(3 * (size - 1 - row)) & np.uint64(7)
-    return patterns, counts

@@ -12,6 +12,7 @@ from detectors.duplicates.encoding import Column
 from detectors.duplicates.scales import Scale, Shared
 from detectors.duplicates.text import Hashes, Ints
 
+Floats = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.uint8]
 Fill = Callable[[Ints, Ints, Levels], None]
 """Writes the levels of the pairs (left, right) into its third argument."""
@@ -86,3 +87,19 @@ def combine(*hashes: Hashes) -> Hashes:
         mixed ^= mixed >> np.uint64(29)
         present &= one != 0
     return np.where(present, mixed | np.uint64(1), np.uint64(0))
+
+
+def count_patterns(levels: Levels) -> tuple[Levels, Floats]:
+    """The distinct columns of a level matrix as (patterns, comparisons), and how often each occurs."""
+    packed = np.zeros(levels.shape[1], np.uint64)
+    for row in levels[:20]:
+        packed = packed << np.uint64(3) | row
+    packed.sort()
+    first = np.flatnonzero(np.append(True, packed[1:] != packed[:-1])) if len(packed) else np.zeros(0, np.int64)
+    counts = np.diff(np.append(first, len(packed))).astype(float)
+    kinds = packed[first]
+    size = min(len(levels), 20)
+    patterns = np.zeros((len(kinds), len(levels)), np.uint8)
+    for row in range(size):
+        patterns[:, row] = kinds >> np.uint64(3 * (size - 1 - row)) & np.uint64(7)
+    return patterns, counts

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.duplicates.namesakes import CLASS as NAMESAKES
-from detectors.duplicates.namesakes import Namesakes, count_patterns
-from detectors.duplicates.plan import Comparison, Plan
+from detectors.duplicates.namesakes import Namesakes
+from detectors.duplicates.plan import Comparison, Plan, count_patterns
 from detectors.duplicates.scales import NAMESAKE
 from detectors.duplicates.text import Ints, compiled, intern
 

@@ -7,7 +7,6 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from django.utils.http import parse_etags
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -16,10 +15,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crmquality.api.base import EVERYONE, SALES, STEWARDS, Endpoint, asked, sent
-from crmquality.api.errors import PreconditionFailed, PreconditionRequired
-from crmquality.api.records import IF_MATCH, etag
+from crmquality.api.records import IF_MATCH, locked_if_match
 from crmquality.models import ChangeSet, Record
-from crmquality.services import access, correcting
+from crmquality.services import access
 from crmquality.services.checking import check_value
 from crmquality.services.undoing import undo_with_cause
 from review.api.decisions import undone_answer
@@ -75,12 +73,7 @@ class OwnEndpoint(Endpoint[Record]):
     def fix(self, request: Request, pk: int) -> Response:
         """Write one field; it settles the open claims about it. 428 without If-Match, 412 if the record changed."""
         seen, given = self.get_object(), sent(ValueToWrite, request)
-        etags = parse_etags(request.headers.get("If-Match", ""))
-        if not etags:
-            raise PreconditionRequired
-        record = correcting.lock_records([seen.pk]).get(seen.pk)
-        if record is None or not {etag(record), "*"} & set(etags):
-            raise PreconditionFailed
+        record = locked_if_match(seen, request)
         name = given["field"]
         done = fixing.fix(
             record=record,

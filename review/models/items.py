@@ -52,6 +52,14 @@ class ReviewItemQuerySet(models.QuerySet["ReviewItem"]):
         """Open and not on another steward's desk."""
         return self.open().filter(Q(lease_until__isnull=True) | Q(lease_until__lt=Now()) | Q(leased_by=user_id))
 
+    def available_to(self, user_id: int) -> Self:
+        """Open, and neither on another's desk nor given to another."""
+        return self.free_for(user_id).filter(Q(assigned_to=None) | Q(assigned_to=user_id))
+
+    def close(self, state: ReviewItem.State) -> int:
+        """Take them off the queue and off whatever desk they lie on; returns how many."""
+        return self.update(state=state, closed_at=Now(), leased_by=None, lease_until=None)
+
 
 class ReviewItem(models.Model):
     """A finding that policy sends to a person.

@@ -74,7 +74,7 @@ class Group:
 def group(item: ReviewItem, user: Any) -> Group | None:
     """The group of an item; None if nothing of it is open."""
     every = batching.alike(item, user)
-    free = batching.available(every, user)
+    free = every.available_to(user.pk)
     ids = sorted(free.values_list("id", flat=True))
     if not ids:
         return None

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
 
 from crmquality.models.jobs import JobState
@@ -37,11 +37,6 @@ def alike(item: ReviewItem, user: Any) -> ReviewItemQuerySet:
     if not item.pattern:
         return ReviewItem.objects.none()
     return queue.visible_items(user).open().filter(source=item.source_id, pattern=item.pattern)
-
-
-def available(items: ReviewItemQuerySet, user: Any) -> ReviewItemQuerySet:
-    """Those of the items that no colleague has on their desk or was given."""
-    return items.free_for(user.pk).filter(Q(assigned_to=None) | Q(assigned_to=user.pk))
 
 
 def decide_group(
@@ -87,7 +82,7 @@ def decide_group(
 def start(batch: DecisionBatch, items: ReviewItemQuerySet, user: Any) -> DecisionBatch:
     """Store a batch with the items that are free for this person as its members. Raises Refused if there are none."""
     batch.save()
-    free = available(items, user)
+    free = items.available_to(user.pk)
     batch.size = _enrol(batch, free)
     batch.left_out = items.count() - batch.size
     if not batch.size:

@@ -21,7 +21,6 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from crmquality.models import ChangeSet, Finding, ModelVersion, Record
@@ -150,9 +149,7 @@ def _decide(
         idempotency_key=idempotency_key,
         looked_at=looked_at,
     )
-    ReviewItem.objects.filter(pk=item.pk).update(
-        state=ReviewItem.State.DECIDED, closed_at=Now(), leased_by=None, lease_until=None
-    )
+    ReviewItem.objects.filter(pk=item.pk).close(ReviewItem.State.DECIDED)
     Finding.objects.filter(pk=finding.pk).update(state=Finding.State.SETTLED, values_digest=digest)
     return decision
 
@@ -184,9 +181,7 @@ def settle_along(
         model_version=_model_version(item.finding),
         policy=item.policy,
     )
-    ReviewItem.objects.filter(pk=item.pk).update(
-        state=ReviewItem.State.DECIDED, closed_at=Now(), leased_by=None, lease_until=None
-    )
+    ReviewItem.objects.filter(pk=item.pk).close(ReviewItem.State.DECIDED)
     Finding.objects.filter(pk=item.finding_id).update(state=Finding.State.SETTLED, values_digest=digest)
     feedback.learn_from(decision)
     return decision
@@ -207,12 +202,11 @@ def undo_decision(
     if decision.undone_at:
         raise AlreadyDecided("This decision was undone already.")
     undone = undoing.undo(change_set=decision.change_set, by=user, take=take) if decision.change_set else None
-    decision.undone_at = timezone.now()
-    decision.save(update_fields=["undone_at"])
     merges.take_back_split(decision)
+    now = timezone.now()
     along = Decision.objects.filter(by=decision.by_id, undone_at__isnull=True, **{f"seen__{SETTLED_BY}": decision.pk})
     for one in [decision, *along.filter(pk__gt=decision.pk)]:
-        Decision.objects.filter(pk=one.pk).update(undone_at=decision.undone_at)
+        Decision.objects.filter(pk=one.pk).update(undone_at=now)
         _ask_again(one)
         if learn:
             transaction.on_commit(partial(feedback.relearn, one))
@@ -269,11 +263,7 @@ def _apply(
 
 def _edited_values(edited: Mapping[str, Any]) -> dict[str, Any]:
     """What a person put in place of the proposal."""
-    changes = edited.get("changes")
-    if not isinstance(changes, dict) or not all(
-        isinstance(name, str) and (value is None or isinstance(value, str)) for name, value in changes.items()
-    ):
-        raise Refused("An edit needs changes: an object of field names and texts.")
+    changes = merges.require_values(edited.get("changes"))
     if not changes:
         raise Refused("An edit needs at least one changed field.")
     return {"action": "set", "changes": changes}

@@ -96,13 +96,12 @@ def learn_from(decision: Decision) -> None:
     """Take a decision in: check the gate, rank the open items anew, and queue a training when enough have come in."""
     if decision.by_id is None or Decision.Verdict(decision.verdict) not in TEACHES:
         return
-    policies.recheck(decision)
-    rerank(source_id=decision.item.source_id, detector=decision.item.detector)
+    relearn(decision)
     _refit_when_due(decision)
 
 
 def relearn(decision: Decision) -> None:
-    """After an undo: rank anew without the label."""
+    """Check the gate and rank anew: with the label of a decision, or after its undo without it."""
     policies.recheck(decision)
     rerank(source_id=decision.item.source_id, detector=decision.item.detector)
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from crmquality.models import ChangeSet, Record, Source
-from crmquality.services import correcting, disclosing, masking
+from crmquality.services import correcting, disclosing, masking, undoing
 from crmquality.services.checking import LONGEST
 from crmquality.services.errors import Conflict, Refused
 from review.models import Decision, ReviewItem, VerifiedValue
@@ -96,8 +96,8 @@ def verified_values(source: Source) -> QuerySet[VerifiedValue]:
 
 def own_changes(user: Any) -> QuerySet[ChangeSet]:
     """The corrections a person made, the latest first, without those undone since."""
-    standing = ChangeSet.objects.filter(by=user, undone_by__isnull=True).exclude(action=ChangeSet.Action.UNDO)
-    return standing.order_by("-id")
+    own: QuerySet[ChangeSet] = undoing.standing(ChangeSet.objects.filter(by=user))
+    return own.order_by("-id")
 
 
 def _claims(record: Record, name: str, value: str | None, user: Any) -> list[ReviewItem]:

@@ -93,7 +93,7 @@ def eligible(choice: Choice, user: Any) -> ReviewItemQuerySet:
     items = queue.visible_items(user).filter(
         source=choice.source, detector=choice.detector, score__gte=choice.min_score, place__isnull=True
     )
-    return batching.available(items.filter(action=choice.action) if choice.action else items, user)
+    return (items.filter(action=choice.action) if choice.action else items).available_to(user.pk)
 
 
 def propose(choice: Choice, user: Any) -> Proposed:

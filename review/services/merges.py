@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models.functions import Now
-
 from crmquality import models
 from crmquality.models import ChangeSet, Record, SurvivorshipRules
 from crmquality.services import merging, survivorship
@@ -45,14 +43,19 @@ def plan(finding: models.Finding, records: Mapping[int, Record], edited: Mapping
 
 def values_chosen(records: Mapping[int, Record], edited: Mapping[str, Any]) -> dict[str, str | None]:
     """Field -> the value a person wrote, or took from one of the records. Raises Refused for anything else."""
-    written, picks = edited.get("changes") or {}, edited.get("picks") or {}
-    if not isinstance(written, dict) or not all(
-        isinstance(name, str) and (value is None or isinstance(value, str)) for name, value in written.items()
-    ):
-        raise Refused("An edit needs changes: an object of field names and texts.")
+    written, picks = require_values(edited.get("changes") or {}), edited.get("picks") or {}
     if not isinstance(picks, dict) or not all(record in records for record in picks.values()):
         raise Refused("A value can be taken from the records of the claim only.")
-    return {name: records[record].fields.get(name) for name, record in picks.items()} | dict(written)
+    return {name: records[record].fields.get(name) for name, record in picks.items()} | written
+
+
+def require_values(changes: Any) -> dict[str, str | None]:
+    """What a person wrote, field -> value, as it was sent. Raises Refused if it is anything else."""
+    if not isinstance(changes, dict) or not all(
+        isinstance(name, str) and (value is None or isinstance(value, str)) for name, value in changes.items()
+    ):
+        raise Refused("An edit needs changes: an object of field names and texts.")
+    return changes
 
 
 def apply(
@@ -94,9 +97,7 @@ def take_back_split(decision: Decision) -> None:
     if SPLIT not in decision.changes:
         return
     for item in ReviewItem.objects.open().filter(pk=decision.changes[SPLIT]):
-        ReviewItem.objects.filter(pk=item.pk).update(
-            state=ReviewItem.State.WITHDRAWN, closed_at=Now(), leased_by=None, lease_until=None
-        )
+        ReviewItem.objects.filter(pk=item.pk).close(ReviewItem.State.WITHDRAWN)
         models.Finding.objects.filter(pk=item.finding_id).update(state=models.Finding.State.WITHDRAWN)
 
 

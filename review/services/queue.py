@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from crmquality.models import Record
 from crmquality.services import access
@@ -85,9 +85,8 @@ def fill(
     while len(kept) + len(desk.fresh) < want:
         lying = {*held, *avoid, *(item.pk for item in desk.fresh)}
         rows = (
-            filters.apply(visible_items(user).free_for(user.pk), user)
+            filters.apply(visible_items(user).available_to(user.pk), user)
             .exclude(pk__in=lying)
-            .filter(Q(assigned_to=None) | Q(assigned_to=user.pk))
             .select_related("finding", "source", "assigned_to")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by(*filters.order)

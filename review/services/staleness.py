@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from django.db.models.functions import Now
-
 from crmquality.models import Finding, Record
 from crmquality.services import findings
 from review.models import ReviewItem
@@ -45,7 +43,7 @@ def close_if_stale(item: ReviewItem) -> bool:
 def close(item: ReviewItem) -> None:
     """Close the item as stale, if it is open still; the next run may make the claim anew."""
     closed = ReviewItem.objects.open().filter(pk=item.pk)
-    if closed.update(state=ReviewItem.State.STALE, closed_at=Now(), leased_by=None, lease_until=None):
+    if closed.close(ReviewItem.State.STALE):
         Finding.objects.filter(pk=item.finding_id).update(state=Finding.State.WITHDRAWN)
 
 
