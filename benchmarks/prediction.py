@@ -12,9 +12,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import RandomizedSearchCV, StratifiedKFold
 
 from detectors.evaluation import read_table
+from detectors.prediction.aims import OUTER, Aim
 from detectors.prediction.engine import scores
 from detectors.prediction.engine.features import Features
-from detectors.prediction.evaluation import OUTER, measure
+from detectors.prediction.evaluation import measure
 
 TITLE = "Churn: automated search beside a tuned gradient boosting, nested cross-validation"
 PEERS: list[str] = []
@@ -45,7 +46,8 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
         return [{"method": f"{options.file}: no such file"}]
     frame = read_table(options.file)
     started = time.process_time()
-    ours = measure(frame, options.target, {}, budget=options.budget, seed=options.seed)
+    aim = Aim(target=options.target, kept=tuple(frame.columns))
+    ours = measure(frame, aim, {}, budget=options.budget, seed=options.seed)
     rows = [
         {
             "method": "automated search, blended",

@@ -106,6 +106,11 @@ def baseline() -> Family:
     return Family("plain regression", {"c": [1.0]}, _linear)
 
 
+def single() -> Family:
+    """What one column alone tells: a score of the present process, whatever its scale."""
+    return Family("one column", {"c": [1.0], "bins": [20]}, _binned)
+
+
 def _one_hot() -> OneHotEncoder:
     return OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=5, sparse_output=False)
 

@@ -31,16 +31,17 @@ class Feature:
 
     def read(self, series: pd.Series) -> Floats:
         """(n_rows,) number, days or code of each cell; NaN where missing, len(values) for a value never seen."""
-        cells = series.astype(object).mask(is_missing(series), None)
-        if self.kind is not Kind.CATEGORY:
-            codes, distinct = pd.factorize(cells)
-            texts = [str(text) for text in distinct]
-            readings = days_of(texts) if self.kind is Kind.DATE else np.array([read_number(text) for text in texts])
-            return np.asarray(np.concatenate([readings, [np.nan]])[codes])
+        codes, distinct = pd.factorize(series.astype(object).mask(is_missing(series), None))
+        readings = self._of([str(text) for text in distinct])
+        return np.asarray(np.append(readings, np.nan)[codes])
+
+    def _of(self, texts: list[str]) -> Floats:
+        if self.kind is Kind.DATE:
+            return days_of(texts)
+        if self.kind is Kind.NUMBER:
+            return np.array([read_number(text) for text in texts], dtype=float)
         place = {value: float(code) for code, value in enumerate(self.values)}
-        return np.array(
-            [np.nan if cell is None else place.get(cell, float(len(self.values))) for cell in cells], dtype=float
-        )
+        return np.array([place.get(text, float(len(self.values))) for text in texts], dtype=float)
 
     def shown(self, reading: float) -> str:
         """A reading as a person reads it."""
@@ -61,19 +62,28 @@ class Features:
     left_out: Mapping[str, str]
 
     @classmethod
-    def learn(cls, frame: pd.DataFrame, target: str, roles: Mapping[str, Role] | None = None) -> Features:
-        """Which columns of a frame of text cells to use for a target, and how to read them."""
-        features, left_out = [], {}
+    def learn(
+        cls,
+        frame: pd.DataFrame,
+        target: str,
+        roles: Mapping[str, Role] | None = None,
+        left_out: Mapping[str, str] | None = None,
+    ) -> Features:
+        """Which columns of a frame of text cells to use for a target, and how to read them.
+
+        left_out: columns not to use, and why.
+        """
+        features, reasons = [], dict(left_out or {})
         for name in frame.columns:
-            if name != target:
+            if name != target and name not in reasons:
                 column = read_column(frame[name], (roles or {}).get(name))
                 reason = _unfit(column)
                 if reason:
-                    left_out[str(name)] = reason
+                    reasons[str(name)] = reason
                 else:
                     values = tuple(column.values[:KNOWN]) if column.kind is Kind.CATEGORY else ()
                     features.append(Feature(column.name, column.kind, values))
-        return cls(tuple(features), left_out)
+        return cls(tuple(features), reasons)
 
     @property
     def names(self) -> list[str]:

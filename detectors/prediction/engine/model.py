@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,17 @@ import numpy as np
 import pandas as pd
 import skops.io
 
-from detectors.contract import ModelFileError
-from detectors.prediction.engine.encoding import Floats, Kind
+from detectors.contract import Batch, ModelFileError, RecordId
+from detectors.prediction.engine.calibration import Intervals
+from detectors.prediction.engine.encoding import Floats, Ints, Kind
 from detectors.prediction.engine.estimators import Task
 from detectors.prediction.engine.features import Features
 from detectors.prediction.engine.search import Answers, Found, Report, Scaling, fitted, predictions, search
 
-FORMAT = 1
+CHUNK = 50_000
+"""Records scored at a time."""
+
+FORMAT = 2
 STATE = "predictor.json"
 
 TRUSTED = (
@@ -37,13 +41,46 @@ TRUSTED = (
 """The types beyond skops' own list that a saved model may hold; a file with any other is refused."""
 
 
+class ModelDoesNotFit(LookupError):
+    """The records lack what the model reads; the message says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """How much one field moves a prediction, against a typical value: in log odds, or the number's own unit."""
+    """How much one field moves a prediction, against a typical value.
+
+    field, value: the column and what the record holds there. typical: what most records hold.
+    weight: in natural log odds of the outcome, or in the number's own unit.
+    """
 
     field: str
     value: str
+    typical: str
     weight: float
+
+    def says(self, *, numeric: bool) -> str:
+        """A sentence for a person."""
+        usual = f"{self.field} is {self.value}, typically {self.typical}"
+        if numeric:
+            return f"{usual}: {self.weight:+.3g}."
+        word = "raises" if self.weight > 0 else "lowers"
+        return f"{usual}: {word} the odds {np.exp(abs(self.weight)):.2g} times."
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What is predicted of one record.
+
+    value: the likeliest class, or the number as text. probability: of the outcome for two classes, of `value` for
+    more; None for a number. low, high: for a number, the ends of the interval that holds the truth nine times in ten.
+    """
+
+    record: RecordId
+    value: str
+    probability: float | None
+    low: float | None = None
+    high: float | None = None
+    reasons: tuple[Contribution, ...] = ()
 
 
 class Predictor:
@@ -58,10 +95,14 @@ class Predictor:
         scaling: Scaling,
         typical: Floats,
         metrics: Mapping[str, float],
+        *,
+        intervals: Intervals | None = None,
+        least: float = -np.inf,
     ) -> None:
         """classes: in the order of the probabilities; empty for a number. members: (weight, fitted pipeline).
 
         typical: (n_features,) the median or most frequent reading of each feature, NaN if mostly missing.
+        intervals, least: for a number, how far the truth lies from it, and below what it cannot lie.
         """
         self.target = target
         self.features = features
@@ -70,39 +111,62 @@ class Predictor:
         self.scaling = scaling
         self.typical = typical
         self.metrics = dict(metrics)
+        self.intervals = intervals or Intervals()
+        self.least = least
 
     @property
     def numeric(self) -> bool:
         """Whether it predicts a number."""
         return not self.classes
 
-    def predict_proba(self, frame: pd.DataFrame) -> Floats:
-        """(n_rows, n_classes) calibrated probabilities in the order of `classes`.
+    def output(self, frame: pd.DataFrame) -> Floats:
+        """(n_rows, n_classes) calibrated probabilities in the order of `classes`; (n_rows, 1) for a number.
 
-        frame: text cells; extra columns are passed over. Raises ValueError for a number, KeyError if a column lacks.
+        frame: text cells; extra columns are passed over. Raises ModelDoesNotFit if a column lacks.
         """
-        if self.numeric:
-            raise ValueError(f"{self.target} is a number: use predict")
-        return self._output(self.features.read(frame))
+        return self._output(self._read(frame))
 
     def predict(self, frame: pd.DataFrame) -> Answers:
         """(n_rows,) the likeliest class, or the number."""
-        output = self._output(self.features.read(frame))
+        output = self.output(frame)
         return output[:, 0] if self.numeric else np.array(self.classes, dtype=object)[output.argmax(axis=1)]
+
+    def scores(self, batch: Batch, *, reasons: int = 0) -> Iterator[Score]:
+        """A score a record, in the batch's order. reasons: how many fields each names; 0 is many times faster.
+
+        Raises ModelDoesNotFit if the batch lacks a column that the model reads.
+        """
+        for start in range(0, len(batch), CHUNK):
+            frame = batch.frame.iloc[start : start + CHUNK]
+            output = self.output(frame)
+            radius = self.intervals(output[:, 0]) if self.numeric else np.zeros(len(frame))
+            why = self.explain(frame, most=reasons) if reasons else [[]] * len(frame)
+            for record, row, far, because in zip(frame.index, output, radius, why, strict=True):
+                yield self._score(int(record), row, float(far), tuple(because))
+
+    def _score(self, record: RecordId, row: Floats, radius: float, reasons: tuple[Contribution, ...]) -> Score:
+        if self.numeric:
+            number = float(row[0])
+            return Score(record, f"{number:.6g}", None, max(self.least, number - radius), number + radius, reasons)
+        place = int(row.argmax())
+        probability = float(row[1] if len(row) == 2 else row[place])
+        return Score(record, self.classes[place], probability, reasons=reasons)
 
     def explain(self, frame: pd.DataFrame, *, most: int = 5) -> list[list[Contribution]]:
         """For each row the fields that move its prediction most, strongest first.
 
-        A field's weight is what changes when its value is replaced by the typical one: log odds of the last
-        class, or units of the number. Effects of fields that only work together are seen from each alone.
+        A field's weight is what changes when its value is replaced by the typical one: log odds of the last class (of
+        the likeliest one, where there are more than two), or units of the number. Effects of fields that only work
+        together are seen from each alone.
         """
-        matrix = self.features.read(frame)
-        whole = self._level(self._output(matrix))
+        matrix = self._read(frame)
+        whole = self._output(matrix)
+        asked = whole.argmax(axis=1) if len(self.classes) > 2 else np.full(len(matrix), whole.shape[1] - 1)
         weights = np.empty(matrix.shape)
         for place in range(matrix.shape[1]):
             without = matrix.copy()
             without[:, place] = self.typical[place]
-            weights[:, place] = whole - self._level(self._output(without))
+            weights[:, place] = self._level(whole, asked) - self._level(self._output(without), asked)
         return [self._strongest(matrix[row], weights[row], most) for row in range(len(matrix))]
 
     def save(self, directory: Path) -> None:
@@ -121,6 +185,8 @@ class Predictor:
             "scaling": [self.scaling.slope, list(self.scaling.shift)],
             "typical": [None if np.isnan(value) else float(value) for value in self.typical],
             "metrics": self.metrics,
+            "intervals": [list(self.intervals.edges), [_finite(radius) for radius in self.intervals.radii]],
+            "least": _finite(self.least),
             "files": files,
         }
         (directory / STATE).write_text(json.dumps({"digest": _digest(state), "state": state}), encoding="utf-8")
@@ -136,6 +202,8 @@ class Predictor:
             pipelines = [_read(directory / name, digest) for name, digest in state["files"].items()]
             typical = np.array([np.nan if value is None else value for value in state["typical"]], dtype=float)
             slope, shift = state["scaling"]
+            edges, radii = state["intervals"]
+            intervals = Intervals(tuple(edges), tuple(np.inf if radius is None else radius for radius in radii))
             return cls(
                 state["target"],
                 Features.from_json(state["features"]),
@@ -144,19 +212,31 @@ class Predictor:
                 Scaling(slope, tuple(shift)),
                 typical,
                 state["metrics"],
+                intervals=intervals,
+                least=-np.inf if state["least"] is None else state["least"],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelFileError(f"{STATE}: cannot be read: {type(error).__name__}") from error
 
+    def _read(self, frame: pd.DataFrame) -> Floats:
+        absent = [name for name in self.features.names if name not in frame.columns]
+        if absent:
+            names = ", ".join(map(repr, absent))
+            raise ModelDoesNotFit(f"the model of {self.target!r} reads {names}, which is not there: train it anew")
+        return self.features.read(frame)
+
     def _output(self, matrix: Floats) -> Floats:
         task = Task(self.numeric, matrix.shape[1], self.features.categories, 0, 1)
         mixed = sum(weight * predictions(pipeline, matrix, task) for weight, pipeline in self.members)
-        return self.scaling(np.asarray(mixed))
+        scaled = self.scaling(np.asarray(mixed))
+        return np.maximum(scaled, self.least) if self.numeric else scaled
 
-    def _level(self, output: Floats) -> Floats:
+    def _level(self, output: Floats, asked: Ints) -> Floats:
+        """(n_rows,) the number, or the log odds of the class asked for."""
+        asked_for = output[np.arange(len(output)), asked]
         if self.numeric:
-            return output[:, 0]
-        share = np.clip(output[:, -1], 1e-6, 1 - 1e-6)
+            return asked_for
+        share = np.clip(asked_for, 1e-6, 1 - 1e-6)
         return np.asarray(np.log(share / (1 - share)))
 
     def _strongest(self, readings: Floats, weights: Floats, most: int) -> list[Contribution]:
@@ -165,6 +245,7 @@ class Predictor:
             Contribution(
                 self.features.features[place].name,
                 self.features.features[place].shown(readings[place]),
+                self.features.features[place].shown(self.typical[place]),
                 float(weights[place]),
             )
             for place in order
@@ -195,8 +276,9 @@ def learn(
         for place, weight in found.blend
     ]
     typical = np.array([_typical(matrix[:, place], feature.kind) for place, feature in enumerate(features.features)])
+    least = 0.0 if not classes and float(np.min(answers)) >= 0 else -np.inf
     metrics = {"loss": found.blend_loss, "rows": float(len(answers)), "trials": float(len(found.trials))}
-    return Predictor(target, features, classes, members, found.scaling, typical, metrics), found
+    return Predictor(target, features, classes, members, found.scaling, typical, metrics, least=least), found
 
 
 def threads() -> int:
@@ -225,6 +307,10 @@ def _read(path: Path, digest: str) -> Any:
     if unknown:
         raise ModelFileError(f"{path.name}: holds types that are not trusted: {', '.join(sorted(unknown))}")
     return skops.io.loads(data, trusted=list(TRUSTED))
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if np.isfinite(number) else None
 
 
 def _digest(state: Mapping[str, Any]) -> str:

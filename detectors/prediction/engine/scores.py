@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support, roc_auc_score
+import numpy.typing as npt
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support, roc_auc_score, roc_curve
 
 from detectors.prediction.engine.calibration import calibration_error
 from detectors.prediction.engine.encoding import Floats, Ints
+
+Bools = npt.NDArray[np.bool_]
 
 RESAMPLES = 200
 
@@ -70,7 +74,10 @@ def classification(truth: Ints, probabilities: Floats, classes: list[str]) -> di
     figures["calibration_error"] = calibration_error(top, right.astype(float))
     figures["classes"] = classes
     figures["confusion"] = confusion_matrix(truth, predicted, labels=range(len(classes))).tolist()
+    figures["reliability"] = reliability(right.astype(float), top)
     if two:
+        figures["roc"] = roc(truth, probabilities[:, 1])
+        figures["cut_offs"] = cut_offs(truth, probabilities[:, 1])
         cut = best_cut(truth, probabilities[:, 1])
         figures["at_best_f1"] = {"cut_off": cut, **_at(truth, (probabilities[:, 1] >= cut).astype(int), two=True)}
     return figures
@@ -93,3 +100,56 @@ def _at(truth: Ints, predicted: Ints, *, two: bool) -> dict[str, Any]:
     )
     accuracy = float(np.mean(truth == predicted))
     return {"accuracy": accuracy, "precision": float(precision), "recall": float(recall), "f1": float(f1)}
+
+
+CUTS = tuple(step / 20 for step in range(1, 20))
+
+
+def cut_offs(truth: Ints, probability: Floats, cuts: Sequence[float] = CUTS) -> list[dict[str, float]]:
+    """What a cut-off would do, one dict each: cut_off, tp, fp, fn, tn, flagged (share of rows), precision, recall, f1.
+
+    truth: (n,) 1 where the outcome came. probability: (n,) held-out scores; those of at least the cut-off are flagged.
+    """
+    return [_at_cut(truth == 1, probability >= cut, cut) for cut in cuts]
+
+
+def _at_cut(come: Bools, flagged: Bools, cut: float) -> dict[str, float]:
+    tp, fp, fn = int((come & flagged).sum()), int((~come & flagged).sum()), int((come & ~flagged).sum())
+    return {
+        "cut_off": float(cut),
+        "tp": tp,
+        "fp": fp,
+        "fn": fn,
+        "tn": len(come) - tp - fp - fn,
+        "flagged": (tp + fp) / max(1, len(come)),
+        "precision": tp / max(1, tp + fp),
+        "recall": tp / max(1, tp + fn),
+        "f1": 2 * tp / max(1, 2 * tp + fp + fn),
+    }
+
+
+def roc(truth: Ints, probability: Floats, points: int = 60) -> list[list[float]]:
+    """The ROC curve as [false positive rate, true positive rate], from (0, 0) to (1, 1), thinned to about `points`."""
+    false, true, _ = roc_curve(truth, probability)
+    kept = np.unique(np.linspace(0, len(false) - 1, points).round().astype(int))
+    return [[float(false[place]), float(true[place])] for place in kept]
+
+
+def reliability(right: Floats, probability: Floats, bins: int = 10) -> list[dict[str, float]]:
+    """Promised and kept, over bins of equal count: claimed (mean probability), observed (share right) and rows."""
+    order = np.argsort(probability, kind="stable")
+    return [
+        {"claimed": float(probability[part].mean()), "observed": float(right[part].mean()), "rows": len(part)}
+        for part in np.array_split(order, min(bins, max(1, len(order))))
+        if len(part)
+    ]
+
+
+def gain(better: Callable[[Ints], float], rows: int, seed: int) -> list[float]:
+    """95 % interval of a difference between two predictors over the same rows, by a paired bootstrap.
+
+    better: row positions -> by how much the one beats the other there; NaN where it cannot be told.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = np.array([better(rng.integers(0, rows, rows)) for _ in range(RESAMPLES)])
+    return [float(end) for end in np.nanquantile(drawn, [0.025, 0.975])]

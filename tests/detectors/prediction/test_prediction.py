@@ -10,7 +10,7 @@ import skops.io
 
 from detectors.contract import ModelFileError
 from detectors.evaluation import DoesNotFit
-from detectors.prediction import evaluation
+from detectors.prediction import aims, evaluation
 from detectors.prediction.engine import model
 from detectors.prediction.engine.estimators import Task, families
 from detectors.prediction.engine.features import Features
@@ -33,7 +33,7 @@ def predictor(churners) -> Predictor:
 def test_a_model_predicts_explains_and_survives_its_file(predictor, churners, tmp_path):
     predictor.save(tmp_path)
     loaded = Predictor.load(tmp_path)
-    np.testing.assert_allclose(loaded.predict_proba(churners), predictor.predict_proba(churners))
+    np.testing.assert_allclose(loaded.output(churners), predictor.output(churners))
     assert {*loaded.predict(churners)} == {"no", "yes"}
     reasons = loaded.explain(churners.iloc[:5])
     assert {row[0].field for row in reasons} & {"Tenure", "Plan", "Spend"}
@@ -41,7 +41,7 @@ def test_a_model_predicts_explains_and_survives_its_file(predictor, churners, tm
 
 def test_a_model_reads_rows_with_blanks_strange_values_and_extra_columns(predictor, churners):
     odd = churners.iloc[:4].assign(Extra="x", Plan=[None, "never seen", "?", "plus"], Tenure=["", "many", None, "3"])
-    shares = predictor.predict_proba(odd)
+    shares = predictor.output(odd)
     assert np.isfinite(shares).all()
     np.testing.assert_allclose(shares.sum(axis=1), 1)
 
@@ -101,7 +101,7 @@ def test_scaling_mends_probabilities_that_claim_too_much():
 
 @pytest.fixture(autouse=True)
 def _three_outer_folds(monkeypatch):
-    monkeypatch.setattr(evaluation, "OUTER", 3)
+    monkeypatch.setattr(aims, "OUTER", 3)
 
 
 def evaluate(tmp_path, frame, *options):
