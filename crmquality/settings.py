@@ -4,6 +4,9 @@ CRMQUALITY_HOME       the one folder for data, secrets, models and logs (default
 DATABASE_URL          postgresql://user:password@host:port/name of a server of one's own; else the embedded one
 REDIS_URL             redis://... or unix://... of a server of one's own; else the embedded one
 CRMQUALITY_HOSTS      host names served, comma-separated (default: the loopback names)
+CRMQUALITY_ADDRESS    https://crm.example.com: how people reach the pages, for links in messages
+CRMQUALITY_MAIL_HOST  mail server; without it no e-mail is sent. Also CRMQUALITY_MAIL_PORT, _USER, _PASSWORD,
+                      _SECURITY (starttls, tls or none) and _FROM
 CRMQUALITY_DEBUG      1 for Django's debug pages; never outside development: they show records
 """
 
@@ -79,6 +82,15 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+EMAIL_HOST = os.environ.get("CRMQUALITY_MAIL_HOST", "")
+EMAIL_PORT = int(os.environ.get("CRMQUALITY_MAIL_PORT", "587"))
+EMAIL_HOST_USER = os.environ.get("CRMQUALITY_MAIL_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("CRMQUALITY_MAIL_PASSWORD", "")
+EMAIL_USE_TLS = os.environ.get("CRMQUALITY_MAIL_SECURITY", "starttls") == "starttls"
+EMAIL_USE_SSL = os.environ.get("CRMQUALITY_MAIL_SECURITY") == "tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("CRMQUALITY_MAIL_FROM", "crmquality@localhost")
+
 STATIC_URL = "/static/"
 STATIC_ROOT = embedded.folder(HOME, "static")
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
@@ -128,6 +140,7 @@ SPECTACULAR_SETTINGS = {
         "crmquality.api.schema.add_problems",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "DestinationKind": "crmquality.models.Destination.Kind",
         "ExportForm": "crmquality.models.Export.Form",
         "JobState": "crmquality.models.JobState",
         "FindingState": "crmquality.models.Finding.State",
@@ -171,6 +184,7 @@ CELERY_BEAT_SCHEDULE = {
     "schedule-runs": {"task": "crmquality.tasks.schedule_runs", "schedule": 60.0, "options": {"expires": 60}},
 }
 
+SITE_ADDRESS = os.environ.get("CRMQUALITY_ADDRESS", "").rstrip("/")
 CRMQUALITY = {
     "lease_seconds": float(os.environ.get("CRMQUALITY_LEASE_SECONDS", "30")),
     "refit_after_labels": 25,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from crmquality.services import collisions, exporting_jobs, importing, learning, measuring, running, undoing
+from crmquality.services import collisions, delivering, exporting_jobs, importing, learning, measuring, running, undoing
 
 
 @shared_task
@@ -47,6 +47,12 @@ def execute_export(job_id: int) -> None:
 def execute_measurement(job_id: int) -> None:
     """Measure a source."""
     measuring.execute_measurement(job_id)
+
+
+@shared_task
+def execute_delivery(delivery_id: int) -> None:
+    """Send a message to a destination."""
+    delivering.execute_delivery(delivery_id)
 
 
 @shared_task

@@ -29,6 +29,7 @@ OVERSIGHT: Menu = [
     ("access", "Access", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("disclosures", "Disclosures", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("models", "Models", (UserRole.ADMIN, UserRole.AUDITOR)),
+    ("destinations", "Destinations", (UserRole.ADMIN, UserRole.AUDITOR)),
 ]
 
 

@@ -7,6 +7,7 @@ from crmquality.models import Export, Measurement, Training, Undoing
 from crmquality.services.access import UserRole
 from review.views import (
     dashboard,
+    destinations,
     groups,
     jobs,
     lots,
@@ -108,6 +109,10 @@ urlpatterns = [
     path("access/", privacy.policies, name="access"),
     path("disclosures/", privacy.disclosures, name="disclosures"),
     path("disclosures.csv", privacy.disclosures_file, name="disclosures-file"),
+    path("destinations/", destinations.index, name="destinations"),
+    path("destinations/<int:destination_id>/", destinations.detail, name="destination"),
+    path("destinations/<int:destination_id>/act/", destinations.act, name="destination-act"),
+    path("deliveries/<int:delivery_id>/replay/", destinations.replay, name="replay"),
     path("thresholds/", policies.thresholds, name="thresholds"),
     path("thresholds/<int:source_id>/", policies.threshold, name="threshold"),
     path("policies/<int:policy_id>/roll-back/", policies.roll_back, name="roll-back"),

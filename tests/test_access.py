@@ -115,6 +115,10 @@ ROUTES = {
     "access": route(GET=OVERSEERS, POST=ADMINS),
     "disclosures": route(GET=OVERSEERS),
     "disclosures-file": route(GET=OVERSEERS),
+    "destinations": route(GET=OVERSEERS, POST=ADMINS),
+    "destination": route("destination", GET=OVERSEERS, POST=ADMINS),
+    "destination-act": route("destination", POST=ADMINS),
+    "replay": route("delivery", POST=ADMINS),
     "thresholds": route(GET=STAFF),
     "threshold": route("source", GET=STAFF, POST=ADMINS),
     "roll-back": route("policy", POST=ADMINS),
@@ -177,6 +181,13 @@ ROUTES = {
     "api-export-detail": route("export_job", GET=STAFF),
     "api-export-cancel": route("export_job", POST=STEWARDS),
     "api-export-file": route("export_job", GET=STEWARDS),
+    "api-destination-list": route(GET=OVERSEERS, POST=ADMINS),
+    "api-destination-detail": route("destination", GET=OVERSEERS, PUT=ADMINS, DELETE=ADMINS),
+    "api-destination-key": route("destination", GET=ADMINS, POST=ADMINS),
+    "api-destination-test": route("destination", POST=ADMINS),
+    "api-delivery-list": route(GET=OVERSEERS),
+    "api-delivery-detail": route("delivery", GET=OVERSEERS),
+    "api-delivery-replay": route("delivery", POST=ADMINS),
     "api-figures-detail": route("source", GET=STAFF),
     "api-item-list": route(GET=EVERYONE),
     "api-item-detail": route("item", GET=EVERYONE),
@@ -259,6 +270,8 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     """Kind -> (id of one that sales people own, id of one that they do not)."""
     from crmquality.models import (
         AccessPolicy,
+        Delivery,
+        Destination,
         Disclosure,
         Export,
         Import,
@@ -290,7 +303,10 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     plan = {"size": 1, "sample": 1, "allowed": 0, "limit": 0.05, "risk": 0.1, "expected": 0.01, "seed": 1}
     lot = Lot.objects.create(source=source, detector="scripted", by=people[STEWARD], **plan)
     LotItem.objects.create(lot=lot, item=item["C3"], position=0, drawn=True)
+    told = Destination.objects.create(name="ops", kind="webhook", target="https://example.com/", events=[])
     single = {
+        "destination": told.pk,
+        "delivery": Delivery.objects.create(destination=told, event="test", key="1", state="failed").pk,
         "access_policy": policy.pk,
         "disclosure": Disclosure.objects.create(record=records["C3"], external_id="C3", **log).pk,
         "source": source.pk,

@@ -4,6 +4,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
+from crmquality.api.deliveries import DeliveryEndpoint, DestinationEndpoint
 from crmquality.api.jobs import ImportEndpoint, RunEndpoint, TrainingEndpoint
 from crmquality.api.measurements import ExportEndpoint, MeasurementEndpoint
 from crmquality.api.privacy import AccessPolicyEndpoint, DisclosureEndpoint
@@ -25,6 +26,8 @@ router.register("access-policies", AccessPolicyEndpoint, "api-access-policy")
 router.register("disclosures", DisclosureEndpoint, "api-disclosure")
 router.register("measurements", MeasurementEndpoint, "api-measurement")
 router.register("exports", ExportEndpoint, "api-export")
+router.register("destinations", DestinationEndpoint, "api-destination")
+router.register("deliveries", DeliveryEndpoint, "api-delivery")
 
 urlpatterns = [
     *router.urls,

@@ -1,5 +1,6 @@
 """Everything CRM Quality holds to be true."""
 
+from crmquality.models.deliveries import Delivery, Destination
 from crmquality.models.disclosures import AccessPolicy, Disclosure
 from crmquality.models.exports import Export
 from crmquality.models.jobs import Job, JobState
@@ -22,6 +23,8 @@ __all__ = [
     "AccessPolicy",
     "Change",
     "ChangeSet",
+    "Delivery",
+    "Destination",
     "DetectorConfig",
     "Disclosure",
     "Export",

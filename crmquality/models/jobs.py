@@ -18,8 +18,6 @@ from django.utils import timezone
 
 LEASE = timedelta(seconds=settings.CRMQUALITY["lease_seconds"])
 RENEW_EVERY = LEASE / 3
-MAX_ATTEMPTS = 4
-BACK_OFF = timedelta(seconds=5)
 
 
 class JobState(models.TextChoices):
@@ -36,7 +34,13 @@ ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
 class JobQuerySet(models.QuerySet[Any]):
-    """The verbs of a job; database time throughout, so that clocks of workers do not matter."""
+    """The verbs of a job; database time throughout, so that clocks of workers do not matter.
+
+    waits: pauses before the second, third ... attempt, the last one repeated.
+    """
+
+    max_attempts: ClassVar[int] = 4
+    waits: ClassVar[tuple[timedelta, ...]] = tuple(timedelta(seconds=seconds) for seconds in (5, 10, 20))
 
     def active(self) -> Self:
         """Queued or running."""
@@ -78,11 +82,11 @@ class JobQuerySet(models.QuerySet[Any]):
         return bool(self.held(job).update(state=state, finished_at=Now(), lease_until=None, error=error[:2000]))
 
     def retry_or_fail(self, job: Job, error: str) -> bool:
-        """Queue the job again with back-off, or fail it after MAX_ATTEMPTS; True if it will be tried again."""
-        if job.attempts >= MAX_ATTEMPTS:
+        """Queue the job again with back-off, or fail it after `max_attempts`; True if it will be tried again."""
+        if job.attempts >= self.max_attempts:
             self.finish(job, JobState.FAILED, error=error)
             return False
-        wait = BACK_OFF * 2 ** (job.attempts - 1)
+        wait = self.waits[min(job.attempts, len(self.waits)) - 1]
         return bool(
             self.held(job).update(state=JobState.QUEUED, run_after=Now() + wait, lease_until=None, error=error[:2000])
         )

@@ -25,6 +25,10 @@ class Lost(Exception):
     """The lease ran out and another worker has the job: drop what was done."""
 
 
+class TryAgain(Exception):
+    """It failed for a reason outside of us that may pass; the message is for the person who looks at the job."""
+
+
 @contextmanager
 def lease(job: Job) -> Iterator[Report]:
     """Renew the job's lease from a thread of its own until the block ends; gives the `report` function.
@@ -62,6 +66,8 @@ def do_job(model: type[Job], job_id: int, work: Callable[[Any, Report], None]) -
         logger.warning("%s %s was taken over by another worker", model.__name__, job_id)
     except Refused as error:
         manager.finish(job, JobState.FAILED, error=str(error))
+    except TryAgain as error:
+        manager.retry_or_fail(job, str(error))
     except Exception as error:
         where = "".join(traceback.format_tb(error.__traceback__))  # not the message: it may quote a record
         logger.error("%s %s failed: %s\n%s", model.__name__, job_id, type(error).__name__, where)

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from crmquality.models import (
+    Delivery,
     DetectorConfig,
     Export,
     Import,
@@ -42,6 +43,7 @@ _SWEPT: dict[type[Job], str] = {
     Undoing: "crmquality.tasks.execute_undoing",
     Measurement: "crmquality.tasks.execute_measurement",
     Export: "crmquality.tasks.execute_export",
+    Delivery: "crmquality.tasks.execute_delivery",
 }
 """Kind of job -> the task that does it."""
 
