@@ -1,4 +1,4 @@
-"""A detector in a package of its own is found and keeps the contract, without an edit here."""
+"""A detector and a connector in a package of their own are found and keep their contracts, without an edit here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,21 @@ assert "duplicates" in registry.available()
 detector = registry.load("shouting")
 for check in all_checks():
     check(detector())
-print("kept", len(all_checks()))
+from crmquality.connectors import registry as connectors
+from crmquality.connectors.settings import read
+assert {"littlecrm", "files", "sql"} <= set(connectors.available()), list(connectors.available())
+connector = connectors.load_system("littlecrm")
+assert "Little CRM" in [one.title for one in connectors.systems()]
+assert read(connector.settings, {"address": "http://127.0.0.1:9", "token": "x"})[1] == {"token": "x"}
+from crmquality.connectors.testing import system_checks
+from tests.connectors.benches import LittleBench
+from tests.crm_server import Crm, serving
+for check in system_checks():
+    with serving(Crm()) as crm:
+        bench = LittleBench(crm)
+        bench.connector = connectors.load_system("littlecrm")
+        check(bench)
+print("kept", len(all_checks()), len(system_checks()))
 """
 
 

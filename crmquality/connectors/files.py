@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from crmquality.connectors.contract import Connector, Table, Unreadable
 from crmquality.connectors.files_csv import CsvTable
 from crmquality.connectors.files_typed import ExcelTable, ParquetTable
+from crmquality.connectors.tables import Table, TableConnector, Unreadable
 
 _REFUSED = (
     (b"\xd0\xcf\x11\xe0", "is an old .xls workbook or one with a password: save it as .xlsx without a password"),
@@ -26,10 +26,11 @@ _REFUSED = (
 )
 
 
-class FileConnector(Connector):
+class FileConnector(TableConnector):
     """CSV (and its relatives with other delimiters), Excel .xlsx, and Parquet files."""
 
     name: ClassVar[str] = "files"
+    title: ClassVar[str] = "Files"
 
     def open(self, location: str, options: Mapping[str, Any]) -> Table:
         """The table in the file at this path. Options: encoding, delimiter, quote, header; sheet."""

@@ -15,8 +15,8 @@ import polars as pl
 import pyarrow as pa
 
 from crmquality.connectors import files_sniff as sniff
-from crmquality.connectors.contract import Block, Description, Rejected, Table, Unreadable, unique_names
 from crmquality.connectors.files_tokens import Dialect, Mask, Positions, Scan, count_line_ends, read_record, scan
+from crmquality.connectors.tables import Block, Description, Rejected, Table, Unreadable, unique_names
 
 WINDOW = 2 * 2**20
 LONGEST_ROW = 32 * 2**20

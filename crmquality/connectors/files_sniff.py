@@ -11,8 +11,8 @@ from pathlib import Path
 
 import charset_normalizer
 
-from crmquality.connectors.contract import Unreadable
 from crmquality.connectors.files_tokens import Dialect, read_record
+from crmquality.connectors.tables import Unreadable
 
 SAMPLE = 256 * 1024
 _CHUNK = 2**20

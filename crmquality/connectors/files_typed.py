@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from openpyxl.utils.exceptions import InvalidFileException
 
-from crmquality.connectors.contract import Block, Description, Rejected, Table, Unreadable, unique_names
+from crmquality.connectors.tables import Block, Description, Rejected, Table, Unreadable, unique_names
 
 MOST_COLUMNS = 5_000
 LARGEST_WORKBOOK = 2 * 2**30

@@ -17,8 +17,8 @@ import polars as pl
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from crmquality.connectors.contract import Block, Description, Rejected, Table, Unreadable
 from crmquality.connectors.files import FileConnector
+from crmquality.connectors.tables import Block, Description, Rejected, Table, Unreadable
 from crmquality.models import Import, Kind, QuarantinedRow, Run, Source
 from crmquality.models.jobs import JobState
 from crmquality.services import access, running

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from crmquality.connectors.contract import Block, Rejected
+from crmquality.connectors.tables import Block, Rejected
 from crmquality.models import Import, Source
 from crmquality.models.records import REFERENCES
 from crmquality.services.errors import Refused

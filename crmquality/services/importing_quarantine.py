@@ -17,8 +17,8 @@ import polars as pl
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from crmquality.connectors.contract import Unreadable
 from crmquality.connectors.files import FileConnector
+from crmquality.connectors.tables import Unreadable
 from crmquality.models import Import, QuarantinedRow, Source
 from crmquality.services.errors import Refused
 from crmquality.services.exporting import neutralised

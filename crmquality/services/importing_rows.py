@@ -9,7 +9,7 @@ from io import BytesIO
 import polars as pl
 from xxhash import xxh3_128_hexdigest
 
-from crmquality.connectors.contract import Block, Rejected
+from crmquality.connectors.tables import Block, Rejected
 from crmquality.services.importing_keys import Hashes, SeenKeys
 
 LONGEST_KEY = 1_000

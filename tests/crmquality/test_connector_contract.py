@@ -1,4 +1,4 @@
-"""The connector contract, and the file connector on hostile files."""
+"""The file connector on hostile files, and how connectors are found."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import csv
 import io
 import resource
 import time
-from importlib.metadata import EntryPoint, EntryPoints
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmquality.connectors import contract
-from crmquality.connectors.contract import Block, Unreadable, unique_names
+from crmquality.connectors import registry, tables
 from crmquality.connectors.files import FileConnector
 from crmquality.connectors.files_csv import CsvTable
+from crmquality.connectors.registry import UnknownConnector
+from crmquality.connectors.tables import Block, Unreadable, unique_names
+from crmquality.connectors.testing import table_checks
 from tests.data_hostile import Hostile, manifest
 
 FILES = manifest()
 HEADER = b"Id,Name,City\n"
 
 
-def read(path: Path, **options: Any) -> tuple[contract.Description, list[Block]]:
+def read(path: Path, **options: Any) -> tuple[tables.Description, list[Block]]:
     table = FileConnector().open(str(path), options)
     return table.describe(), list(table.blocks())
 
@@ -44,37 +45,36 @@ def written(folder: Path, content: bytes) -> Path:
 
 
 @pytest.mark.parametrize("hostile", [file for file in FILES if not file.refused], ids=lambda file: file.name)
-def test_blocks_keep_the_contract(hostile: Hostile, tmp_path: Path) -> None:
+def test_a_table_keeps_the_contract(hostile: Hostile, tmp_path: Path) -> None:
+    path = written(tmp_path, hostile.content)
+    for check in table_checks():
+        check(FileConnector().open(str(path), {}))
+
+
+@pytest.mark.parametrize("hostile", [file for file in FILES if not file.refused], ids=lambda file: file.name)
+def test_what_was_detected_given_back_as_options_reads_the_same(hostile: Hostile, tmp_path: Path) -> None:
     description, blocks = read(written(tmp_path, hostile.content))
     again = list(FileConnector().open(str(tmp_path / "file"), description.options).blocks())
-    assert len(set(description.columns)) == len(description.columns)
-    assert all(description.columns)
-    for block in blocks:
-        assert tuple(block.frame.columns) == description.columns
-        assert set(block.frame.dtypes) <= {pl.String}
-        assert block.frame.height == len(block.lines) == len(block.raw)
-        assert not (block.frame == "").to_series().any() if block.frame.width == 1 else True
-        assert all(row.reason and row.line >= 1 for row in block.rejected)
-    lines = [line for block in blocks for line in block.lines]
-    assert lines == sorted(set(lines))
     assert cells(blocks) == cells(again)
 
 
 def test_a_third_partys_connector_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = EntryPoint("ledger", "crmquality.connectors.files:FileConnector", contract.ENTRY_POINTS)
-    wrong = EntryPoint("wrong", "pathlib:Path", contract.ENTRY_POINTS)
+    point = EntryPoint("ledger", "crmquality.connectors.files:FileConnector", registry.GROUP)
+    wrong = EntryPoint("wrong", "pathlib:Path", registry.GROUP)
+    monkeypatch.setattr(registry, "available", lambda: {"ledger": point, "wrong": wrong})
+    assert isinstance(registry.load("ledger"), FileConnector)
+    with pytest.raises(UnknownConnector, match="is not a"):
+        registry.load("wrong")
+    with pytest.raises(UnknownConnector, match="choose one of ledger, wrong"):
+        registry.load("absent")
+    with pytest.raises(UnknownConnector, match="connects to no system"):
+        registry.load_system("ledger")
+    assert registry.systems() == []
 
-    def found(*, group: str, **params: str) -> EntryPoints:
-        assert group == contract.ENTRY_POINTS
-        return EntryPoints([point, wrong]).select(**params)
 
-    monkeypatch.setattr(contract, "entry_points", found)
-    assert contract.available() == ["ledger", "wrong"]
-    assert isinstance(contract.load("ledger"), FileConnector)
-    with pytest.raises(Unreadable, match="is not a"):
-        contract.load("wrong")
-    with pytest.raises(Unreadable, match="choose one of ledger, wrong"):
-        contract.load("absent")
+def test_the_built_in_connectors_come_through_the_same_door() -> None:
+    assert {"files", "sql"} <= set(registry.available())
+    assert [one.name for one in registry.systems() if one.name == "sql"] == ["sql"]
 
 
 def test_empty_and_repeated_names_are_renamed_the_same_way_each_time() -> None:
