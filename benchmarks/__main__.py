@@ -9,6 +9,8 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -34,8 +36,15 @@ def table(rows: list[dict[str, Any]]) -> str:
 def machine() -> str:
     """The machine and the versions that the figures depend on."""
     packages = ("numpy", "pandas", "scikit-learn", "torch", "rapidfuzz", "numba", "spacy", "psycopg")
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    versions = ", ".join(_versions(packages))
     return f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}, {versions}"
+
+
+def _versions(packages: Iterable[str]) -> Iterator[str]:
+    """Name and version of those that are installed: a GPU machine may hold only what its benchmark needs."""
+    for name in packages:
+        with suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
 
 
 def peers(module: Any) -> str:

@@ -1,7 +1,8 @@
 """Training and running the sequence networks: one code for CPU and GPU, memory bounded whatever the length.
 
-The series lies on the device once; batches are gathered from strided views of it, so that no row is copied
-by Python. Scaling and the span that judges are the caller's (`sequence_members`).
+The series stays in the host's memory; blocks of its segments, gathered from strided views, go to the device, so
+that no row is copied by Python and no length fills a GPU. Scaling and the span that judges are the caller's
+(`sequence_members`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn.functional import pad
 
 from detectors.anomalies.sequence_models import NETWORKS, SequenceNetwork
+from detectors.anomalies.sequence_recording import adam, precision, record, set_rate
 from detectors.contract import ModelFileError
 
 Floats = npt.NDArray[np.float64]
@@ -32,7 +35,7 @@ SEGMENT = 64
 """Rows answered for by one segment in training."""
 
 CHUNK = 65_536
-"""Rows held at once in inference."""
+"""Rows on the device at once, in training and in inference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class TrainingSettings:
     network: "cnn" or "lstm". lookback: rows before the judged one. epochs: at most.
     batch: rows answered for in one step. rate: Adam's at its peak; it falls to 0 along a cosine.
     patience: epochs without a better held-out loss before training stops.
-    device: "cpu", "cuda" or "auto".
+    device: "cpu", "cuda" or "auto". recorded: on a GPU, a step is recorded once and replayed (`sequence_recording`).
     """
 
     network: str = "cnn"
@@ -53,6 +56,7 @@ class TrainingSettings:
     patience: int = 5
     seed: int = 0
     device: str = "auto"
+    recorded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +111,13 @@ def _train(
     report: Callable[..., None],
     checkpoint: Path | None,
 ) -> Trained:
-    segments = _Segments.of(rows, real, settings.lookback, device)
-    judged = _Segments.of(*held_out, settings.lookback, device)
+    segments, judged = (_Segments.of(*span, settings.lookback) for span in ((rows, real), held_out))
     state = _State.start(rows.shape[1], settings, device)
     if checkpoint is not None and checkpoint.exists():
         state.resume(checkpoint, settings)
     while state.epoch < settings.epochs and state.stale < settings.patience:
         _run_epoch(state, segments, settings, device)
-        state.judge(_held_out_loss(state.network, judged, settings, device))
+        state.judge(_held_out_loss(state.network, judged, device))
         if checkpoint is not None:
             state.write(checkpoint, settings)
         report(state.epoch, settings.epochs, f"epoch {state.epoch}: held-out loss {state.losses[-1]:.5f}")
@@ -153,7 +156,7 @@ def _residuals(network: SequenceNetwork, rows: Singles, chunk: int) -> Floats:
         begin = max(0, start - lookback)
         piece = np.pad(rows[begin : start + chunk], ((lookback - (start - begin), 0), (0, 0)))
         segment = torch.from_numpy(np.ascontiguousarray(piece, dtype=np.float32)).to(device).unsqueeze(0)
-        with _precision(device):
+        with precision(device):
             answer = network.residuals(segment)
         parts.append(answer.squeeze(0).float().cpu().numpy().astype(np.float64))
     return np.concatenate(parts)
@@ -161,26 +164,38 @@ def _residuals(network: SequenceNetwork, rows: Singles, chunk: int) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _Segments:
-    """A padded series on the device, cut into segments of lookback + SEGMENT rows as strided views."""
+    """A padded series in the host's memory, cut into segments of lookback + SEGMENT rows as strided views."""
 
     rows: Tensor
     real: Tensor
     lookback: int
 
     @classmethod
-    def of(cls, rows: Singles, real: Flags, lookback: int, device: torch.device) -> _Segments:
+    def of(cls, rows: Singles, real: Flags, lookback: int) -> _Segments:
         if len(rows) < lookback + 1:
             raise ValueError(f"{len(rows)} rows are too few for a lookback of {lookback}")
         short = lookback + SEGMENT + (-len(rows)) % SEGMENT
         padded = np.pad(rows, ((lookback, short - lookback), (0, 0)))
         mask = np.pad(real.astype(np.float32), (lookback, short - lookback))
-        return cls(torch.from_numpy(padded).to(device), torch.from_numpy(mask).to(device), lookback)
+        return cls(torch.from_numpy(padded), torch.from_numpy(mask), lookback)
 
-    def views(self, shift: int) -> tuple[Tensor, Tensor]:
-        """Segments starting at `shift`, `shift` + SEGMENT, ...: (count, length, features), (count, length)."""
+    def count(self, shift: int) -> int:
+        """How many segments start at `shift`, `shift` + SEGMENT, ..."""
+        return (len(self.rows) - shift - self.lookback - SEGMENT) // SEGMENT + 1
+
+    def batches(self, order: Tensor, size: int, shift: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows (size, length, features) and masks (size, length) of the segments in this order, on the device.
+
+        They get there in blocks of about CHUNK rows. What the last batch lacks is blank and masked out.
+        """
         length = self.lookback + SEGMENT
         rows = self.rows[shift:].unfold(0, length, SEGMENT).transpose(1, 2)
-        return rows, self.real[shift:].unfold(0, length, SEGMENT)
+        real = self.real[shift:].unfold(0, length, SEGMENT)
+        for chosen in torch.split(order, max(1, CHUNK // SEGMENT // size) * size):
+            block = rows[chosen].to(device), real[chosen].to(device)
+            for some_rows, some_real in zip(*(torch.split(part, size) for part in block), strict=True):
+                lacking = size - len(some_rows)
+                yield pad(some_rows, (0, 0, 0, 0, 0, lacking)), pad(some_real, (0, 0, 0, lacking))
 
 
 @dataclass(slots=True)
@@ -189,18 +204,25 @@ class _State:
 
     network: SequenceNetwork
     optimizer: torch.optim.Adam
+    step: Callable[[Tensor, Tensor], None]
     best: dict[str, Tensor]
-    epoch: int
-    stale: int
-    losses: list[float]
+    epoch: int = 0
+    stale: int = 0
+    losses: list[float] = field(default_factory=list)
 
     @classmethod
     def start(cls, features: int, settings: TrainingSettings, device: torch.device) -> _State:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = NETWORKS[settings.network](features, settings.lookback).to(device)
-        optimizer = torch.optim.Adam(network.parameters(), lr=settings.rate, foreach=True)
-        return cls(network, optimizer, _copy(network), 0, 0, [])
+        network.train()
+        optimizer = adam(network.parameters(), settings.rate, device)
+        step = _stepper(network, optimizer, device)
+        if device.type == "cuda" and settings.recorded:
+            shape = (_segments_a_batch(settings), settings.lookback + SEGMENT)
+            examples = torch.zeros(*shape, features, device=device), torch.ones(*shape, device=device)
+            step = record(step, *examples, network=network, optimizer=optimizer)
+        return cls(network, optimizer, step, _copy(network))
 
     def judge(self, loss: float) -> None:
         """Close the epoch with its held-out loss; the best weights are kept."""
@@ -242,11 +264,14 @@ class _State:
         device = next(self.network.parameters()).device
         for name, parameter in self.network.named_parameters():
             parameter.data.copy_(tensors[f"now.{name}"])
-            self.optimizer.state[parameter] = {
-                "step": tensors[f"step.{name}"],
-                "exp_avg": tensors[f"first.{name}"].to(device),
-                "exp_avg_sq": tensors[f"second.{name}"].to(device),
-            }
+            saved = {"step": "step", "exp_avg": "first", "exp_avg_sq": "second"}
+            held = self.optimizer.state[parameter]
+            for what, prefix in saved.items():
+                # A recorded step reads the tensors that it was recorded with, so these are written to, not replaced.
+                if what in held:
+                    held[what].copy_(tensors[f"{prefix}.{name}"])
+                else:
+                    held[what] = tensors[f"{prefix}.{name}"].to("cpu" if what == "step" else device)
         self.best = {name: tensors[f"best.{name}"].to(device) for name in self.best}
 
 
@@ -254,48 +279,55 @@ def _run_epoch(state: _State, segments: _Segments, settings: TrainingSettings, d
     """One pass over the rows, cut at an offset and in an order of the epoch's own (so a resumed run repeats)."""
     rng = torch.Generator().manual_seed(settings.seed * 1_000_003 + state.epoch)
     shift = int(torch.randint(SEGMENT, (1,), generator=rng))
-    rows, real = segments.views(shift)
-    order = torch.randperm(len(rows), generator=rng).to(device)
-    batches = torch.split(order, max(1, settings.batch // SEGMENT))
+    order = torch.randperm(segments.count(shift), generator=rng)
+    size = _segments_a_batch(settings)
+    steps = math.ceil(len(order) / size)
     state.network.train()
-    for place, chosen in enumerate(batches):
-        _set_rate(state.optimizer, settings, state.epoch + place / len(batches))
-        state.optimizer.zero_grad(set_to_none=True)
-        with _precision(device):
-            loss = state.network.loss(rows[chosen], real[chosen])
+    for place, (rows, real) in enumerate(segments.batches(order, size, shift, device)):
+        set_rate(state.optimizer, _rate(settings, state.epoch + place / steps))
+        state.step(rows, real)
+
+
+def _stepper(
+    network: SequenceNetwork, optimizer: torch.optim.Adam, device: torch.device
+) -> Callable[[Tensor, Tensor], None]:
+    """One step of gradient descent on a batch of rows and their mask."""
+
+    def step(rows: Tensor, real: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with precision(device):
+            loss = network.loss(rows, real)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-        state.optimizer.step()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+
+    return step
 
 
 @torch.no_grad()
-def _held_out_loss(
-    network: SequenceNetwork, judged: _Segments, settings: TrainingSettings, device: torch.device
-) -> float:
+def _held_out_loss(network: SequenceNetwork, judged: _Segments, device: torch.device) -> float:
     network.eval()
-    rows, real = judged.views(0)
-    total = torch.zeros((), device=device)
-    weight = torch.zeros((), device=device)
-    for chosen in torch.split(torch.arange(len(rows), device=device), max(1, CHUNK // SEGMENT // 4)):
-        counted = real[chosen][:, network.lookback :].sum()
-        with _precision(device):
-            total += network.loss(rows[chosen], real[chosen]) * counted
+    total, weight = torch.zeros((), device=device), torch.zeros((), device=device)
+    for rows, real in judged.batches(torch.arange(judged.count(0)), CHUNK // SEGMENT // 4, 0, device):
+        counted = real[:, network.lookback :].sum()
+        with precision(device):
+            total += network.loss(rows, real) * counted
         weight += counted
     return float(total / weight.clamp(min=1.0))
 
 
-def _set_rate(optimizer: torch.optim.Adam, settings: TrainingSettings, epoch: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = settings.rate * 0.5 * (1 + math.cos(math.pi * epoch / settings.epochs))
+def _segments_a_batch(settings: TrainingSettings) -> int:
+    return max(1, settings.batch // SEGMENT)
 
 
-def _precision(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 where a GPU multiplies it faster; full precision on a CPU."""
-    return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
+def _rate(settings: TrainingSettings, epoch: float) -> float:
+    return settings.rate * 0.5 * (1 + math.cos(math.pi * epoch / settings.epochs))
 
 
 def _identity(settings: TrainingSettings) -> str:
-    return json.dumps({name: value for name, value in asdict(settings).items() if name != "device"}, sort_keys=True)
+    """What a checkpoint must agree with: all that changes the result, so not where it is reckoned."""
+    kept = {name: value for name, value in asdict(settings).items() if name not in {"device", "recorded"}}
+    return json.dumps(kept, sort_keys=True)
 
 
 def _copy(network: SequenceNetwork) -> dict[str, Tensor]:
