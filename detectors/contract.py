@@ -13,11 +13,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
 from detectors.roles import Role
+
+if TYPE_CHECKING:
+    from detectors.rules.checking import Result
 
 RecordId = int
 """Identifies a record; the index of a batch's frame holds these."""
@@ -63,6 +66,10 @@ class Cancelled(Exception):
     """Raised out of `RunContext.report` when a person cancelled the run; let it through."""
 
 
+def _no_rules(batch: Batch) -> Sequence[Result]:
+    return ()
+
+
 def _silent(done: int, total: int, stage: str = "") -> None:
     return None
 
@@ -78,6 +85,7 @@ class RunContext:
     survivorship: column -> name of the rule by which an admin lets one of several values survive a merge; a column
         that is absent goes by its role. For detectors that propose merges.
     trusted: source systems (values of a column of that role), the most trusted first.
+    check: check(batch) holds the rules that an admin set for the source against the batch.
     """
 
     seed: int = 0
@@ -85,6 +93,7 @@ class RunContext:
     report: Callable[..., None] = _silent
     survivorship: Mapping[str, str] = field(default_factory=dict)
     trusted: tuple[str, ...] = ()
+    check: Callable[[Batch], Sequence[Result]] = _no_rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import polars as pl
 
 _LISTED = r"""
     n/a|na|n.a.|n.a|#n/a|#na|<na>|nan|nat|null|<null>|#null!|(null)|\n|none|nil|#ref!|#value!|#div/0!|#name?
@@ -25,9 +28,26 @@ _PUNCTUATION = re.compile(r"[-–—−_.?*#/\\~…]+|x{3,}")
 
 _INVISIBLE = "\0\u200b\u200c\u200d\u2060\ufeff\u00ad"
 _LONGEST = max(map(len, PLACEHOLDERS))
+_LONGEST_BYTES = 4 * _LONGEST + 64
+"""Bytes of the longest text that may still be missing: as much again may be white space around it."""
 _CODE = re.compile(r"[A-Z]{2}")
 _CODES = frozenset({"NA", "NC"})
 """Placeholders that are also codes (Namibia, North Carolina): values where the column holds such codes."""
+
+
+def _first_and_size() -> npt.NDArray[np.bool_]:
+    """[first byte, size in bytes] of the placeholders in either case, and of "xxx..."."""
+    sizes = [len(word.encode()) for word in PLACEHOLDERS]
+    table = np.zeros((256, max(sizes) + 2), dtype=np.bool_)
+    for word, size in zip(PLACEHOLDERS, sizes, strict=True):
+        table[[word[0].encode()[0], word[0].upper().encode()[0]], size] = True
+    table[[ord("x"), ord("X")], 3:] = True
+    return table
+
+
+_FIRST_AND_SIZE = _first_and_size()
+_MAY_STAND_AROUND = np.array([byte < 33 or byte > 126 or chr(byte) in "-_.?*#/\\~" for byte in range(256)])
+"""Bytes with which a text may begin or end that has something around it, or is of punctuation only."""
 
 
 def is_missing(series: pd.Series) -> pd.Series:
@@ -44,6 +64,36 @@ def is_missing(series: pd.Series) -> pd.Series:
     _keep_codes(distinct, blank)
     flags = np.append(blank, True)  # code -1 (None, NaN) reads the last flag
     return pd.Series(flags[codes], index=series.index, dtype=bool)
+
+
+def missing_texts(texts: pl.Series) -> npt.NDArray[np.bool_]:
+    """As `is_missing`, for a text column of polars: (n,) bools, several times quicker where most values are distinct."""
+    missing = np.array(texts.is_null().to_numpy(), dtype=np.bool_)
+    suspected = _suspected(texts)
+    if not len(suspected):
+        return missing
+    found = texts.gather(suspected)
+    blank = [text for text in found.unique() if _says_nothing(text)]
+    if any(text.strip() in _CODES for text in blank):  # whether they are values is said by all other ones
+        everything = texts.drop_nulls().unique().to_list()
+        flags = np.array([_says_nothing(text) for text in everything], dtype=np.bool_)
+        _keep_codes(everything, flags)
+        blank = [text for text, is_blank in zip(everything, flags, strict=True) if is_blank]
+    missing[suspected] = found.is_in(blank).to_numpy()
+    return missing
+
+
+def _suspected(texts: pl.Series) -> npt.NDArray[np.intp]:
+    """Positions of the texts that may say nothing, by their length and their first and last byte; few others."""
+    arrow = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, ends, bytes_ = arrow.buffers()
+    edges = np.frombuffer(ends, dtype=np.int64)[arrow.offset : arrow.offset + len(texts) + 1]
+    size = np.diff(edges)
+    data = np.frombuffer(bytes_ or b"\0", dtype=np.uint8)
+    first, last = data[np.minimum(edges[:-1], len(data) - 1)], data[np.maximum(edges[1:] - 1, 0)]
+    listed = _FIRST_AND_SIZE[first, np.minimum(size, _FIRST_AND_SIZE.shape[1] - 1)]
+    suspected = (listed | _MAY_STAND_AROUND[first] | _MAY_STAND_AROUND[last] | (size == 0)) & (size <= _LONGEST_BYTES)
+    return np.flatnonzero(suspected & ~texts.is_null().to_numpy())
 
 
 def blank_out(frame: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +113,7 @@ def _says_nothing(text: str) -> bool:
     return not text or lowered in PLACEHOLDERS or _PUNCTUATION.fullmatch(lowered) is not None
 
 
-def _keep_codes(distinct: pd.Index, blank: np.ndarray) -> None:
+def _keep_codes(distinct: Sequence[object] | pd.Index, blank: np.ndarray) -> None:
     """Take back, in place, the flag of "NA" and "NC" where most other distinct values are two capitals."""
     ambiguous = [place for place in np.flatnonzero(blank) if str(distinct[place]).strip() in _CODES]
     if not ambiguous:

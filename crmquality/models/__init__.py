@@ -15,6 +15,7 @@ from crmquality.models.records import (
     Record,
     Source,
 )
+from crmquality.models.rules import QualityRule, RuleResult, RuleVersion
 from crmquality.models.runs import DetectorConfig, Finding, ModelVersion, Run, Training
 from crmquality.models.survivorship import SurvivorshipRules
 from crmquality.models.undoing import Undoing, UndoPeriod
@@ -37,8 +38,11 @@ __all__ = [
     "Measurement",
     "ModelVersion",
     "QualityMetric",
+    "QualityRule",
     "QuarantinedRow",
     "Record",
+    "RuleResult",
+    "RuleVersion",
     "Run",
     "Source",
     "SurvivorshipRules",

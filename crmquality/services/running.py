@@ -23,7 +23,7 @@ from crmquality.models import (
     Undoing,
 )
 from crmquality.models.jobs import Job, JobState
-from crmquality.services import learning, measuring
+from crmquality.services import learning, measuring, validating
 from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
 from crmquality.services.findings import store_findings
@@ -116,13 +116,17 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
     if isinstance(detector, TrainableDetector):
         detector = detector.reweight(learning.labels_since(version, run.source, run.detector))
     rules = SurvivorshipRules.in_force(run.source)
-    context = RunContext(seed=run.seed, report=report, survivorship=rules.rules, trusted=tuple(rules.trusted))
+    checker = validating.Checker(run.source)
+    context = RunContext(
+        seed=run.seed, report=report, survivorship=rules.rules, trusted=tuple(rules.trusted), check=checker
+    )
     found = list(_limited(detector.detect(batch, context)))
     report(1, 1, "storing")
     with transaction.atomic():
         if not Run.objects.held(run).select_for_update().exists():
             raise Lost
         stored = store_findings(run, batch, found)
+        checker.store(run)
         if any(isinstance(one.proposal, MergeRecords) for one in found):
             publish("crmquality.tasks.index_unique_columns", run.source_id)
         if version is None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from detectors.missing_values import blank_out, is_missing
+from detectors.missing_values import PLACEHOLDERS as LISTED
+from detectors.missing_values import blank_out, is_missing, missing_texts
 
 BLANKS = [None, np.nan, "", "  ", "\u00a0", "\u200b", "\0"]
 PLACEHOLDERS = [
@@ -61,3 +65,15 @@ def test_blanking_out_keeps_values_order_and_repeated_headers():
     assert cleaned.to_numpy().tolist() == [["a", None], [None, " b "]]
     assert cleaned.columns.tolist() == ["x", "x"]
     assert frame.iloc[1, 0] == "?"
+
+
+AROUND = st.text(" \t\x1c\u00a0\u200b\ufeff\0", max_size=3)
+WORDS = st.sampled_from(sorted(LISTED)) | st.text("-._?xX/", max_size=5) | st.text(max_size=8)
+CASED = st.builds(lambda word, change: change(word), WORDS, st.sampled_from([str, str.upper, str.title]))
+CELLS = st.none() | st.builds(lambda before, word, after: before + word + after, AROUND, CASED, AROUND)
+
+
+@given(st.lists(CELLS, max_size=30))
+def test_a_column_of_polars_is_read_alike(cells):
+    quick = missing_texts(pl.Series(cells, dtype=pl.String))
+    assert quick.tolist() == is_missing(pd.Series(cells, dtype=object)).tolist()
