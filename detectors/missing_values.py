@@ -67,7 +67,7 @@ def is_missing(series: pd.Series) -> pd.Series:
 
 
 def missing_texts(texts: pl.Series) -> npt.NDArray[np.bool_]:
-    """As `is_missing`, for a text column of polars: (n,) bools, several times quicker where most values are distinct."""
+    """As `is_missing`, for a text column of polars: (n,) bools, several times quicker where values are distinct."""
     missing = np.array(texts.is_null().to_numpy(), dtype=np.bool_)
     suspected = _suspected(texts)
     if not len(suspected):
@@ -115,7 +115,7 @@ def _says_nothing(text: str) -> bool:
 
 def _keep_codes(distinct: Sequence[object] | pd.Index, blank: np.ndarray) -> None:
     """Take back, in place, the flag of "NA" and "NC" where most other distinct values are two capitals."""
-    ambiguous = [place for place in np.flatnonzero(blank) if str(distinct[place]).strip() in _CODES]
+    ambiguous = [place for place in np.flatnonzero(blank) if str(distinct[int(place)]).strip() in _CODES]
     if not ambiguous:
         return
     others = [str(value).strip() for value, empty in zip(distinct, blank, strict=True) if not empty]

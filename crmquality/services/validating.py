@@ -61,8 +61,8 @@ def make_rule(
 ) -> RuleVersion:
     """Add a rule; it holds from the next run and import on.
 
-    config: see `detectors.rules.checking.rule_of`. Raises Refused if it makes no sense, Conflict if the source has a rule
-    of this name.
+    config: see `detectors.rules.checking.rule_of`. Raises Refused if it makes no sense, Conflict if the source
+    has a rule of this name.
     """
     rule = checked_rule(source, config)
     Source.objects.select_for_update().get(pk=source.pk)
@@ -72,7 +72,9 @@ def make_rule(
         with transaction.atomic():
             made = QualityRule.objects.create(source=source, name=rule.name)
     except IntegrityError:
-        raise Conflict(f"{source.name!r} has a rule named {rule.name!r}: choose another name, or change that one.") from None
+        raise Conflict(
+            f"{source.name!r} has a rule named {rule.name!r}: choose another name, or change that one."
+        ) from None
     return RuleVersion.objects.create(
         quality_rule=made, number=1, config=_stored(rule), origin=origin, reason=reason[:300], by=user
     )
@@ -116,7 +118,7 @@ def standing_check(
     severity: Severity = Severity.WARNING,
     reason: str = "",
 ) -> RuleVersion:
-    """Keep a description of confirmed anomalies ("Amount > 50,000 and days_open <= 1") as a rule for every later record.
+    """Keep a description of confirmed anomalies ("Amount > 50,000 and days_open <= 1") as a rule for later records.
 
     bounds: see `detectors.rules.boxes.bounds_of`. name: the description itself if not given.
     Raises Refused if a bound cannot be told of a record alone, Conflict if there is a rule of this name.
@@ -138,7 +140,7 @@ def standing_check(
 
 
 def checked_rule(source: Source, config: Mapping[str, Any]) -> Rule:
-    """The rule that a configuration describes. Raises Refused if it makes no sense, or names a column that is not there."""
+    """The rule that a configuration describes. Raises Refused if it makes no sense or names an unknown column."""
     try:
         rule = rule_of(config)
     except ValueError as error:

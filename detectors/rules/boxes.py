@@ -31,7 +31,7 @@ class Bound:
 
 
 def bounds_of(box: Box, features: Iterable[Feature]) -> list[Bound]:
-    """The bounds of a rule that describes confirmed anomalies. Raises ValueError if a feature is not among those given."""
+    """The bounds of a rule that describes confirmed anomalies. Raises ValueError if it has another feature."""
     known = {feature.name: feature for feature in features}
     lacking = [one.feature for one in box.conditions if one.feature not in known]
     if lacking:
@@ -52,7 +52,7 @@ def conditions_of(bounds: Sequence[Bound]) -> tuple[Condition, ...]:
     for bound in bounds:
         if bound.kind not in _READ:
             raise ValueError(
-                f"“{bound.name}” is told by the records around it, not by the record alone: no standing check can use it"
+                f"“{bound.name}” is told by the records around it, not by the record alone: it makes no standing check"
             )
         found += list(_READ[bound.kind](bound))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""The columns of a table as rules read them: each turned into an Arrow column once, and into numbers or days at need."""
+"""The columns of a table as rules read them: an Arrow column each, made once, and numbers or days at need."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Cells:
         if len(unread):
             codes, texts = pd.factorize(self.text.gather(unread).str.strip_chars().to_numpy())
             plain[unread] = np.array([_number(str(text)) for text in texts], np.float64)[codes]
-        return plain
+        return np.asarray(plain, dtype=np.float64)
 
     @cached_property
     def day(self) -> Days:
@@ -104,7 +104,7 @@ class Cells:
         """(n,) characters of the text without white space around it; NaN where blank."""
         count = self.stripped.str.len_chars().cast(pl.Float64).fill_null(np.nan).to_numpy().copy()
         count[~self.filled] = np.nan
-        return count
+        return np.asarray(count, dtype=np.float64)
 
     @cached_property
     def is_repeated(self) -> Bools:

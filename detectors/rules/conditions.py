@@ -146,7 +146,9 @@ def condition_of(config: Mapping[str, Any]) -> Condition:
     unknown = set(config) - set(Condition.__slots__)
     if unknown:
         raise ValueError(f"a condition has no {', '.join(sorted(map(str, unknown)))}")
-    given = {name: tuple(map(str, value)) if isinstance(value, list | tuple) else value for name, value in config.items()}
+    given: dict[str, Any] = {
+        name: tuple(map(str, value)) if isinstance(value, list | tuple) else value for name, value in config.items()
+    }
     if not isinstance(given.get("field"), str) or not given.get("field"):
         raise ValueError("a condition needs a field")
     if isinstance(given.get("value"), int | float):

@@ -58,7 +58,9 @@ class Compares(OfField):
         return applies, np.asarray(kept, dtype=np.bool_)
 
     def _words(self) -> str:
-        return f"{self.field} {self.relation} {self.other}" + (f" (as {self.read_as})" if self.read_as != "number" else "")
+        return f"{self.field} {self.relation} {self.other}" + (
+            f" (as {self.read_as})" if self.read_as != "number" else ""
+        )
 
     def _own(self) -> tuple[str, ...]:
         return self.field, self.other
