@@ -21,7 +21,7 @@ from detectors.formats.validity import regions, valid_mask
 from detectors.missing_values import is_missing
 from detectors.roles import Role, ValueType
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 FRESH_DAYS = 365
 Z95 = 1.959963984540054
 
@@ -64,18 +64,24 @@ class Measure:
 class Masks:
     """Bool frames, one row a record.
 
-    filled, invalid: one column a field: what holds a value, and which filled cells fail their role's rule.
-    applicable, broken: one column a cross-field rule: where all its fields are filled, and where it fails.
+    filled, required: one column a field: what holds a value, and what has to.
+    invalid: one column a field: which filled cells fail their role's rule or one that an admin set for the field.
+    applicable, broken: one column a rule about several fields or records: where it applies, and where it fails.
+    ruled: the fields that validity counts. fresh: whether each record keeps the admin's rules of freshness, NA where
+    none applies; None where there is no such rule.
     """
 
     filled: pd.DataFrame
+    required: pd.DataFrame
     invalid: pd.DataFrame
     applicable: pd.DataFrame
     broken: pd.DataFrame
+    ruled: tuple[str, ...]
+    fresh: pd.Series | None = None
 
 
 def masks(batch: Batch, *, each: Callable[[int], object] = lambda done: None) -> Masks:
-    """Look at every cell once. each: is told how many columns are done."""
+    """Look at every cell once. each: is told how many columns are done. For an admin's rules: `metrics_rules`."""
     frame = batch.frame
     country = batch.text(Role.COUNTRY)
     filled = pd.DataFrame({name: ~is_missing(frame[name]) for name in frame.columns}, index=frame.index, dtype=bool)
@@ -85,25 +91,31 @@ def masks(batch: Batch, *, each: Callable[[int], object] = lambda done: None) ->
         fails[name] = filled[name] & ~valid_mask(batch.roles[name], frame[name], country)
     invalid = pd.DataFrame(fails, index=frame.index, columns=frame.columns, dtype=bool)
     failures = cross_field_failures(batch, filled)
-    return Masks(filled, invalid, failures.notna(), failures.fillna(False).astype(bool))
+    needed = {name: batch.roles[name] not in OPTIONAL for name in frame.columns}
+    required = pd.DataFrame(needed, index=frame.index, columns=frame.columns, dtype=bool)
+    broken = failures.fillna(False).astype(bool)
+    return Masks(filled, required, invalid, failures.notna(), broken, tuple(ruled_columns(batch)))
 
 
 def completeness(batch: Batch, seen: Masks) -> list[Measure]:
     """Filled required cells / required cells.
 
     Blank, "N/A", "unknown" and other placeholders are missing. Every mapped column is required but those whose role
-    a complete record may leave blank (OPTIONAL).
+    a complete record may leave blank (OPTIONAL), and those too where an admin's rule says so.
     """
-    columns = [name for name in batch.frame.columns if batch.roles[name] not in OPTIONAL]
-    by_field = [Measure("completeness", int(seen.filled[name].sum()), len(batch), name) for name in columns]
+    by_field = [
+        Measure("completeness", int((seen.filled[name] & needed).sum()), int(needed.sum()), name)
+        for name, needed in seen.required.items()
+        if needed.any() or batch.roles[name] not in OPTIONAL
+    ]
     return [_total("completeness", by_field), *by_field]
 
 
 def validity(batch: Batch, seen: Masks) -> list[Measure]:
-    """Filled cells that keep their role's rule / filled cells of roles that have a rule."""
+    """Filled cells that keep their role's rule and the admin's / filled cells of fields that have a rule."""
     by_field = [
         Measure("validity", int((seen.filled[name] & ~seen.invalid[name]).sum()), int(seen.filled[name].sum()), name)
-        for name in ruled_columns(batch)
+        for name in seen.ruled
     ]
     return [_total("validity", by_field), *by_field]
 
@@ -121,9 +133,10 @@ CHECKED_TEXT = {Role.EMAIL, Role.PHONE, Role.FAX, Role.WEBSITE, Role.POSTCODE}
 
 
 def consistency(batch: Batch, seen: Masks) -> list[Measure]:
-    """Cross-field rules kept / applicable (a rule applies where all its fields are filled).
+    """Rules about several fields or records that are kept / applicable (where all their fields are filled).
 
-    Rules: postcode and region or city belong together; created before updated, before closed; born before created.
+    Rules: postcode and region or city belong together; created before updated, before closed; born before created; and
+    those of an admin: cross-field, never together, unique, reference.
     """
     applicable, broken = seen.applicable.sum(), seen.broken.sum()
     by_rule = [
@@ -142,17 +155,19 @@ def uniqueness(records: int, clusters: Iterable[int]) -> Measure:
     return Measure("uniqueness", records - surplus, records)
 
 
-def timeliness(batch: Batch, *, now: datetime) -> Measure:
-    """Records whose last verification or update is at most FRESH_DAYS old / records that carry such a date."""
-    fresh = freshness(batch, now=now)
+def timeliness(batch: Batch, seen: Masks, *, now: datetime) -> Measure:
+    """Records whose last verification or update is at most FRESH_DAYS old / records that carry such a date.
+
+    Where an admin set rules of freshness: records that keep them / records that one applies to.
+    """
+    fresh = freshness(batch, seen, now=now)
     return Measure("timeliness", 0, 0) if fresh is None else Measure("timeliness", int(fresh.sum()), int(fresh.count()))
 
 
-def freshness(batch: Batch, *, now: datetime) -> pd.Series | None:
-    """Whether each record's last verification or update is at most FRESH_DAYS old; NA where it carries no such date.
-
-    None where no column holds such dates.
-    """
+def freshness(batch: Batch, seen: Masks, *, now: datetime) -> pd.Series | None:
+    """Whether each record is fresh, see `timeliness`; NA where that cannot be told, None where it can of no record."""
+    if seen.fresh is not None:
+        return seen.fresh
     dates = None
     for role in (Role.VERIFIED_AT, Role.UPDATED_AT, Role.CREATED_AT):
         cells = batch.text(role)
@@ -199,16 +214,14 @@ def error_rate(batch: Batch, seen: Masks) -> Measure:
 
 def faultless(batch: Batch, seen: Masks) -> Measure:
     """Records that fail no check and lack no required value / records: the record-level score."""
-    required = [name for name in batch.frame.columns if batch.roles[name] not in OPTIONAL]
-    fails = seen.invalid.any(axis=1) | seen.broken.any(axis=1) | ~seen.filled[required].all(axis=1)
+    fails = seen.invalid.any(axis=1) | seen.broken.any(axis=1) | (seen.required & ~seen.filled).any(axis=1)
     return Measure("faultless records", int((~fails).sum()), len(batch))
 
 
 def record_scores(batch: Batch, seen: Masks) -> pd.Series:
     """Checks passed / checks of each record in [0, 1]: required cells filled, filled cells valid, rules kept."""
-    required = [name for name in batch.frame.columns if batch.roles[name] not in OPTIONAL]
-    checks = len(required) + seen.filled.sum(axis=1) + seen.applicable.sum(axis=1)
-    failed = (~seen.filled[required]).sum(axis=1) + seen.invalid.sum(axis=1) + seen.broken.sum(axis=1)
+    checks = seen.required.sum(axis=1) + seen.filled.sum(axis=1) + seen.applicable.sum(axis=1)
+    failed = (seen.required & ~seen.filled).sum(axis=1) + seen.invalid.sum(axis=1) + seen.broken.sum(axis=1)
     return (1 - failed / checks.where(checks > 0, 1)).astype(float)
 
 

@@ -33,16 +33,16 @@ def parts(batch: Batch, seen: Masks, *, surplus: Iterable[RecordId], now: dateti
 
     surplus: the records of duplicate clusters but one each.
     """
-    required = [name for name in batch.frame.columns if batch.roles[name] not in metrics.OPTIONAL]
-    ruled = metrics.ruled_columns(batch)
+    required = seen.required.to_numpy()
+    ruled = list(seen.ruled)
     filled, invalid = seen.filled[ruled].to_numpy(), seen.invalid[ruled].to_numpy()
     applicable = seen.applicable.to_numpy().sum(axis=1)
     extra = batch.frame.index.isin(list(surplus))
-    fresh = metrics.freshness(batch, now=now)
+    fresh = metrics.freshness(batch, seen, now=now)
     known = np.zeros(len(batch)) if fresh is None else fresh.notna().to_numpy()
     is_fresh = np.zeros(len(batch)) if fresh is None else fresh.fillna(False).to_numpy(dtype=bool)
     rows = {
-        "completeness": (seen.filled[required].to_numpy().sum(axis=1), np.full(len(batch), len(required))),
+        "completeness": ((seen.filled.to_numpy() & required).sum(axis=1), required.sum(axis=1)),
         "validity": ((filled & ~invalid).sum(axis=1), filled.sum(axis=1)),
         "consistency": (applicable - seen.broken.to_numpy().sum(axis=1), applicable),
         "uniqueness": (~extra, np.ones(len(batch))),

@@ -232,6 +232,10 @@ class Import(Job):
     rows_same = models.PositiveBigIntegerField(default=0)
     rows_quarantined = models.PositiveBigIntegerField(default=0)
     run_after_import = models.BooleanField(default=False)
+    gated = models.BooleanField(
+        default=True, db_default=True, help_text="Rows that break a blocking rule go to quarantine."
+    )
+    broken = models.JSONField(default=dict, db_default={}, help_text="Blocking rule -> rows that broke it.")
 
     class Meta:
         ordering = ["-id"]

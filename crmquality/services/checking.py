@@ -8,12 +8,14 @@ import pandas as pd
 
 from crmquality.metrics import OPTIONAL
 from crmquality.models import Record
+from crmquality.services import validating
 from crmquality.services.errors import Refused
 from detectors.contract import Batch, RunContext, SetFields
 from detectors.formats.detector import FormatDetector
 from detectors.formats.validity import valid_mask
 from detectors.missing_values import is_missing
 from detectors.roles import Role
+from detectors.rules.checking import check_record
 
 LONGEST = 10_000
 _COUNTRY = "\0country"
@@ -44,19 +46,30 @@ def check_value(record: Record, column: str, value: str | None) -> Check:
     if len(text) > LONGEST:
         raise Refused(f"A value has at most {LONGEST:,} characters.")
     role = source.column_roles.get(column, Role.TEXT)
+    broken = _broken(record, column, text)
     cells = pd.Series([text or None], index=[_ROW], dtype=object)
     if bool(is_missing(cells).iloc[0]):
-        return _of_nothing(role, text)
+        return Check(False, broken) if broken else _of_nothing(role, text)
     country = text if role is Role.COUNTRY else record.value(Role.COUNTRY) or source.country
     where = pd.Series([country], index=[_ROW], dtype=object) if country else None
     is_valid = bool(valid_mask(role, cells, where).iloc[0])
     suggestion, why = _suggested(role, cells, country)
     if suggestion == text:
         suggestion = None
+    if is_valid and broken:
+        return Check(False, broken, suggestion)
     if is_valid:
         return Check(True, why if suggestion else "", suggestion)
     place = f" in {country}" if country and role in {Role.PHONE, Role.FAX, Role.TAX_ID, Role.NATIONAL_ID} else ""
     return Check(False, why or f"This is not a valid {role.label.lower()}{place}.", suggestion)
+
+
+def _broken(record: Record, column: str, text: str) -> str:
+    """What an admin's rule says about the record with this value; "" if it keeps all that read the column."""
+    rules = [rule for rule in validating.readable_rules(record.source) if column in rule.columns]
+    values = {name: record.fields.get(name) for rule in rules for name in rule.columns} | {column: text or None}
+    broken = check_record(values, rules)
+    return f"Rule “{broken[0].name}”: {broken[0].words()}." if broken else ""
 
 
 def _of_nothing(role: Role, text: str) -> Check:

@@ -102,6 +102,7 @@ def request_import(
     dry_run: bool = False,
     complete: bool = False,
     run_after_import: bool = False,
+    gated: bool = True,
     file_name: str = "",
     mends: Sequence[int] = (),
 ) -> Import:
@@ -109,6 +110,7 @@ def request_import(
 
     file: a path, or an uploaded file of Django. options: as `FileConnector.open`; what is detected is stored with them.
     roles: column -> role, which a person has confirmed. complete: records that the file does not hold are marked gone.
+    gated: rows that break a blocking rule of the source go to quarantine; else rules are left to the next run.
     mends: numbers of quarantined rows that this file mends; they are resolved once it is imported.
 
     Raises Refused if the file cannot be read, a column or role is unknown, or an import of the source is under way.
@@ -133,6 +135,7 @@ def request_import(
                 dry_run=dry_run,
                 complete=complete,
                 run_after_import=run_after_import and not dry_run,
+                gated=gated,
             )
     except BaseException:
         upload.path.unlink(missing_ok=True)
@@ -195,6 +198,7 @@ def _store_all(job: Import, report: Report) -> None:
             rows_changed=counts.changed,
             rows_same=counts.same,
             rows_quarantined=counts.quarantined,
+            broken=counts.broken,
         )
         if not finished:
             raise Lost

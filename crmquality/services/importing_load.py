@@ -20,7 +20,7 @@ import socket
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from crmquality.connectors.tables import Block, Rejected
 from crmquality.models import Import, Source
 from crmquality.models.records import REFERENCES
 from crmquality.services.errors import Refused
+from crmquality.services.importing_gate import Gate
 from crmquality.services.importing_rows import COPIED, Prepared, Preparer, hashes
 from crmquality.services.mapping_columns import key_column, references_sql
 from detectors.roles import Role
@@ -156,7 +157,10 @@ _GONE = """
 
 @dataclass
 class Counts:
-    """What an import did: rows of the file, and records. kept: cells where a person's correction stays."""
+    """What an import did: rows of the file, and records. kept: cells where a person's correction stays.
+
+    broken: blocking rule -> rows that went to quarantine for it.
+    """
 
     read: int = 0
     new: int = 0
@@ -166,6 +170,7 @@ class Counts:
     gone: int = 0
     kept: int = 0
     note: str = ""
+    broken: dict[str, int] = field(default_factory=dict)
 
 
 class Loader:
@@ -178,12 +183,14 @@ class Loader:
         self.counts = Counts()
         roles = {name: Role(role) for name, role in job.options["roles"].items()}
         self.key = key_column(roles)
+        self.gate = Gate(source, roles) if job.gated else None
         self.preparer = Preparer(
             source=source.pk,
             key=self.key,
             references={name: str(REFERENCES[role]) for name, role in roles.items() if role in REFERENCES},
             encoding=job.options.get("encoding", "utf-8"),
             compare_all=job.dry_run,
+            gate=self.gate if self.gate and self.gate.rules else None,
         )
         self.params: dict[str, Any] = {"source": source.pk, "floor": 0}
 
@@ -211,6 +218,7 @@ class Loader:
         self._compare()
         if not self.job.dry_run:
             self._write()
+        self.counts.broken = dict(+self.gate.counts) if self.gate else {}
         return self.counts
 
     # Loading

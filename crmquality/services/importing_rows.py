@@ -10,6 +10,7 @@ import polars as pl
 from xxhash import xxh3_128_hexdigest
 
 from crmquality.connectors.tables import Block, Rejected
+from crmquality.services.importing_gate import Gate
 from crmquality.services.importing_keys import Hashes, SeenKeys
 
 LONGEST_KEY = 1_000
@@ -40,6 +41,7 @@ class Preparer:
     references: column -> kind of the record that its value refers to.
     encoding: of the file, to give the bytes of a rejected row back.
     compare_all: nothing is written without being compared (a dry run).
+    gate: what rows have to keep to become records; None for nothing.
     """
 
     source: int
@@ -48,6 +50,7 @@ class Preparer:
     encoding: str
     seen: SeenKeys = field(default_factory=SeenKeys)
     compare_all: bool = False
+    gate: Gate | None = None
 
     def prepare(self, block: Block) -> Prepared:
         """Check the rows, and say which are certainly new."""
@@ -56,6 +59,12 @@ class Preparer:
         texts = fields.cast(pl.Binary).to_list()
         digests = pl.Series("digest", list(map(xxh3_128_hexdigest, texts)), dtype=pl.String)
         keys = rows[self.key].str.strip_chars() if self.key else digests + "-1"
+        if self.gate is not None:
+            reasons = self.gate.reasons(rows, keys)
+            kept = reasons.is_null()
+            if not kept.all():
+                rejected = self._with_rejected(rejected, rows, reasons)
+                rows, keys, fields, digests = (part.filter(kept) for part in (rows, keys, fields, digests))
         lines = pl.DataFrame(
             [keys.alias("external_id"), rows["\0line"].alias("line"), rows["\0raw"].alias("raw"), fields, digests]
         )
@@ -84,11 +93,17 @@ class Preparer:
         bad = reasons.is_not_null()
         if not bad.any():
             return rows, list(block.rejected)
+        return rows.filter(~bad), self._with_rejected(block.rejected, rows, reasons)
+
+    def _with_rejected(self, known: Sequence[Rejected], rows: pl.DataFrame, reasons: pl.Series) -> list[Rejected]:
+        """Those known, and the rows that have a reason, in the order of their lines."""
+        bad = reasons.is_not_null()
+        lines, raws = rows["\0line"].filter(bad), rows["\0raw"].filter(bad)
         found = [
             Rejected(line, raw.encode(self.encoding), why)
-            for line, raw, why in zip(block.lines.filter(bad), block.raw.filter(bad), reasons.filter(bad), strict=True)
+            for line, raw, why in zip(lines, raws, reasons.filter(bad), strict=True)
         ]
-        return rows.filter(~bad), sorted([*block.rejected, *found], key=lambda row: row.line)
+        return sorted([*known, *found], key=lambda row: row.line)
 
 
 def copy_lines(rows: pl.DataFrame) -> bytes:

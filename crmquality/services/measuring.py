@@ -12,16 +12,17 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from crmquality import metrics, metrics_records
+from crmquality import metrics, metrics_records, metrics_rules
 from crmquality.metrics import Measure
 from crmquality.models import ChangeSet, JobState, Measurement, QualityMetric, Record, Run, Source
-from crmquality.services import masking
+from crmquality.services import masking, validating
 from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
 from crmquality.services.leases import Lost, Report, do_job
 from crmquality.services.publishing import publish
 from detectors.contract import Batch
 from detectors.roles import Role
+from detectors.rules.checking import ACROSS
 
 
 def _silent(*_: object, **__: object) -> None:
@@ -96,16 +97,18 @@ def compute(source: Source, *, report: Report = _silent) -> list[Measure]:
     report(0, 1, "reading records")
     batch = source_batch(source)
     steps = len(batch.frame.columns) + 2
+    now = timezone.now()
     seen = metrics.masks(batch, each=lambda done: report(done, steps, "looking at every cell"))
+    rules = validating.readable_rules(source)
+    seen = metrics_rules.with_rules(batch, seen, rules, today=now.date(), known=validating.known_ids(source, rules))
     right, verified = _verdict_counter(source) if _verdict_counter else (0, 0)
     clusters = duplicate_clusters(source)
-    now = timezone.now()
     measures: list[Measure] = [
         *metrics.completeness(batch, seen),
         *metrics.validity(batch, seen),
         *metrics.consistency(batch, seen),
         metrics.uniqueness(len(batch), [len(cluster) for cluster in clusters]),
-        metrics.timeliness(batch, now=now),
+        metrics.timeliness(batch, seen, now=now),
         metrics.accuracy(right, verified),
         metrics.error_rate(batch, seen),
         metrics.faultless(batch, seen),
@@ -172,11 +175,18 @@ def latest(source: Source) -> dict[str, QualityMetric]:
 
 
 def record_score(record: Record) -> float:
-    """Checks passed / checks of one record, by the same rules as the source's metrics."""
+    """Checks passed / checks of one record, by the same rules as the source's metrics but those about other records."""
     roles = record.source.column_roles
     frame = pd.DataFrame([record.fields], index=[record.pk], columns=list(roles), dtype=object)
-    batch = Batch(frame, roles, record.source.kind)
-    return float(metrics.record_scores(batch, metrics.masks(batch)).iloc[0])
+    return float(metrics.record_scores(*seen_of(record.source, frame)).iloc[0])
+
+
+def seen_of(source: Source, frame: pd.DataFrame) -> tuple[Batch, metrics.Masks]:
+    """Some records of a source and what is seen of them, by all rules but those about other records."""
+    batch = Batch(frame, source.column_roles, source.kind)
+    rules = [rule for rule in validating.readable_rules(source) if not isinstance(rule, ACROSS)]
+    seen = metrics_rules.with_rules(batch, metrics.masks(batch), rules, today=timezone.now().date())
+    return batch, seen
 
 
 def live_records(source: Source) -> int:

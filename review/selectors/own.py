@@ -13,10 +13,12 @@ from django.db.models import F, Func, IntegerField, Q, Value
 from django.db.models.functions import Coalesce
 
 from crmquality import metrics
+from crmquality.metrics_rules import OF_A_FIELD
 from crmquality.models import Change, ChangeSet, Record, Source
-from crmquality.services import access, disclosing, masking
-from detectors.contract import Batch
+from crmquality.services import access, disclosing, masking, measuring, validating
 from detectors.roles import Role
+from detectors.rules.checking import check_record
+from detectors.rules.kinds import Rule
 from review.models import Question, ReviewItem
 from review.selectors.naming import title
 from review.services import asking, fixing
@@ -184,9 +186,8 @@ def _weight(item: ReviewItem) -> float:
 def _weights(looked_at: Sequence[Looked], items: Mapping[int, Sequence[ReviewItem]]) -> dict[int, float]:
     """Record -> how bad it is, by the same faults as `_faults`, counted and not worded."""
     weights: dict[int, float] = {}
-    for source, rows, seen in looked_at:
-        required = [name not in _optional(source) for name in seen.filled.columns]
-        invalid, blank = seen.invalid.to_numpy(), ~seen.filled.to_numpy() & np.array(required, dtype=bool)
+    for _, rows, seen in looked_at:
+        invalid, blank = seen.invalid.to_numpy(), seen.required.to_numpy() & ~seen.filled.to_numpy()
         broken = seen.broken.to_numpy().sum(axis=1) if len(seen.broken.columns) else np.zeros(len(rows))
         place = {name: at for at, name in enumerate(seen.filled.columns)}
         for at, record in enumerate(rows):
@@ -205,11 +206,7 @@ def _looked_at(records: Sequence[Record]) -> Iterator[Looked]:
         roles = source.column_roles
         cells = [[record.fields.get(name) for name in roles] for record in rows]
         frame = pd.DataFrame(cells, index=[record.pk for record in rows], columns=list(roles), dtype=object)
-        yield source, rows, metrics.masks(Batch(frame, roles, source.kind))
-
-
-def _optional(source: Source) -> set[str]:
-    return {name for name, role in source.column_roles.items() if role in metrics.OPTIONAL}
+        yield source, rows, measuring.seen_of(source, frame)[1]
 
 
 def _faults(
@@ -218,21 +215,28 @@ def _faults(
     """Record -> what is wrong with it: what detectors claim, and what the rules say of fields without a claim."""
     found: dict[int, list[Fault]] = {}
     for source, rows, seen in looked_at:
+        rules = validating.readable_rules(source)
         for record in (record for record in rows if record.pk in wanted):
             claims = items.get(record.pk, ())
             faults = [_claimed(item, record, user) for item in claims]
-            faults += _by_rules(record, source.column_roles, seen, {_field_of(item) for item in claims})
+            faults += _by_rules(record, source.column_roles, seen, rules, {_field_of(item) for item in claims})
             found[record.pk] = sorted(faults, key=lambda fault: -fault.weight)
     return found
 
 
-def _by_rules(record: Record, roles: Mapping[str, Role], seen: metrics.Masks, claimed: set[str]) -> list[Fault]:
+def _by_rules(
+    record: Record, roles: Mapping[str, Role], seen: metrics.Masks, rules: Sequence[Rule], claimed: set[str]
+) -> list[Fault]:
     pk, shown, faults = record.pk, masking.current().record(record), []
+    broken = {rule.field: rule for rule in check_record(record.fields, rules) if isinstance(rule, OF_A_FIELD)}
     for name in (name for name in roles if name not in claimed):
         value = shown.fields.get(name)
         if seen.invalid.at[pk, name]:
-            faults.append(Fault(f"“{value}” is not a valid {roles[name].label.lower()}.", INVALID, name))
-        elif not seen.filled.at[pk, name] and roles[name] not in metrics.OPTIONAL:
+            what = f"is not a valid {roles[name].label.lower()}"
+            if name in broken:
+                what = f"breaks the rule “{broken[name].name}”: {broken[name].words()}"
+            faults.append(Fault(f"“{value}” {what}.", INVALID, name))
+        elif seen.required.at[pk, name] and not seen.filled.at[pk, name]:
             faults.append(Fault(f"“{value}” says nothing." if value and value.strip() else "It is blank.", BLANK, name))
     faults += [
         Fault(f"This does not hold: {rule[:1].lower()}{rule[1:]}.", BROKEN)

@@ -62,7 +62,7 @@ def test_uniqueness_counts_the_surplus_of_clusters():
 
 def test_timeliness_bears_a_mistyped_century():
     table = batch(GOOD, [*GOOD[:5], "9167-02-03"])
-    assert metrics.timeliness(table, now=datetime(2026, 6, 1, tzinfo=UTC)).denominator == 2
+    assert metrics.timeliness(table, metrics.masks(table), now=datetime(2026, 6, 1, tzinfo=UTC)).denominator == 2
 
 
 def test_what_does_not_apply_is_none_and_not_zero():

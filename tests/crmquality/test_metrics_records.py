@@ -47,7 +47,7 @@ def test_the_score_of_all_records_is_that_of_the_metrics(rows, duplicates):
         "validity": metrics.validity(batch, seen)[0].value,
         "consistency": metrics.consistency(batch, seen)[0].value if metrics.consistency(batch, seen) else None,
         "uniqueness": metrics.uniqueness(len(batch), [2] * len(surplus)).value,
-        "timeliness": metrics.timeliness(batch, now=NOW).value,
+        "timeliness": metrics.timeliness(batch, seen, now=NOW).value,
     }
     found = whole(batch, surplus)
     assert found[0].value == pytest.approx(metrics.quality_score(plain))
