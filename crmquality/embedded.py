@@ -21,7 +21,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import IO, Any
@@ -38,11 +38,15 @@ class EmbeddedError(Exception):
 
 @dataclass(frozen=True)
 class Secrets:
-    """Drawn at first start, kept in HOME/secrets.json (mode 0600)."""
+    """Drawn at first start, kept in HOME/secrets.json (mode 0600).
+
+    connection_key: encrypts the logins to connected systems; never in the database.
+    """
 
     secret_key: str
     database_password: str
     redis_password: str
+    connection_key: str
 
 
 def home() -> Path:
@@ -63,19 +67,34 @@ def secrets(home: Path) -> Secrets:
     if not path.exists():
         home.mkdir(parents=True, exist_ok=True)
         home.chmod(0o700)
-        drawn = Secrets(token_urlsafe(50), token_urlsafe(24), token_urlsafe(24))
-        handle, beside = tempfile.mkstemp(dir=home, prefix="secrets-")
-        with os.fdopen(handle, "w") as file:
-            json.dump(asdict(drawn), file)
-        try:
-            os.link(beside, path)  # fails if another process was first: both then read the same
-        except FileExistsError:
-            pass
-        finally:
-            os.unlink(beside)
-    kept = Secrets(**json.loads(path.read_text()))
+        _keep(path, _drawn(), replace=False)
+    kept = json.loads(path.read_text())
+    if set(kept) < set(_drawn()):  # a home of an earlier version: draw what it lacks
+        _keep(path, _drawn() | kept, replace=True)
+        kept = json.loads(path.read_text())
     key = os.environ.get("CRMQUALITY_SECRET_KEY")
-    return Secrets(key, kept.database_password, kept.redis_password) if key else kept
+    return Secrets(**kept | ({"secret_key": key} if key else {}))
+
+
+def _drawn() -> dict[str, str]:
+    names = {"secret_key": 50, "database_password": 24, "redis_password": 24, "connection_key": 32}
+    return {name: token_urlsafe(size) for name, size in names.items()}
+
+
+def _keep(path: Path, drawn: Mapping[str, str], *, replace: bool) -> None:
+    """Write the file whole; without `replace`, the first process to do so wins, and both read the same."""
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix="secrets-")
+    with os.fdopen(handle, "w") as file:
+        json.dump(drawn, file)
+    try:
+        if replace:
+            os.replace(beside, path)
+        else:
+            os.link(beside, path)
+    except FileExistsError:
+        pass
+    finally:
+        Path(beside).unlink(missing_ok=True)
 
 
 def sockets(home: Path) -> Path:

@@ -181,6 +181,9 @@ CELERY_BEAT_SCHEDULE = {
     "measure-changed": {"task": "crmquality.tasks.measure_changed", "schedule": 5.0, "options": {"expires": 5}},
     "figures": {"task": "review.tasks.refresh_changed_figures", "schedule": 20.0, "options": {"expires": 20}},
     "known-answers": {"task": "review.tasks.gather_known_answers", "schedule": 600.0, "options": {"expires": 600}},
+    "outboxes": {"task": "crmquality.tasks.publish_outboxes", "schedule": 5.0, "options": {"expires": 5}},
+    "schedule-pulls": {"task": "crmquality.tasks.schedule_pulls", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-pulls": {"task": "crmquality.tasks.sweep_pulls", "schedule": 3600.0, "options": {"expires": 3600}},
     "schedule-runs": {"task": "crmquality.tasks.schedule_runs", "schedule": 60.0, "options": {"expires": 60}},
 }
 

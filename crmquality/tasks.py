@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from crmquality.services import collisions, delivering, exporting_jobs, importing, learning, measuring, running, undoing
+from crmquality.services import (
+    collisions,
+    delivering,
+    exporting_jobs,
+    importing,
+    learning,
+    measuring,
+    outbox_delivering,
+    pulling,
+    running,
+    undoing,
+)
 
 
 @shared_task
@@ -71,3 +82,27 @@ def schedule_runs() -> None:
 def measure_changed() -> None:
     """Measure the sources that changed."""
     measuring.measure_changed()
+
+
+@shared_task
+def deliver_outbox(connection_id: int) -> None:
+    """Send what is due to a connected system."""
+    outbox_delivering.deliver(connection_id)
+
+
+@shared_task
+def publish_outboxes() -> None:
+    """Tell of connections with writes that are due."""
+    outbox_delivering.publish_due()
+
+
+@shared_task
+def schedule_pulls() -> None:
+    """Queue the pulls that are due."""
+    pulling.schedule_due()
+
+
+@shared_task
+def sweep_pulls() -> None:
+    """Remove pages of pulls that are over."""
+    pulling.sweep_pulls()

@@ -8,7 +8,6 @@ counts the row's version up, so that a write done twice shows. Failures come bef
 from __future__ import annotations
 
 import json
-import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -23,10 +22,16 @@ TOKEN = "let-me-in"
 
 @dataclass
 class Crm:
-    """Its rows and its moods. fail: share of requests that fail; daily: calls it allows, 0 for any number."""
+    """Its rows and its moods.
+
+    fail_every: every so manieth request fails; 0 for none. how: in which ways, one after the other ("after": the write
+    is done, but the answer is lost; reading knows only the other two). daily: calls it allows, 0 for any number.
+    refuses: key of a row that it will not write.
+    """
 
     objects: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    fail: float = 0.0
+    fail_every: int = 0
+    how: tuple[str, ...] = ("after", "before", "throttled")
     daily: int = 0
     clock: int = 0
     calls: int = 0
@@ -35,8 +40,8 @@ class Crm:
     in_flight: Counter[str] = field(default_factory=Counter)
     most_in_flight: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
-    draw: random.Random = field(default_factory=lambda: random.Random(7))
     address: str = ""
+    refuses: str = ""
 
     def add(self, about: str, key: str, **values: str | None) -> None:
         """A row."""
@@ -61,9 +66,10 @@ class Crm:
             self.calls += 1
             if self.daily and self.calls > self.daily:
                 return "throttled"
-            if self.draw.random() >= self.fail:
+            if not self.fail_every or self.calls % self.fail_every:
                 return "ok"
-            found = self.draw.choice(["before", "after", "throttled"] if writing else ["before", "throttled"])
+            ways = self.how if writing else [way for way in self.how if way != "after"]
+            found = ways[sum(self.outcomes.values()) % len(ways)]
             self.outcomes[found] += 1
             return found
 
@@ -115,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return 404
             if self.headers["If-Match"] != f'"{row["version"]}"':
                 return 412
-            if any(value == "refused" for value in body.values()):
+            if key == self.crm.refuses or "refused" in body.values():
                 return 422
             self.crm.edit(name, key, **body)
             self.crm.writes[key] += 1

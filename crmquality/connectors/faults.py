@@ -21,6 +21,10 @@ class Throttled(Unreachable):
         self.seconds = seconds
 
 
+class NotSent(Unreachable):
+    """It was not tried, since the system did not answer to what came before it."""
+
+
 class QuotaSpent(SystemFault):
     """No more calls may be made today: the rest waits until tomorrow."""
 

@@ -77,9 +77,9 @@ class ExcelTable(Table):
                 rows.append(cells + (None,) * (len(columns) - len(cells)))
                 lines.append(line)
                 if len(rows) >= _SHEET_ROWS:
-                    yield _text_block(pl.DataFrame(rows, _schema(columns), orient="row"), lines, rejected, line)
+                    yield text_block(pl.DataFrame(rows, _schema(columns), orient="row"), lines, rejected, line)
                     rows, lines, rejected = [], [], []
-            yield _text_block(pl.DataFrame(rows, _schema(columns), orient="row"), lines, rejected, line)
+            yield text_block(pl.DataFrame(rows, _schema(columns), orient="row"), lines, rejected, line)
 
     @contextmanager
     def _sheet(self) -> Iterator[tuple[Any, list[str], int]]:
@@ -158,7 +158,7 @@ class ParquetTable(Table):
                 )
                 lines = range(done + 1, done + batch.num_rows + 1)
                 done += batch.num_rows
-                yield _text_block(frame, lines, [], done)
+                yield text_block(frame, lines, [], done)
 
     @contextmanager
     def _file(self) -> Iterator[pq.ParquetFile]:
@@ -191,7 +191,7 @@ def _schema(columns: Sequence[str]) -> dict[str, Any]:
     return dict.fromkeys(columns, pl.String)
 
 
-def _text_block(frame: pl.DataFrame, lines: Sequence[int], rejected: list[Rejected], position: int) -> Block:
+def text_block(frame: pl.DataFrame, lines: Sequence[int], rejected: list[Rejected], position: int) -> Block:
     """A block of text cells; rows with a NUL are rejected, "" is blank."""
     raw = _json_arrays(frame)
     number = pl.Series("line", lines, dtype=pl.Int64)

@@ -1,5 +1,6 @@
 """Everything CRM Quality holds to be true."""
 
+from crmquality.models.connections import Connection, Feed, OutboxEntry, Usage
 from crmquality.models.deliveries import Delivery, Destination
 from crmquality.models.disclosures import AccessPolicy, Disclosure
 from crmquality.models.exports import Export
@@ -24,12 +25,14 @@ __all__ = [
     "AccessPolicy",
     "Change",
     "ChangeSet",
+    "Connection",
     "Delivery",
     "Destination",
     "DetectorConfig",
     "Disclosure",
     "Export",
     "FailedLogin",
+    "Feed",
     "Finding",
     "Import",
     "Job",
@@ -37,6 +40,7 @@ __all__ = [
     "Kind",
     "Measurement",
     "ModelVersion",
+    "OutboxEntry",
     "QualityMetric",
     "QualityRule",
     "QuarantinedRow",
@@ -49,4 +53,5 @@ __all__ = [
     "Training",
     "UndoPeriod",
     "Undoing",
+    "Usage",
 ]

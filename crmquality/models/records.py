@@ -210,15 +210,17 @@ class Change(models.Model):
 
 
 class Import(Job):
-    """One file read into a source.
+    """One file read into a source, or rows pulled from a connected system.
 
     options: encoding, delimiter, sheet and the like, as detected or given.
+    feed: where rows are pulled from; null for a file. Then `complete` says that everything is pulled.
     A dry run counts and checks, and writes no record.
     """
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="imports")
+    feed = models.ForeignKey("crmquality.Feed", null=True, on_delete=models.CASCADE, related_name="pulls")
     file_name = models.CharField(max_length=255)
-    path = models.TextField(help_text="Where the file is kept, under CRMQUALITY_HOME.")
+    path = models.TextField(blank=True, help_text="Where the file is kept, under CRMQUALITY_HOME.")
     size = models.PositiveBigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     options = models.JSONField(default=dict)

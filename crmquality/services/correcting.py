@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from crmquality.models import Change, ChangeSet, Record, Run, Source
 from crmquality.models.records import REFERENCES
+from crmquality.services import outbox
 from crmquality.services.errors import Conflict, Refused
 
 BATCH = 500
@@ -46,7 +47,8 @@ def references(source: Source, values: Mapping[str, str | None]) -> list[str] | 
 def lock_records(ids: Iterable[int]) -> dict[int, Record]:
     """The records, locked in id order so that two corrections never wait for each other in a circle."""
     wanted = sorted(set(ids))
-    rows = Record.objects.select_for_update(of=("self",)).select_related("source").filter(id__in=wanted).order_by("id")
+    rows = Record.objects.select_for_update(of=("self",)).select_related("source__feed__connection")
+    rows = rows.filter(id__in=wanted).order_by("id")
     return {record.pk: record for record in rows}
 
 
@@ -101,7 +103,10 @@ def write(
     undoes: ChangeSet | None = None,
     run: Run | None = None,
 ) -> ChangeSet:
-    """Apply edits to locked records and note each as a Change. Every change of a record goes through here."""
+    """Apply edits to locked records and note each as a Change. Every change of a record goes through here.
+
+    What was changed in a record of a connected system is put into its outbox.
+    """
     change_set = ChangeSet.objects.create(
         source=source, action=action, cause=cause[:200], by=by, undoes=undoes, run=run
     )
@@ -112,7 +117,7 @@ def write(
             record.golden_id = int(edit.after) if edit.after else None
         else:
             record.fields = {**record.fields, edit.field: edit.after}
-    Change.objects.bulk_create(
+    changes = Change.objects.bulk_create(
         Change(
             change_set=change_set,
             record_id=edit.record,
@@ -133,6 +138,7 @@ def write(
         record.save(update_fields=written)
     else:
         Record.objects.bulk_update(touched.values(), written, BATCH)
+    outbox.enqueue(change_set, changes, locked)
     return change_set
 
 

@@ -21,7 +21,7 @@ from crmquality.connectors.files import FileConnector
 from crmquality.connectors.tables import Block, Description, Rejected, Table, Unreadable
 from crmquality.models import Import, Kind, QuarantinedRow, Run, Source
 from crmquality.models.jobs import JobState
-from crmquality.services import access, running
+from crmquality.services import access, pulling, running
 from crmquality.services.errors import Refused
 from crmquality.services.importing_load import Counts, Loader
 from crmquality.services.importing_uploads import Upload, keep_upload, sweep_uploads
@@ -184,15 +184,18 @@ def _read_and_store(job: Import, report: Report) -> None:
 
 def _store_all(job: Import, report: Report) -> None:
     source = Source.objects.get(pk=job.source_id)
-    table = FileConnector().open(job.path, job.options)
-    report(0, job.progress_total, "reading the file")
+    spool = pulling.fetch(job, report) if job.feed_id else None
+    table = spool or FileConnector().open(job.path, job.options)
+    report(0, job.progress_total, "reading the rows")
     with transaction.atomic():
         counts = _load(job, source, table, report)
+        skipped = spool.skipped if spool else {}
         finished = Import.objects.held(job).update(
             state=JobState.SUCCEEDED,
             finished_at=timezone.now(),
             lease_until=None,
-            options=job.options | {"corrections_kept": counts.kept, "gone": counts.gone, "note": counts.note},
+            options=job.options
+            | {"corrections_kept": counts.kept, "gone": counts.gone, "note": counts.note, "skipped": skipped},
             rows_read=counts.read,
             rows_new=counts.new,
             rows_changed=counts.changed,
@@ -202,18 +205,25 @@ def _store_all(job: Import, report: Report) -> None:
         )
         if not finished:
             raise Lost
+        if spool:
+            pulling.settle_feed(job, spool)
         QuarantinedRow.objects.filter(pk__in=job.options.get("mends", [])).update(resolved_at=timezone.now())
         if job.run_after_import and source.column_roles:
             running.request_all(source=source, cause=Run.Cause.IMPORT, user=job.requested_by)
+    if spool:
+        spool.remove()
 
 
 def _load(job: Import, source: Source, table: Table, report: Report) -> Counts:
     description = table.describe()
-    loader = Loader(job, source, connection)
+    if isinstance(table, pulling.SpooledPull):
+        loader = Loader(job, source, connection, gone=table.keys_gone(), missing=", ".join(table.skipped))
+    else:
+        loader = Loader(job, source, connection)
 
     def watched(blocks: Iterable[Block]) -> Iterator[Block]:
         for block in blocks:
-            report(block.position, max(description.size, block.position), "reading the file", write=False)
+            report(block.position, max(description.size, block.position), "reading the rows", write=False)
             yield block
 
     loader.load(watched(table.blocks()))

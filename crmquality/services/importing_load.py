@@ -6,7 +6,8 @@ updated cell by cell with a Change for each.
 
 What a person corrected is not lost to a re-import. The value a cell had at its last import stands in `before` of the
 oldest correction since. If the file still holds that value, the source has not changed, and the correction stays. If it
-holds another one, the source knows something newer: it is taken, noted as a Change, and can be undone.
+holds another one, the source knows something newer: it is taken, noted as a Change, and can be undone. A correction
+that was written back counts as imported: the source holds it, and what it holds later is newer.
 
 Measured on 300,000 rows of 12 columns: straight COPY 3.8 s of the server's time, by way of a temporary table 5.9 s;
 checking the same foreign key for every row another 2.9 s.
@@ -31,21 +32,23 @@ from crmquality.models import Import, Source
 from crmquality.models.records import REFERENCES
 from crmquality.services.errors import Refused
 from crmquality.services.importing_gate import Gate
-from crmquality.services.importing_rows import COPIED, Prepared, Preparer, hashes
+from crmquality.services.importing_rows import COPIED, Prepared, Preparer, copy_lines, hashes
 from crmquality.services.mapping_columns import key_column, references_sql
 from detectors.roles import Role
 
 T = TypeVar("T")
+_LARGEST = 2**63 - 1
 SOCKET_BUFFER = 2**20
 """Bytes that may lie between this process and the server."""
 _TEMPORARY = """
-    DROP TABLE IF EXISTS pg_temp.import_row, pg_temp.import_cell, pg_temp.import_repeat;
+    DROP TABLE IF EXISTS pg_temp.import_row, pg_temp.import_cell, pg_temp.import_repeat, pg_temp.import_gone;
     CREATE TEMPORARY TABLE import_row (
         source_id bigint, external_id text, line bigint, raw text, fields jsonb, digest text, refs text[]
     ) ON COMMIT DROP;
     CREATE TEMPORARY TABLE import_cell (
         record_id bigint, field text, before text, after text, is_new_column boolean, corrected boolean
-    ) ON COMMIT DROP
+    ) ON COMMIT DROP;
+    CREATE TEMPORARY TABLE import_gone (external_id text) ON COMMIT DROP
 """
 _NUMBER_EQUALS = """
     UPDATE import_row SET external_id = numbered.key FROM (
@@ -66,6 +69,12 @@ _REPEATS = """
         ) AS first_line FROM import_row AS row
     ) AS rows WHERE line > first_line
 """
+# Of a row that a pull gave more than once (it changed meanwhile) the last one counts.
+_KEEP_LAST = """
+    DELETE FROM import_row USING (
+        SELECT ctid AS place, line < max(line) OVER (PARTITION BY external_id) AS is_older FROM import_row
+    ) AS rows WHERE import_row.ctid = rows.place AND rows.is_older
+"""
 _FORGET_REPEATS = "DELETE FROM import_row USING import_repeat WHERE import_row.ctid = import_repeat.place"
 _COUNT_NEW = """
     SELECT count(*) FROM import_row AS row WHERE NOT EXISTS (
@@ -82,14 +91,17 @@ _COMPARE = """
     FROM import_row AS row
     JOIN crmquality_record AS record ON record.source_id = %(source)s AND record.external_id = row.external_id
     CROSS JOIN jsonb_each_text(row.fields) AS cell
-    WHERE record.id <= %(floor)s AND record.digest <> row.digest
+    WHERE record.id <= %(known)s AND record.digest <> row.digest
       AND record.fields->>cell.key IS DISTINCT FROM cell.value
 """
 _KEEP_CORRECTIONS = """
     WITH history AS (
         SELECT cell.record_id, cell.field, change.id, change.before,
-               max(change.id) FILTER (WHERE change_set.action = 'import')
-                   OVER (PARTITION BY cell.record_id, cell.field) AS last_import
+               max(change.id) FILTER (WHERE change_set.action = 'import' OR EXISTS (
+                   SELECT 1 FROM crmquality_outboxentry AS written
+                   WHERE written.change_set_id = change.change_set_id AND written.state = 'done'
+                     AND change.record_id = ANY(written.records)
+               )) OVER (PARTITION BY cell.record_id, cell.field) AS last_import
         FROM import_cell AS cell
         JOIN crmquality_change AS change USING (record_id, field)
         JOIN crmquality_changeset AS change_set ON change_set.id = change.change_set_id
@@ -140,6 +152,14 @@ _COME_BACK = """
     UPDATE crmquality_record AS record SET gone_at = NULL, version = version + 1, updated_at = now()
     FROM import_row AS row
     WHERE record.source_id = %(source)s AND record.external_id = row.external_id AND record.gone_at IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM import_gone WHERE import_gone.external_id = record.external_id)
+"""
+# A record merged here is out of use there because we wrote that: it comes back with an undo.
+_OUT_OF_USE = """
+    UPDATE crmquality_record AS record SET gone_at = now(), version = version + 1, updated_at = now()
+    FROM import_gone
+    WHERE record.source_id = %(source)s AND record.external_id = import_gone.external_id
+      AND record.gone_at IS NULL AND record.golden_id IS NULL
 """
 # A golden record whose own row is gone still stands for the rows merged into it that the file holds.
 _GONE = """
@@ -174,10 +194,18 @@ class Counts:
 
 
 class Loader:
-    """Loads one import into its source, within the caller's transaction: first `load`, then `settle`."""
+    """Loads one import into its source, within the caller's transaction: first `load`, then `settle`.
 
-    def __init__(self, job: Import, source: Source, connection: Any) -> None:
+    gone: for rows of a connected system, keys that it says are out of use or deleted.
+    missing: parts of that system that could not be read; their rows are not gone.
+    """
+
+    def __init__(
+        self, job: Import, source: Source, connection: Any, *, gone: Iterable[list[str]] = (), missing: str = ""
+    ) -> None:
         self.job = job
+        self.gone = gone
+        self.missing = missing
         self.source = source
         self.connection = connection
         self.counts = Counts()
@@ -192,7 +220,7 @@ class Loader:
             compare_all=job.dry_run,
             gate=self.gate if self.gate and self.gate.rules else None,
         )
-        self.params: dict[str, Any] = {"source": source.pk, "floor": 0}
+        self.params: dict[str, Any] = {"source": source.pk, "floor": 0, "known": 0}
 
     def load(self, blocks: Iterable[Block]) -> None:
         """Copy all rows into the record table or the temporary one, and bad rows to quarantine."""
@@ -214,7 +242,10 @@ class Loader:
             self._run("ANALYZE crmquality_record (source_id, external_id)")
         if self.key is None:
             self._run(_NUMBER_EQUALS, self.params)
-        self._reject_repeats()
+        if self.job.feed_id:
+            self._run(_KEEP_LAST)
+        else:
+            self._reject_repeats()
         self._compare()
         if not self.job.dry_run:
             self._write()
@@ -237,7 +268,9 @@ class Loader:
         with self.connection.cursor() as cursor:
             # of all sources: the greatest id of one source takes a walk over those of the others
             cursor.execute("SELECT coalesce(max(id), 0) FROM crmquality_record")
-            self.params["floor"] = cursor.fetchone()[0]
+            self.params["floor"] = self.params["known"] = cursor.fetchone()[0]
+        if self.job.feed_id:
+            self.params["known"] = _LARGEST  # a row that comes again is compared with itself, as it was just stored
         with self.connection.chunked_cursor() as cursor:
             cursor.execute("SELECT external_id FROM crmquality_record WHERE source_id = %s", [self.source.pk])
             while rows := cursor.fetchmany(50_000):
@@ -335,20 +368,30 @@ class Loader:
             self._run(_CHANGES, {"change_set": change_set})
         references, params = references_sql(self.source, _PATCHED)
         statement = _UPDATE.format(fields=_PATCHED, references=references)
-        self._run(statement, [*params, self.source.pk, self.params["floor"]])
+        self._run(statement, [*params, self.source.pk, self.params["known"]])
+        self._note_gone()
         self._run(_COME_BACK, self.params)
+        self.counts.gone = self._run(_OUT_OF_USE, self.params)
         if self.job.complete:
             self._mark_gone()
 
+    def _note_gone(self) -> None:
+        for keys in self.gone:
+            lines = copy_lines(pl.DataFrame({"external_id": pl.Series(keys, dtype=pl.String)}))
+            self._copy_in("COPY import_gone (external_id) FROM STDIN", lines)
+
     def _mark_gone(self) -> None:
         """Mark the records that the file does not hold; not while rows of it are in quarantine, which may be they."""
+        if self.missing:
+            self.counts.note = f"No missing record was marked as gone, since not all could be read: {self.missing}"
+            return
         if self.counts.quarantined:
             self.counts.note = (
                 f"No record was marked as gone: {self.counts.quarantined:,} rows are in quarantine, and one of them "
                 "may be a record that seems to be missing. Mend them and import the whole file again."
             )
             return
-        self.counts.gone = self._run(_GONE, self.params)
+        self.counts.gone += self._run(_GONE, self.params)
 
     def _run(self, statement: str, params: Any = None) -> int:
         with self.connection.cursor() as cursor:
