@@ -1,11 +1,11 @@
 """One state for the whole feedback loop: what a steward answers, and the order that follows from it.
 
-    order = expected verdict by similar rows            exact at every answer (similarity.py)
+    order = probability by similar rows                 at every answer (similarity.py)
           + A / (A + 10) * share by retrained trees     as of the last refit (hybrid.py)
           + LEAF_SHARE * rank by leaf weights           as of the last refit (active.py)
 
-with A the anomalies confirmed so far. `answer` is instant; `refit` chooses the similarity's length and noise
-anew, retrains the trees and solves the leaf weights: every few answers, in a worker.
+with A the anomalies found so far, each counted as far as it is believed. `answer` is instant; `refit` weighs all
+answers anew against each other, retrains the trees and solves the leaf weights: every few answers, in a worker.
 
 Mixing ranks (as the leaf weights and their naive Bayes were first mixed) was worse than adding expected
 verdicts: a rank forgets that only a handful of rows near the top are likely anomalies at all.
@@ -16,15 +16,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.special import ndtr
 
 from detectors.anomalies import members
 from detectors.anomalies.active import LeafWeights
 from detectors.anomalies.features import MEASURED, Features
 from detectors.anomalies.forest import Floats, Forest, Leaves, Matrix, grow
 from detectors.anomalies.hybrid import retrained
-from detectors.anomalies.similarity import Rows, Similarity, Verdicts, standardised
+from detectors.anomalies.similarity import BASE, SPREAD, Rows, Similarity, Verdicts, normal_scores, standardised
+from detectors.anomalies.sites import Sites
 
 REFIT_EVERY = 5
 """Answers between two refits."""
@@ -34,37 +37,66 @@ MOST_ANSWERS = 600
 """Similarity costs the square of the answers: beyond these, the latest of each verdict are kept."""
 POOL = 32_000
 """Rows moved between two refits, the best of the order; the rest waits for the next refit."""
+LEAST_ERROR = 0.01
+"""Nobody is taken to err less often."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A row's verdict; trust in (0, 1] is how far the person is believed."""
+    """A row's verdict; trust in (0, 1] is how far the person is believed: 1 - 2 * how often they err."""
 
     row: int
     confirmed: bool
     trust: float = 1.0
 
+    @property
+    def error(self) -> float:
+        """How often who gave this answer errs."""
+        return min(max((1 - self.trust) / 2, LEAST_ERROR), 0.49)
 
-@dataclass(frozen=True, slots=True)
+    def belief(self, expected: float) -> float:
+        """The probability that the row is an anomaly, by this answer on one that was expected to be with `expected`."""
+        right, wrong = (1 - self.error, self.error) if self.confirmed else (self.error, 1 - self.error)
+        return right * expected / max(right * expected + wrong * (1 - expected), 1e-12)
+
+
+@dataclass(frozen=True)
 class Unlabelled:
     """What is known of a table before the first answer.
 
     values: (n, d) features without gaps; forest and leaves (n, trees) of them.
-    isolation: (n,) rank of the forest's score; outlyingness: (n,) rank of the mean tail share over all members.
-    inputs: (n, d + members) the features extended by the members' ranks, for the retrained trees.
-    similar: (n, d) the features as the similarity measures them.
+    ranks: (n, members) every member's rank of each row, the forest's first.
+    outlyingness: (n,) rank of the mean tail share over all members.
     """
 
     values: Matrix
     forest: Forest
     leaves: Leaves
-    isolation: Floats
+    ranks: Matrix
     outlyingness: Floats
-    inputs: Matrix
-    similar: Matrix
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def isolation(self) -> Matrix:
+        """The rank of the forest's score: (n,)."""
+        return self.ranks[:, 0]
+
+    @cached_property
+    def similar(self) -> Matrix:
+        """The features as the similarity measures them: (n, d)."""
+        return standardised(self.values)
+
+    @cached_property
+    def members(self) -> Matrix:
+        """The common rank and the members' as the similarity weighs them: (n, 1 + members)."""
+        return normal_scores(self.outlyingness, self.ranks)
+
+    @cached_property
+    def inputs(self) -> Matrix:
+        """The features extended by the members' ranks, for the retrained trees: (n, d + members + 1)."""
+        return np.column_stack([self.values, self.ranks, self.outlyingness]).astype(np.float32)
 
 
 def unlabelled(made: Features, seed: int) -> Unlabelled:
@@ -73,10 +105,10 @@ def unlabelled(made: Features, seed: int) -> Unlabelled:
     forest = grow(values, seed)
     leaves = forest.leaves(values)
     whole, special = _members(made, forest.score(leaves))
-    ranked = [members.ranks(score) for score in (*whole, *special)]
-    together = members.combined(whole, special)
-    inputs = np.column_stack([values, *ranked, together]).astype(np.float32)
-    return Unlabelled(values, forest, leaves, ranked[0], together, inputs, standardised(values))
+    ranks = np.empty((len(values), len(whole) + len(special)), np.float32)
+    for place, score in enumerate((*whole, *special)):
+        ranks[:, place] = members.ranks(score)
+    return Unlabelled(values, forest, leaves, ranks, members.combined(whole, special))
 
 
 class Discovery:
@@ -90,67 +122,77 @@ class Discovery:
         self.answers: dict[int, Answer] = {answer.row: answer for answer in answers}
         self.pool: Rows = np.arange(len(table))
         self.place_in_pool: Rows = self.pool
-        self.similarity = Similarity(table.similar, table.outlyingness)
-        self.expected = self.similarity.mean
+        self.similarity = Similarity(table.similar, table.members)
+        self.expected = self.similarity.expected
+        self.beliefs = {answer.row: answer.belief(float(self.expected[answer.row])) for answer in answers}
         self.by_trees: Floats | None = None
-        self.by_leaves = table.isolation
+        self.by_leaves: Floats | Matrix = table.isolation
         if answers:
             self.refit()
 
     @property
-    def confirmed(self) -> int:
-        """How many answers confirmed an anomaly."""
-        return sum(answer.confirmed for answer in self.answers.values())
+    def found(self) -> float:
+        """How many anomalies the answers found, each counted as far as it is believed."""
+        return sum(self.beliefs.values())
+
+    @property
+    def usual(self) -> float:
+        """The probability that the middling row is an anomaly, before any answer."""
+        return float(ndtr(BASE / np.sqrt(1 + SPREAD)))
 
     def fork(self) -> Discovery:
         """A state that goes on from this one and leaves it as it is."""
         other = copy(self)
-        other.answers = dict(self.answers)
-        other.similarity = self.similarity.fork()
-        other.expected = other.similarity.mean if self._pool_is_all() else self.expected.copy()
+        other.answers, other.beliefs = dict(self.answers), dict(self.beliefs)
+        other.similarity, other.expected = self.similarity.fork(), self.expected.copy()
         return other
 
     def answer(self, answer: Answer) -> None:
         """Take one verdict in and move the order at once. A second verdict on a row replaces the first."""
         again = answer.row in self.answers
         self.answers[answer.row] = answer
+        self.beliefs[answer.row] = answer.belief(float(self.expected[answer.row]))
         if again:
-            self._replay()
+            self._learn()
         elif self.place_in_pool[answer.row] >= 0:
-            self.similarity.add(int(self.place_in_pool[answer.row]), answer.confirmed, answer.trust)
+            self.similarity.add(int(self.place_in_pool[answer.row]), answer.confirmed, answer.error)
         self._spread_pool()
 
     def refit(self) -> None:
         """Retrain on all answers so far."""
-        rows, confirmed, trust = self._arrays()
-        self._choose_pool(rows)
-        kept = _latest(confirmed)
-        self.similarity.learn(self.place_in_pool[rows[kept]], confirmed[kept], trust[kept])
+        self._choose_pool(np.array(list(self.answers), np.int64))
+        self._learn()
         self._spread_pool(everywhere=True)
+        rows, confirmed, _ = self._arrays()
+        belief = np.array([self.beliefs[int(row)] for row in rows])
         leaf_weights = LeafWeights(self.table.leaves, self.table.forest.depth)
-        leaf_weights.solve(rows, confirmed, trust)
+        leaf_weights.solve(rows, confirmed, np.where(confirmed, belief, 1 - belief))
         self.by_leaves = members.ranks(leaf_weights.scores)
-        self.by_trees = retrained(self.table.inputs, rows, confirmed, trust, self.seed + len(rows))
+        self.by_trees = retrained(self.table.inputs, rows, belief, self.seed + len(rows))
 
     def resume(
-        self, answers: Sequence[Answer], *, pool: Rows, length: float, noise: float, base: float, expected: Matrix,
+        self, answers: Sequence[Answer], *, pool: Rows, sites: Sites, beliefs: Floats, expected: Matrix,
         by_leaves: Floats, by_trees: Floats | None,
     ) -> None:  # fmt: skip
-        """Take up a stored state as it was after its last refit and answers."""
+        """Take up a stored state as it was after its last refit and answers.
+
+        sites: what the answers that the similarity keeps were found to say; beliefs: of all answers, (k,).
+        """
         self.answers = {answer.row: answer for answer in answers}
+        self.beliefs = dict(zip(self.answers, map(float, beliefs), strict=True))
         self.by_leaves, self.by_trees, self.expected = by_leaves, by_trees, np.array(expected)
         if len(pool) < len(self.table):
             self._set_pool(pool)
-        self.similarity.length, self.similarity.noise, self.similarity.base = length, noise, base
-        self._replay()
+        rows, confirmed, error = self._kept()
+        self.similarity.resume(self.place_in_pool[rows], confirmed, error, sites)
         self._spread_pool()
 
     def scores(self) -> Floats:
-        """Every row's place in today's order, higher = sooner: (n,), in units of an expected verdict."""
+        """Every row's place in today's order, higher = sooner: (n,), in units of a probability."""
         order = self.expected.astype(np.float64)
         order += LEAF_SHARE * self.by_leaves
         if self.by_trees is not None:
-            found = self.confirmed
+            found = self.found
             order += found / (found + MIX) * self.by_trees
         return order
 
@@ -177,29 +219,40 @@ class Discovery:
         self.pool = pool
         self.place_in_pool = np.full(len(self.table), -1)
         self.place_in_pool[pool] = np.arange(len(pool))
-        self.similarity = Similarity(self.table.similar[self.pool], self.table.outlyingness[self.pool])
+        self.similarity = Similarity(self.table.similar[pool], self.table.members[pool])
 
-    def _replay(self) -> None:
-        rows, confirmed, trust = self._arrays()
+    def _learn(self) -> None:
+        """Weigh all answers anew against each other."""
+        rows, confirmed, error = self._kept()
+        self.similarity.learn(self.place_in_pool[rows], confirmed, error)
+        expected = self.similarity.left_out() if len(rows) else np.zeros(0)
+        self.beliefs |= {
+            int(row): self.answers[int(row)].belief(float(p)) for row, p in zip(rows, expected, strict=True)
+        }
+
+    def _kept(self) -> tuple[Rows, Verdicts, Floats]:
+        """Row, verdict and error of the answers that the similarity keeps, in the order given."""
+        rows, confirmed, error = self._arrays()
         inside = np.flatnonzero(self.place_in_pool[rows] >= 0)
         kept = inside[_latest(confirmed[inside])]
-        self.similarity.replay(self.place_in_pool[rows[kept]], confirmed[kept], trust[kept])
+        return rows[kept], confirmed[kept], error[kept]
 
     def _spread_pool(self, *, everywhere: bool = False) -> None:
-        """Lay the pool's expected verdicts out over the table; `everywhere` also reckons the rows outside it."""
+        """Lay the pool's probabilities out over the table; `everywhere` also reckons the rows outside it."""
         if self._pool_is_all():
-            self.expected = self.similarity.mean
+            self.expected = self.similarity.expected
             return
         if everywhere:
-            self.expected = self.similarity.expected(self.table.similar, self.table.outlyingness)
-        self.expected[self.pool] = self.similarity.mean
+            self.expected = self.similarity.expected_of(self.table.similar, self.table.members)
+        self.expected[self.pool] = self.similarity.expected
 
     def _arrays(self) -> tuple[Rows, Verdicts, Floats]:
+        """Row, verdict and error of all answers, in the order given."""
         given = list(self.answers.values())
         return (
             np.array([answer.row for answer in given], np.int64),
             np.array([answer.confirmed for answer in given], bool),
-            np.array([answer.trust for answer in given], np.float64),
+            np.array([answer.error for answer in given], np.float64),
         )
 
 
@@ -215,16 +268,15 @@ def _latest(confirmed: Verdicts) -> Rows:
 
 def _members(made: Features, isolation: Floats) -> tuple[list[Floats], list[Floats]]:
     """Scores (n,) of the members that judge a whole row, and of those that look for one kind of oddness."""
-    exact = made.values.astype(np.float32).astype(np.float64)
-    whole = [isolation, members.ecod(exact), members.quantile_hbos(exact)]
+    whole = [isolation, members.ecod(made.values), members.quantile_hbos(made.values)]
     special = []
     measured = [place for place, feature in enumerate(made.columns) if feature.kind in MEASURED]
     pairs = [place for place, feature in enumerate(made.columns) if feature.kind == "pair"]
     if measured:
         values = made.values[:, measured]
-        whole += [members.robust_z(values).max(axis=1), members.iqr_fences(values).sum(axis=1)]
+        whole += [members.farthest_z(values), members.beyond_fences(values)]
     if len(measured) > 1:
-        special.append(members.regression_residual(made.values[:, measured]).max(axis=1))
+        special.append(members.regression_residual(values).max(axis=1))
     if pairs:
         special.append(made.values[:, pairs].max(axis=1))
     return whole, special

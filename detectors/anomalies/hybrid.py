@@ -1,8 +1,8 @@
 """The retrained half of discovery: randomised trees on the answers, with unlabelled rows taken as nominal.
 
 Each tree sees every answer and its own random draw of rows nobody has judged, which count as weakly nominal
-(they nearly all are). Confirmed anomalies weigh as much as all the rest together. It costs more than a
-reweighting, so it runs every few answers, in a worker.
+(they nearly all are). An answer counts as anomaly as far as it is believed; all anomalies together weigh as much
+as all the rest. It costs more than a reweighting, so it runs every few answers, in a worker.
 
 Own compiled trees rather than scikit-learn's ExtraTreesClassifier: a fresh draw of rows a tree, a sixth of the
 time at a few hundred answers, and nothing to pickle.
@@ -17,29 +17,33 @@ import numpy as np
 from numba import njit
 
 from detectors.anomalies.forest import Floats, Matrix
-from detectors.anomalies.similarity import Rows, Verdicts
+from detectors.anomalies.similarity import Rows
 
 TREES = 100
 UNLABELLED_WEIGHT = 0.5
+PURE = 0.02
+"""A node that is so pure is cut no further: no answer is believed wholly."""
+LEAST_FOUND = 0.5
+"""Anomalies, each counted as far as it is believed, below which there is nothing to learn."""
 
 
-def retrained(inputs: Matrix, rows: Rows, confirmed: Verdicts, trust: Floats, seed: int) -> Floats | None:
-    """Each row's share of anomaly in [0, 1] by trees trained on the answers: (n,); None while one class is missing.
+def retrained(inputs: Matrix, rows: Rows, belief: Floats, seed: int) -> Floats | None:
+    """Each row's share of anomaly in [0, 1] by trees trained on the answers: (n,); None while none is believed.
 
     inputs: (n, d) features, extended by the unlabelled detectors' ranks.
-    rows, confirmed, trust: (k,) positions, verdicts and how far each is believed.
+    rows, belief: (k,) answered positions, and the probability by then that each is an anomaly.
     """
-    if confirmed.all() or not confirmed.any():
+    if not belief.sum() >= LEAST_FOUND:
         return None
     unlabelled = np.setdiff1d(np.arange(len(inputs)), rows)
     drawn = min(max(len(rows), 50), len(unlabelled))
-    weights = trust.copy()
-    nominal = weights[~confirmed].sum() + UNLABELLED_WEIGHT * drawn
-    weights[confirmed] *= nominal / max(weights[confirmed].sum(), 1e-9)
+    nominal = (1 - belief).sum() + UNLABELLED_WEIGHT * drawn
+    anomalous = belief * nominal / belief.sum()
+    weights = anomalous + 1 - belief
     tried = int(np.ceil(np.sqrt(inputs.shape[1])))
     return np.asarray(
         _grow_and_ask(
-            np.ascontiguousarray(inputs, np.float32), rows, confirmed.astype(np.float64), weights,
+            np.ascontiguousarray(inputs, np.float32), rows, anomalous / weights, weights,
             unlabelled if drawn else rows, drawn, UNLABELLED_WEIGHT, TREES, tried, seed % 2**31,
         )
     )  # fmt: skip
@@ -75,7 +79,7 @@ def _grow(inputs, at, verdict, weight, tried):  # type: ignore[no-untyped-def]
         node, start, end = stack.pop()
         whole, anomalous = weight[start:end].sum(), (weight[start:end] * verdict[start:end]).sum()
         share[node] = anomalous / whole
-        if end - start < 2 or anomalous <= 1e-12 or anomalous >= whole - 1e-12:
+        if end - start < 2 or anomalous <= PURE * whole or anomalous >= (1 - PURE) * whole:
             continue
         column, threshold = _random_split(inputs, at[start:end], verdict[start:end], weight[start:end], order, tried)
         if column < 0:

@@ -51,10 +51,13 @@ def ecod(values: Floats) -> Floats:
     Source: Li et al., "ECOD: Unsupervised Outlier Detection Using Empirical Cumulative Distribution
     Functions", TKDE 2022.
     """
-    rows = len(values)
-    left = -np.log(rankdata(values, "max", axis=0) / rows)
-    right = -np.log(rankdata(-values, "max", axis=0) / rows)
-    return np.asarray(np.maximum(left, right).sum(axis=1))
+    score = np.zeros(len(values))
+    for column in values.T:
+        _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
+        upto = np.cumsum(counts)
+        rarer = np.minimum(upto, len(column) - upto + counts)
+        score -= np.log(rarer / len(column))[place]
+    return score
 
 
 def quantile_hbos(values: Floats, *, bins: int = 20) -> Floats:
@@ -63,7 +66,10 @@ def quantile_hbos(values: Floats, *, bins: int = 20) -> Floats:
     Equal-width bins put everything but the outlier into one bin when an amount has a wild value; bins of
     equal count do not. Source: Goldstein, Dengel, "Histogram-based Outlier Score (HBOS)", KI 2012.
     """
-    return np.asarray(sum((_bin_score(column, bins) for column in values.T), np.zeros(len(values))))
+    score = np.zeros(len(values))
+    for column in values.T:
+        score += _bin_score(column, bins)
+    return score
 
 
 def _bin_score(column: Floats, bins: int) -> Floats:
@@ -84,6 +90,22 @@ def robust_z(values: Floats) -> Floats:
     """
     middle, scale = _middle(values)
     return np.asarray(np.abs(values - middle) / scale)
+
+
+def farthest_z(values: Floats) -> Floats:
+    """The largest robust z of each row over its columns."""
+    farthest = np.zeros(len(values))
+    for place in range(values.shape[1]):
+        np.maximum(farthest, robust_z(values[:, place : place + 1])[:, 0], out=farthest)
+    return farthest
+
+
+def beyond_fences(values: Floats) -> Floats:
+    """How far each row lies outside its columns' fences, summed."""
+    beyond = np.zeros(len(values))
+    for place in range(values.shape[1]):
+        beyond += iqr_fences(values[:, place : place + 1])[:, 0]
+    return beyond
 
 
 def iqr_fences(values: Floats) -> Floats:

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from detectors.anomalies import storage
 from detectors.anomalies.discovery import Answer, Discovery, Unlabelled
 from detectors.anomalies.forest import Forest
+from detectors.anomalies.sites import Sites
 from detectors.contract import ModelFileError
 
 SIGNATURE = "anomalies"
 Verdicts = dict[int, tuple[bool, float]]
-_PLAIN = ("values", "leaves", "isolation", "outlyingness", "inputs", "similar")
+_PLAIN = ("values", "leaves", "ranks", "outlyingness")
 
 
 def save(
@@ -34,9 +35,6 @@ def save(
         arrays |= _discovery_arrays(discovery)
         facts |= {
             "seed": discovery.seed,
-            "length": discovery.similarity.length,
-            "noise": discovery.similarity.noise,
-            "base": discovery.similarity.base,
             "trees_fitted": discovery.by_trees is not None,
         }
     storage.write(directory, signature=SIGNATURE, arrays=arrays, facts=facts)
@@ -74,6 +72,9 @@ def _discovery_arrays(discovery: Discovery) -> dict[str, npt.NDArray[Any]]:
         "answers.row": np.array([answer.row for answer in answers], np.int64),
         "answers.confirmed": np.array([answer.confirmed for answer in answers], bool),
         "answers.trust": np.array([answer.trust for answer in answers], np.float64),
+        "answers.belief": np.array([discovery.beliefs[answer.row] for answer in answers], np.float64),
+        "sites.precision": discovery.similarity.sites.precision,
+        "sites.shift": discovery.similarity.sites.shift,
         "pool": discovery.pool,
         "expected": discovery.expected,
         "by_leaves": discovery.by_leaves,
@@ -94,9 +95,8 @@ def _discovery(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any])
     discovery.resume(
         answers,
         pool=arrays["pool"],
-        length=float(facts["length"]),
-        noise=float(facts["noise"]),
-        base=float(facts["base"]),
+        sites=Sites(arrays["sites.precision"], arrays["sites.shift"]),
+        beliefs=arrays["answers.belief"],
         expected=arrays["expected"],
         by_leaves=arrays["by_leaves"],
         by_trees=arrays["by_trees"] if facts["trees_fitted"] else None,

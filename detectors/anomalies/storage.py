@@ -16,7 +16,8 @@ from safetensors.numpy import save as tensor_bytes
 
 from detectors.contract import ModelFileError
 
-FORMAT = 1
+FORMAT = 2
+"""1 held targets and noises of a regression; 2 holds what each answer was found to say."""
 ARRAYS, DESCRIPTION = "arrays.safetensors", "model.json"
 Arrays = Mapping[str, npt.NDArray[Any]]
 

@@ -51,9 +51,10 @@ def _diverse(discovery: Discovery, best: Rows, many: int) -> list[int]:
 
 def _informative(discovery: Discovery, many: int) -> list[int]:
     """Rows whose verdict is least certain: the variance that the answers so far leave, times p (1 - p)."""
-    pool = discovery.pool
-    expected = np.clip(discovery.scores()[pool], 0.01, 0.99)
-    worth = discovery.similarity.variance() * expected * (1 - expected)
-    worth[discovery.place_in_pool[[row for row in discovery.answers if discovery.place_in_pool[row] >= 0]]] = -np.inf
+    pool, similarity = discovery.pool, discovery.similarity
+    expected = np.clip(similarity.expected, 0.01, 0.99)
+    worth = similarity.variance * expected * (1 - expected)
+    answered = discovery.place_in_pool[list(discovery.answers)]
+    worth[answered[answered >= 0]] = -np.inf
     order = np.argsort(-worth, kind="stable")
     return [int(pool[place]) for place in order[:many] if np.isfinite(worth[place])]

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
-from detectors.anomalies import drift, encoding, evaluation, members, strategies
+from detectors.anomalies import drift, encoding, evaluation, members, sites, strategies
 from detectors.anomalies.cells import dates, numbers
 from detectors.anomalies.detector import AnomalyDetector
 from detectors.anomalies.discovery import Answer, Discovery, unlabelled
@@ -186,33 +187,71 @@ def test_leaves_of_a_forest_hold_the_rows_they_were_grown_on():
     assert (forest.tree_of_leaf()[leaves] == np.arange(forest.trees)).all()
 
 
-def test_the_similarity_equals_the_textbook_posterior():
+def _similarity(values):
+    """A model over rows that every member finds equally odd."""
+    return Similarity(values, np.zeros((len(values), 2), np.float32))
+
+
+def _chance(values, answered, targets, noise):
+    """The textbook posterior of rows (n, d), given real-valued targets with normal noise, as a probability."""
+
+    def kernel(rows, others):
+        return 4 * np.exp(-np.abs(rows[:, None] - others[None]).sum(axis=2) / np.sqrt(values.shape[1]))
+
+    link = kernel(values, values[answered])
+    inverse = np.linalg.inv(link[answered] + np.diag(noise))
+    mean = -2 + link @ inverse @ (targets + 2)
+    return norm.cdf(mean / np.sqrt(1 + 4 - np.einsum("nk,kj,nj->n", link, inverse, link)))
+
+
+def test_the_similarity_equals_the_textbook_posterior_of_what_the_answers_say():
     values = standardised(RNG.normal(size=(80, 3)))
-    model = Similarity(values, np.full(80, 0.5), length=0.7, noise=0.1)
-    rows, verdicts = np.array([3, 10, 44, 60]), np.array([True, False, False, True])
-    for row, verdict in zip(rows, verdicts, strict=True):
-        model.add(int(row), bool(verdict))
-    distance = np.abs(values[:, None] - values[rows][None]).sum(axis=2) / np.sqrt(3)
-    kernel = 0.25 * np.exp(-distance / 0.7)
-    expected = 0.1 + kernel @ np.linalg.solve(kernel[rows] + 0.1 * np.eye(4), verdicts - 0.1)
-    assert np.allclose(model.mean, expected, atol=1e-4)
-    assert np.allclose(model.expected(values, np.full(80, 0.5)), expected, atol=1e-4)
-    assert (model.variance()[rows] < 0.25).all()
-    left = np.delete(rows, 0)
-    without = 0.1 + kernel[3, 1:] @ np.linalg.solve(kernel[left][:, 1:] + 0.1 * np.eye(3), verdicts[1:] - 0.1)
-    assert model.left_out()[0] == pytest.approx(without, abs=1e-4)
+    model, rows = _similarity(values), np.array([3, 10, 44, 60])
+    for row, verdict in zip(rows, (True, False, False, True), strict=True):
+        model.add(int(row), verdict, 0.1)
+    expected = _chance(values, rows, model.sites.targets, 1 / model.sites.precision)
+    assert np.allclose(model.expected, expected, atol=1e-4)
+    assert np.allclose(model.expected_of(values, model.members), expected, atol=1e-4)
+    model.learn(rows, np.array([True, False, False, True]), np.full(4, 0.1))
+    expected = _chance(values, rows, model.sites.targets, 1 / model.sites.precision)
+    assert np.allclose(model.expected, expected, atol=1e-4)
+
+
+def test_what_answers_say_together_is_close_to_the_exact_integral():
+    covariance, prior = np.array([[4.0, 3.6], [3.6, 4.0]]), np.array([-2.0, -2.0])
+    grid = np.linspace(-12, 12, 600)
+    latent = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
+    away = latent - prior
+    weight = np.exp(-0.5 * np.einsum("ni,ij,nj->n", away, np.linalg.inv(covariance), away))
+    for confirmed in ([True, True], [True, False], [False, False]):
+        likely = np.where(confirmed, 0.2 + 0.6 * norm.cdf(latent), 0.8 - 0.6 * norm.cdf(latent)).prod(axis=1)
+        exact = (weight * likely * norm.cdf(latent[:, 0])).sum() / (weight * likely).sum()
+        found = sites.fit(covariance, prior, np.array(confirmed), np.full(2, 0.2))
+        inverse = np.linalg.inv(covariance + np.diag(1 / found.precision))
+        mean = prior[0] + covariance[0] @ inverse @ (found.targets - prior)
+        variance = covariance[0, 0] - covariance[0] @ inverse @ covariance[0]
+        assert norm.cdf(mean / np.sqrt(1 + variance)) == pytest.approx(exact, abs=0.05)
+
+
+def test_a_confirmation_amid_dismissed_rows_is_believed_less_than_one_amid_confirmed_ones(table):
+    def belief(neighbours):
+        given = [Answer(row, neighbours, 0.6) for row in range(601, 612)]
+        discovery = Discovery(table, [*given, Answer(600, True, 0.6)])
+        return discovery.beliefs[600]
+
+    assert belief(False) < 0.4 < 0.9 < belief(True)
 
 
 def test_two_models_that_go_on_from_one_do_not_disturb_each_other():
     values = standardised(RNG.normal(size=(50, 2)))
-    first = Similarity(values, np.full(50, 0.5))
-    first.add(1, True)
+    first = _similarity(values)
+    first.add(1, True, 0.01)
     left, right = first.fork(), first.fork()
-    left.add(2, True)
-    right.add(3, False)
-    alone = Similarity(values, np.full(50, 0.5))
-    alone.add(1, True)
-    alone.add(3, False)
+    left.add(2, True, 0.01)
+    right.add(3, False, 0.01)
+    alone = _similarity(values)
+    alone.add(1, True, 0.01)
+    alone.add(3, False, 0.01)
     assert np.allclose(right.mean, alone.mean)
     assert first.known == 1
 
