@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,10 @@ import pandas as pd
 
 from detectors.anomalies import members, saving
 from detectors.anomalies.discovery import Answer, Discovery, Unlabelled, unlabelled
+from detectors.anomalies.drift import Drift, adapt
 from detectors.anomalies.explain import Explainer, learned_reasons
 from detectors.anomalies.features import Features, features
-from detectors.anomalies.forest import Floats
+from detectors.anomalies.forest import Floats, Forest
 from detectors.anomalies.rules import Rule, describe
 from detectors.contract import Batch, Evidence, Finding, Flag, Label, RunContext, TrainableDetector
 
@@ -44,6 +45,7 @@ class AnomalyDetector(TrainableDetector):
         self.ids: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self.columns: tuple[str, ...] = ()
         self.discovery: Discovery | None = None
+        self.drift: Drift | None = None
         self._places: Floats | None = None
 
     def detect(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
@@ -59,8 +61,8 @@ class AnomalyDetector(TrainableDetector):
         order = table.outlyingness if discovery is None else discovery.scores()
         shares = _shares(order)
         context.report(3, 4, "explaining")
-        explainer = Explainer(frame, made)
         best = np.lexsort((ids, -order))[: max(TOP_LEAST, int(TOP_SHARE * len(ids)))]
+        explainer = Explainer(frame, made, best)
         for position, row in enumerate(best):
             if position % 200 == 0:
                 context.report(3, 4, "explaining")
@@ -79,13 +81,21 @@ class AnomalyDetector(TrainableDetector):
         if len(ids) < FEWEST_ROWS or not len(made):
             return fitted
         context.report(1, 3, "growing the forest")
-        table = unlabelled(made, context.seed)
-        context.report(2, 3, "learning from labels")
         fitted.ids = ids
         fitted.columns = tuple(feature.name for feature in made.columns)
+        forest, fitted.drift = self._adapted(made, fitted.columns, context.seed)
+        table = unlabelled(made, context.seed, forest)
+        context.report(2, 3, "learning from labels")
         fitted.discovery = Discovery(table, _answers(fitted.verdicts, ids), seed=context.seed)
         context.report(3, 3, "done")
         return fitted
+
+    def _adapted(self, made: Features, columns: tuple[str, ...], seed: int) -> tuple[Forest | None, Drift | None]:
+        """The forest of the last fit with only the trees that drifted grown anew; none where the columns changed."""
+        if self.discovery is None or columns != self.columns:
+            return None, None
+        table = self.discovery.table
+        return adapt(table.forest, table.leaves, np.ascontiguousarray(made.values, np.float32), seed)
 
     def reweight(self, labels: Sequence[Label]) -> Self:
         """The order after these further labels: exact for similar records, the trees as of the last fit."""
@@ -117,11 +127,13 @@ class AnomalyDetector(TrainableDetector):
         ]
 
     def metrics(self) -> Mapping[str, float]:
-        """labels, confirmed; with both verdicts also auc and log_loss, each label predicted from the others."""
+        """labels, confirmed; drifted_trees of the last fit; with both verdicts what `_held_out` says."""
         counts = {
             "labels": float(len(self.verdicts)),
             "confirmed": float(sum(verdict for verdict, _ in self.verdicts.values())),
         }
+        if self.drift is not None:
+            counts["drifted_trees"] = float(len(self.drift.trees)) if self.drift.drifted else 0.0
         return counts | ({} if self.discovery is None else _held_out(self.discovery))
 
     def rules(self) -> list[Rule]:
@@ -183,17 +195,28 @@ def _rarity(position: int, rows: int, *, learned: bool) -> Evidence:
     return Evidence("all columns", 0.0, f"as odd as {share} records, {told}")
 
 
-def _held_out(discovery: Discovery) -> dict[str, Any]:
+def _held_out(discovery: Discovery) -> dict[str, float]:
+    """How well each label is foretold by the others: auc, log_loss (bits), and held_out_gain.
+
+    The gain is over what was expected before any label, in bits a label: it is what the gate asks for. The auc of two
+    versions does not compare, for the later labels of an active learner are the harder ones.
+    """
     similarity = discovery.similarity
     if not similarity.known:
         return {}
-    rows = discovery.pool[similarity.store.rows[: similarity.known]]
-    truth = np.array([discovery.answers[int(row)].confirmed for row in rows])
+    rows = similarity.store.rows[: similarity.known]
+    truth = similarity.store.confirmed[: similarity.known]
     if truth.all() or not truth.any():
         return {}
-    expected = np.clip(similarity.left_out(), 0.01, 0.99)
+    expected = similarity.left_out()
     ranked = members.ranks(expected) * len(expected) + 0.5
     yes = int(truth.sum())
     auc = (ranked[truth].sum() - yes * (yes + 1) / 2) / (yes * (len(truth) - yes))
-    loss = -np.where(truth, np.log(expected), np.log(1 - expected)).mean()
-    return {"auc": float(auc), "log_loss": float(loss)}
+    loss = _bits(expected, truth)
+    return {"auc": float(auc), "log_loss": loss, "held_out_gain": _bits(similarity.before(rows), truth) - loss}
+
+
+def _bits(expected: npt.ArrayLike, truth: npt.NDArray[np.bool_]) -> float:
+    """Mean surprise of the verdicts in bits."""
+    chance = np.clip(expected, 0.01, 0.99)
+    return float(-np.where(truth, np.log2(chance), np.log2(1 - chance)).mean())

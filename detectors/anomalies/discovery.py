@@ -99,10 +99,13 @@ class Unlabelled:
         return np.column_stack([self.values, self.ranks, self.outlyingness]).astype(np.float32)
 
 
-def unlabelled(made: Features, seed: int) -> Unlabelled:
-    """Grow the forest and rank the rows by every member. Raises ValueError for a table without rows or columns."""
+def unlabelled(made: Features, seed: int, forest: Forest | None = None) -> Unlabelled:
+    """Grow the forest, unless one is given, and rank the rows by every member.
+
+    Raises ValueError for a table without rows or columns.
+    """
     values = np.ascontiguousarray(made.values, np.float32)
-    forest = grow(values, seed)
+    forest = grow(values, seed) if forest is None else forest
     leaves = forest.leaves(values)
     whole, special = _members(made, forest.score(leaves))
     ranks = np.empty((len(values), len(whole) + len(special)), np.float32)

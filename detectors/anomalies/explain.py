@@ -13,6 +13,7 @@ from detectors.anomalies import members
 from detectors.anomalies.discovery import Discovery
 from detectors.anomalies.features import MEASURED, Feature, Features
 from detectors.anomalies.forest import Floats
+from detectors.anomalies.similarity import Rows
 from detectors.contract import Evidence
 
 MOST_REASONS = 4
@@ -45,19 +46,26 @@ LEAST_NEARNESS = 0.3
 
 
 class Explainer:
-    """Reasons for the rows of one table.
+    """Reasons for some rows of one table.
 
-    frame: the text cells, in the order of the features' rows.
+    frame: the text cells, in the order of the features' rows. rows: (k,) positions that will be asked about: what is
+    told of all the others is a few numbers a column, so that memory does not grow with the table.
     """
 
-    def __init__(self, frame: pd.DataFrame, made: Features) -> None:
+    def __init__(self, frame: pd.DataFrame, made: Features, rows: Rows) -> None:
         self.frame, self.made = frame, made
-        self.below, self.above = _tails(made.values)
-        self.far = members.robust_z(made.values)
+        self.place_of = {int(row): place for place, row in enumerate(rows)}
+        size = (len(rows), len(made))
+        self.below, self.above, self.far = np.empty(size), np.empty(size), np.empty(size)
+        self.quantiles = np.zeros((2, len(made)))
+        for place in range(len(made)):
+            column = made.values[:, place]
+            self.below[:, place], self.above[:, place] = _tails(column, column[rows])
+            self.far[:, place] = members.robust_z(column[:, None])[rows, 0]
+            self.quantiles[:, place] = np.quantile(column, [0.05, 0.95]) if len(column) else 0.0
         self.measured = [place for place, feature in enumerate(made.columns) if feature.kind == "number"]
-        residual = members.regression_residual(made.values[:, self.measured]) if self.measured else None
-        self.residual = np.zeros((len(frame), 0)) if residual is None else residual
-        self.quantiles = np.quantile(made.values, [0.05, 0.95], axis=0) if len(frame) else np.zeros((2, len(made)))
+        residual = members.regression_residual(made.values[:, self.measured]) if len(self.measured) > 1 else None
+        self.residual = np.zeros((len(frame), 0), np.float32) if residual is None else residual.astype(np.float32)
 
     def reasons(self, row: int) -> list[Evidence]:
         """The row's strongest reasons, at most MOST_REASONS, heaviest first; weight in bits of rarity."""
@@ -69,8 +77,8 @@ class Explainer:
             bound = _BOUNDS.get(feature.kind)
             if bound is None or not self.made.known[row, place]:
                 continue
-            share = float(self._share(row, place, feature))
-            if share > max(bound.rare, 1.5 / len(self.frame)) or self.far[row, place] < bound.far:
+            share = self._share(row, place, feature)
+            if share > max(bound.rare, 1.5 / len(self.frame)) or self.far[self.place_of[row], place] < bound.far:
                 continue
             if feature.kind == "pair" and self.made.values[row, place] < _LEAST_SURPRISE:
                 continue
@@ -81,11 +89,12 @@ class Explainer:
 
     def _share(self, row: int, place: int, feature: Feature) -> float:
         """Share of rows at least as extreme, on the side that speaks for an anomaly."""
+        below, above = (float(side[self.place_of[row], place]) for side in (self.below, self.above))
         if feature.kind == "frequency":
-            return float(self.below[row, place])
+            return below
         if feature.kind in {"pair", "blank"}:
-            return float(self.above[row, place]) if self.made.values[row, place] > 0 else 1.0
-        return float(min(self.below[row, place], self.above[row, place]))
+            return above if self.made.values[row, place] > 0 else 1.0
+        return min(below, above)
 
     def _words(self, row: int, place: int, share: float) -> str:
         feature, rows = self.made.columns[place], len(self.frame)
@@ -103,7 +112,8 @@ class Explainer:
                 )
             case "blank":
                 return f"{feature.fields[0]} is blank here and in only {count:,} of {rows:,} records"
-        side = "above" if self.above[row, place] <= self.below[row, place] else "below"
+        at = self.place_of[row], place
+        side = "above" if self.above[at] <= self.below[at] else "below"
         low, high = (self._say(feature, float(value)) for value in self.quantiles[:, place])
         said = self._say(feature, float(self.made.values[row, place]))
         shape = f", “{shown[feature.fields[0]]}”" if feature.kind == "shape" else ""
@@ -113,9 +123,9 @@ class Explainer:
 
     def _residuals(self, row: int) -> Iterator[Evidence]:
         """Numbers that are odd for the other numbers of their row."""
-        for column, place in enumerate(self.measured):
+        for column, place in enumerate(self.measured[: self.residual.shape[1]]):
             strength = float(self.residual[row, column])
-            if strength < _LEAST_RESIDUAL or not self.made.known[row, place] or self.residual.shape[1] < 2:
+            if strength < _LEAST_RESIDUAL or not self.made.known[row, place]:
                 continue
             share = float((self.residual[:, column] >= strength).mean())
             if share > max(_RARE / 2, 1.5 / len(self.frame)):
@@ -160,15 +170,11 @@ def learned_reasons(discovery: Discovery | None, row: int, ids: npt.NDArray[np.i
     return [Evidence("verdicts so far", round(bits, 3), f"the most similar judged record, {what}, was {verdict}")]
 
 
-def _tails(values: Floats) -> tuple[Floats, Floats]:
-    """Share of rows with at most, and with at least, each value: two (n, d)."""
-    rows = max(len(values), 1)
-    ordered = np.sort(values, axis=0)
-    below, above = np.empty_like(values), np.empty_like(values)
-    for place in range(values.shape[1]):
-        below[:, place] = np.searchsorted(ordered[:, place], values[:, place], side="right") / rows
-        above[:, place] = 1 - np.searchsorted(ordered[:, place], values[:, place], side="left") / rows
-    return below, above
+def _tails(column: Floats, asked: Floats) -> tuple[Floats, Floats]:
+    """Share of the column's values that are at most, and at least, each asked value: (k,) each."""
+    ordered, rows = np.sort(column), max(len(column), 1)
+    below = np.searchsorted(ordered, asked, side="right") / rows
+    return below, 1 - np.searchsorted(ordered, asked, side="left") / rows
 
 
 def _one_a_field(reasons: list[Evidence]) -> list[Evidence]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from detectors.anomalies.forest import Floats
+from detectors.anomalies.forest import Floats, Matrix
 
 Codes = npt.NDArray[np.int64]
 
@@ -115,21 +115,26 @@ def iqr_fences(values: Floats) -> Floats:
     return np.asarray(np.maximum(np.maximum(low - 1.5 * span - values, values - high - 1.5 * span), 0) / span)
 
 
-def regression_residual(values: Floats, *, ridge: float = 1.0) -> Floats:
+def regression_residual(values: Floats, *, ridge: float = 1.0) -> Matrix:
     """Robust z of each column's residual from a ridge regression on the other columns: (n, d).
 
     A deal of usual amount and usual quantity may still be odd for its quantity. Columns enter as clipped
     robust z, so that one wild value bends no line.
     """
     if values.shape[1] < 2:
-        return np.zeros_like(values)
-    middle, scale = _middle(values)
-    clipped = np.clip((values - middle) / scale, -6, 6)
-    clipped = clipped - clipped.mean(axis=0)
-    precision = np.linalg.pinv(clipped.T @ clipped + ridge * np.eye(values.shape[1]))
+        return np.zeros(values.shape, np.float32)
+    clipped = np.empty(values.shape, np.float32)
+    for place in range(values.shape[1]):
+        middle, scale = _middle(values[:, place : place + 1])
+        clipped[:, place] = np.clip((values[:, place] - middle) / scale, -6, 6)
+        clipped[:, place] -= clipped[:, place].mean(dtype=np.float64)
+    precision = np.linalg.pinv((clipped.T @ clipped).astype(np.float64) + ridge * np.eye(values.shape[1]))
     # With P the inverse covariance, row . P[:, j] / P[j, j] is column j's residual on all the others.
-    residual = clipped @ precision / np.maximum(np.diag(precision), 1e-12)
-    return robust_z(residual)
+    weights = (precision / np.maximum(np.diag(precision), 1e-12)).astype(np.float32)
+    residual = np.empty(values.shape, np.float32)
+    for place in range(values.shape[1]):
+        residual[:, place] = robust_z((clipped @ weights[:, place]).astype(np.float64)[:, None])[:, 0]
+    return residual
 
 
 def pair_surprise(first: Codes, second: Codes) -> Floats:

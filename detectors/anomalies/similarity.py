@@ -158,6 +158,10 @@ class Similarity:
         distance = np.abs(others - row).sum(axis=1) / np.sqrt(len(row))
         return np.asarray(np.exp(-distance / LENGTH), np.float64)
 
+    def before(self, rows: Rows) -> Matrix:
+        """The probability that rows are anomalies before any answer: (len(rows),)."""
+        return _chance(*self._prior(self.members[rows]))
+
     def left_out(self) -> Floats:
         """Each answered row's probability by the other answers: (answers,), in the order they were given."""
         rows = self.store.rows[: self.known]

@@ -159,7 +159,7 @@ def test_a_saved_model_goes_on_where_it_was(deals, tmp_path):
     assert np.allclose(loaded.rescore(found), fitted.rescore(found))
     further = [Label(found[-1], True)]
     assert np.allclose(loaded.reweight(further).rescore(found), fitted.reweight(further).rescore(found))
-    assert loaded.metrics().keys() == fitted.metrics().keys() >= {"labels", "auc", "log_loss"}
+    assert loaded.metrics().keys() == fitted.metrics().keys() >= {"labels", "auc", "log_loss", "held_out_gain"}
 
 
 def test_a_flipped_bit_or_a_foreign_format_is_refused(deals, tmp_path):
@@ -330,6 +330,25 @@ def test_a_stream_like_the_reference_keeps_its_trees_and_a_changed_one_loses_som
     if len(kept):
         alike = forest.path[forest.leaves(apart[:9])[:, kept]] == changed.path[changed.leaves(apart[:9])[:, kept]]
         assert alike.mean() > 0.9
+
+
+def test_fitting_anew_replaces_the_trees_that_drifted_and_keeps_the_labels():
+    roles, context = {"a": Role.NUMBER, "b": Role.NUMBER}, RunContext(seed=1)
+
+    def batch(correlation):
+        values = RNG.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], 1000)
+        frame = pd.DataFrame({"a": [f"{x:.4f}" for x in values[:, 0]], "b": [f"{x:.4f}" for x in values[:, 1]]})
+        return Batch(frame.astype(object), roles)
+
+    before = batch(0.95)
+    found = list(AnomalyDetector().detect(before, context))[:6]
+    labels = [Label(finding, place % 2 == 0) for place, finding in enumerate(found)]
+    fitted = AnomalyDetector().fit(before, labels, context)
+    calm, moved = fitted.fit(before, labels, context), fitted.fit(batch(0.0), labels, context)
+    assert calm.metrics()["drifted_trees"] == 0
+    assert moved.metrics()["drifted_trees"] == len(moved.drift.trees) > 10
+    assert moved.metrics()["labels"] == 6
+    assert len(moved.discovery.answers) == 6
 
 
 def test_members_put_the_far_row_first():
