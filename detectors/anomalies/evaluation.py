@@ -22,6 +22,7 @@ from detectors.anomalies.cells import dates, numbers
 from detectors.anomalies.discovery import REFIT_EVERY, Answer, Discovery, Unlabelled, unlabelled
 from detectors.anomalies.features import Features, features
 from detectors.anomalies.forest import Floats
+from detectors.anomalies.strategies import foreseen
 from detectors.evaluation import DoesNotFit, read_table, require
 from detectors.roles import Role
 
@@ -109,7 +110,7 @@ def simulate(
             if since >= REFIT_EVERY:
                 discovery.refit()
                 since = 0
-            shown = discovery.next(page)
+            shown = foreseen(discovery, page) if page > 1 else discovery.next()
         row = shown.pop(0)
         order.append(row)
         discovery.answer(Answer(row, bool(truth[row] != (rng.random() < noise)), max(1 - 2 * noise, 0.0)))

@@ -17,7 +17,7 @@ from detectors.anomalies.features import Feature, Features, features
 from detectors.anomalies.forest import grow
 from detectors.anomalies.rules import Condition, describe
 from detectors.anomalies.similarity import Similarity, standardised
-from detectors.contract import Batch, Label, ModelFileError, RunContext
+from detectors.contract import Batch, Finding, Flag, Label, ModelFileError, RunContext
 from detectors.evaluation import DoesNotFit
 from detectors.roles import Role
 
@@ -341,8 +341,7 @@ def test_fitting_anew_replaces_the_trees_that_drifted_and_keeps_the_labels():
         return Batch(frame.astype(object), roles)
 
     before = batch(0.95)
-    found = list(AnomalyDetector().detect(before, context))[:6]
-    labels = [Label(finding, place % 2 == 0) for place, finding in enumerate(found)]
+    labels = [Label(Finding((row,), Flag(), 0.9, (), "unusual-record"), row % 2 == 0) for row in range(6)]
     fitted = AnomalyDetector().fit(before, labels, context)
     calm, moved = fitted.fit(before, labels, context), fitted.fit(batch(0.0), labels, context)
     assert calm.metrics()["drifted_trees"] == 0
