@@ -97,5 +97,8 @@ def _quality_of(seed: int, options: Namespace) -> Iterator[tuple[str, dict[str, 
         for number, what in enumerate(KINDS):
             chosen = np.isin(kind[last], [-1, number])
             figures[what] = area_under_curve(judged.rarity[last][chosen], odd[chosen])
-        likely = likelihood(judged.rarity)[last][creep]
-        yield name, figures | {"price creep, likelihood": area_under_curve(likely, odd[creep])}
+        alone = {
+            "price creep by the model alone": judged.local,
+            "by its anomaly likelihood": likelihood(judged.local),
+        }
+        yield name, figures | {what: area_under_curve(by[last][creep], odd[creep]) for what, by in alone.items()}

@@ -37,7 +37,7 @@ class AnomalyDetector(TrainableDetector):
     """
 
     name: ClassVar[str] = "anomalies"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     reweights_at_once: ClassVar[bool] = True
 
     def __init__(self) -> None:

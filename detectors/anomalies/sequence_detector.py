@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from detectors.anomalies.sequence_features import DEAL_ROLES, GAP, Process, process_of, undo_signed_log
 from detectors.anomalies.sequence_judging import FILE as MODEL_FILE
 from detectors.anomalies.sequence_judging import Judgement, SequenceModel, fit_model
+from detectors.anomalies.sequence_levels import RECENT
 from detectors.contract import (
     Batch,
     Evidence,
@@ -33,7 +35,7 @@ NETWORK_ROWS = 2000
 """Dated rows from which a network is tried; below, it has too little to learn from and torch stays unloaded."""
 
 RULE = "sequence-"
-"""Rules are this and the role of the chief reason's column, or "gap"."""
+"""Rules are this and the role of the chief reason's column, or "gap", or "level" for a lasting shift."""
 
 WORTH_RANKING = 2.0
 """-log10 of the share of held-out rows as odd: one row in a hundred and rarer is yielded."""
@@ -48,6 +50,8 @@ _SETTINGS = "sequences.json"
 class SequenceDetector(TrainableDetector):
     """Finds rows that are odd where they stand: a stage skipped, an order before its quotation, a stalled deal.
 
+    A customer whose numbers have drifted from their own level is found too.
+
     Rows are put in time order within a customer (or the source). Three judges are tried, the control (no
     model), a linear forecast and, from 2,000 rows, a convolutional network; a judge is used only where it
     beats the simpler ones on anomalies planted in the source's own rows.
@@ -57,7 +61,7 @@ class SequenceDetector(TrainableDetector):
     """
 
     name = "sequences"
-    version = "1"
+    version = "2"
 
     def __init__(self, *, network: str = "cnn") -> None:
         """network: "cnn", "lstm", or "" for none."""
@@ -78,7 +82,7 @@ class SequenceDetector(TrainableDetector):
         rows = model.encoding.encode(process)
         judged = model.judge(rows, process.starts)
         reader = _Reader(process, model, judged)
-        for row in np.flatnonzero(judged.rarity >= WORTH_RANKING).tolist():
+        for row in _worth_ranking(judged, process.starts):
             evidence, rule = reader.reasons(row)
             subject = (int(process.ids[row]),)
             yield Finding(subject, Flag(), self._score(evidence, rule), evidence, rule)
@@ -161,6 +165,19 @@ class SequenceDetector(TrainableDetector):
         return loaded
 
 
+def _worth_ranking(judged: Judgement, starts: npt.NDArray[np.bool_]) -> list[int]:
+    """The rare rows; of each lasting shift only the one at its height, for its rows make one claim, not twenty."""
+    rare = judged.rarity >= WORTH_RANKING
+    shifted = rare & judged.by_level
+    kept = np.flatnonzero(rare & ~shifted).tolist()
+    rows = np.flatnonzero(shifted)
+    if len(rows):
+        customer = np.cumsum(starts)[rows]
+        breaks = np.flatnonzero((np.diff(rows) > RECENT) | (np.diff(customer) != 0)) + 1
+        kept += [int(part[judged.level[part].argmax()]) for part in np.split(rows, breaks)]
+    return sorted(kept)
+
+
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -169,7 +186,8 @@ class _Reader:
     """Puts a judgement into a steward's words."""
 
     def __init__(self, process: Process, model: SequenceModel, judged: Judgement) -> None:
-        self._process, self._encoding, self._judged = process, model.encoding, judged
+        self._process, self._encoding, self._levels, self._judged = process, model.encoding, model.levels, judged
+        self._has_customers = bool(process.starts[1:].any())
         self._blocks = dict(zip(model.encoding.levels, model.encoding.blocks(), strict=True))
         self._has_memory = model.member.name != "control"
 
@@ -180,6 +198,8 @@ class _Reader:
 
     def reasons(self, row: int) -> tuple[tuple[Evidence, ...], str]:
         """The columns that make the row odd, weights in bits that sum to its rarity; and the rule."""
+        if self._judged.by_level[row]:
+            return self._shift(row)
         shares = self._judged.shares[row]
         chief = [int(column) for column in np.argsort(-shares, kind="stable")[:_REASONS]]
         chief = [column for column in chief if shares[column] >= 0.1 * shares[chief[0]]]
@@ -188,6 +208,18 @@ class _Reader:
         evidence = tuple(self._evidence(row, column, bits * float(shares[column]) / total) for column in chief)
         role = self._process.roles.get(self._encoding.columns[chief[0]])
         return evidence, RULE + ("gap" if role is None or role.value_type is ValueType.DATE else role.value)
+
+    def _shift(self, row: int) -> tuple[tuple[Evidence, ...], str]:
+        shifts = self._judged.shifts
+        column = self._levels.column(shifts, row)
+        name = self._encoding.columns[column]
+        recent, before = (
+            float(undo_signed_log(side[row, column : column + 1])[0]) for side in (shifts.recent, shifts.before)
+        )
+        whose = "this customer's" if self._has_customers else "the source's"
+        detail = f"{name} averages {recent:,.4g} over the last {RECENT} rows; {whose} rows before average {before:,.4g}"
+        bits = float(self._judged.rarity[row]) * _BITS
+        return (Evidence(f"level of {name}", bits, detail, (name,)),), f"{RULE}level"
 
     def _evidence(self, row: int, column: int, bits: float) -> Evidence:
         name = self._encoding.columns[column]

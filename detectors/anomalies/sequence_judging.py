@@ -1,5 +1,7 @@
 """One source's process model: encoding, scaling, a member, and how its residuals become scores.
 
+Beside the member stands `sequence_levels`, for shifts that every forecast follows; the rarer of the two counts.
+
 The rows are cut in time order: the first 60 % teach the scaling and the member, the next 20 % the covariance
 of its residuals and the distribution of its scores, and anomalies planted in the last 20 % decide between
 members. Nothing is scaled or judged by rows that it was not fitted on.
@@ -23,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from detectors.anomalies.sequence_features import Encoding, Process
+from detectors.anomalies.sequence_levels import Levels, Shifts
 from detectors.anomalies.sequence_members import MEMBERS, Member, Padded, fit_member
 from detectors.anomalies.sequence_scoring import Scaling, Tail, Whitening, average_precision, plain_error
 from detectors.contract import ModelFileError
@@ -30,7 +33,7 @@ from detectors.contract import ModelFileError
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-FORMAT = "crmquality sequence model 1"
+FORMAT = "crmquality sequence model 2"
 FILE = "sequence.safetensors"
 LEAST_SHARE = 0.002
 """The smallest expected share of a category value: a forecast of none at all is never that certain."""
@@ -49,15 +52,28 @@ class Judgement:
     """What a model says of each row.
 
     distance: (n,) Mahalanobis distance. error: (n,) plain Euclidean norm of the same residuals.
-    rarity: (n,) -log10 of the share of held-out rows as far. shares: (n, columns), rows sum to 1.
+    local: (n,) -log10 of the share of held-out rows as far. shares: (n, columns), rows sum to 1.
     expected: (n, features) in the encoding's units.
+    level: (n,) -log10 of the share whose numbers had shifted as far; shifts: how far each number has.
     """
 
     distance: Floats
     error: Floats
-    rarity: Floats
+    local: Floats
     shares: Floats
     expected: Floats
+    level: Floats
+    shifts: Shifts
+
+    @property
+    def rarity(self) -> Floats:
+        """The rarer of the two, (n,): as two were looked at, a row as rare in one is half as rare (Bonferroni)."""
+        return np.maximum(np.maximum(self.local, self.level) - np.log10(2), 0.0)
+
+    @property
+    def by_level(self) -> Flags:
+        """Whether a shift rather than the row itself makes it rare, (n,)."""
+        return np.asarray(self.level > self.local)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +91,22 @@ class SequenceModel:
     whitening: Whitening
     tail: Tail
     first: Tail
+    levels: Levels
     quality: Mapping[str, float]
 
     def judge(self, rows: Floats, starts: Flags) -> Judgement:
         """Judge encoded rows (n, features) in process order; starts: (n,) first row of each customer."""
         residuals, expected = self._residuals(rows, starts)
         distance = self.whitening.distance(residuals)
+        shifts = Shifts.of(rows[:, : len(self.encoding.numbers)], starts)
         return Judgement(
             distance=distance,
             error=plain_error(residuals),
-            rarity=np.where(starts, self.first.rarity(distance), self.tail.rarity(distance)),
+            local=np.where(starts, self.first.rarity(distance), self.tail.rarity(distance)),
             shares=self.whitening.shares(residuals),
             expected=expected,
+            level=self.levels.rarity(shifts),
+            shifts=shifts,
         )
 
     def _residuals(self, rows: Floats, starts: Flags) -> tuple[Floats, Floats]:
@@ -102,6 +122,8 @@ class SequenceModel:
             "whitening.precision": self.whitening.precision,
             "tail": self.tail.ordered,
             "first": self.first.ordered,
+            "levels.spread": self.levels.spread,
+            "levels.tail": self.levels.tail.ordered,
         }
         notes = {
             "format": FORMAT,
@@ -137,6 +159,7 @@ class SequenceModel:
             whitening=Whitening(tensors["whitening.center"], tensors["whitening.precision"]),
             tail=Tail(tensors["tail"]),
             first=Tail(tensors["first"]),
+            levels=Levels(tensors["levels.spread"], Tail(tensors["levels.tail"])),
             quality={str(name): float(value) for name, value in json.loads(notes["quality"]).items()},
         )
 
@@ -211,14 +234,17 @@ def fit_alone(
     distances, begins = whitening.distance(residuals[taught:calibrated]), starts[taught:calibrated]
     enough = begins.sum() >= _LEAST_FIRST
     tail, first = (Tail(_thinned(np.sort(distances[rows]))) for rows in (~begins, begins | (not enough)))
-    return SequenceModel(encoding, scaling, member, whitening, tail, first, {})
+    held = slice(taught, calibrated)
+    levels = Levels.of(rows[held, : len(encoding.numbers)], _opened(starts[held]))
+    levels = replace(levels, tail=Tail(_thinned(levels.tail.ordered)))
+    return SequenceModel(encoding, scaling, member, whitening, tail, first, levels, {})
 
 
 def planted_precision(model: SequenceModel, rows: Floats, starts: Flags, *, seed: int) -> float:
     """Average precision on anomalies planted in the last fifth: rows from elsewhere, swapped rows, shifts."""
     part = slice(int(len(rows) * _CALIBRATED), len(rows))
     changed, planted = plant(rows[part], _opened(starts[part]), model, np.random.default_rng(seed))
-    return average_precision(model.judge(changed, _opened(starts[part])).rarity, planted)
+    return average_precision(model.judge(changed, _opened(starts[part])).local, planted)
 
 
 def plant(rows: Floats, starts: Flags, model: SequenceModel, rng: np.random.Generator) -> tuple[Floats, Flags]:

@@ -9,6 +9,7 @@ import pytest
 from detectors.anomalies.sequence_detector import SequenceDetector
 from detectors.anomalies.sequence_features import GAP, Encoding, parse_dates, parse_numbers, process_of
 from detectors.anomalies.sequence_judging import fit_model
+from detectors.anomalies.sequence_levels import Shifts
 from detectors.anomalies.sequence_scoring import (
     Scaling,
     Tail,
@@ -60,6 +61,31 @@ def test_planted_rows_are_found_far_more_often_than_by_chance(stream, findings):
     found = [finding.subjects[0] for finding in findings]
     assert local[found].mean() > 10 * local.mean()
     assert local[found].sum() > 0.4 * local.sum()
+
+
+def test_a_customer_whose_prices_creep_up_is_found_once_with_both_levels():
+    creeping = process_stream(12_000, seed=9, share=0.0)
+    frame = creeping.frame()
+    rows = np.flatnonzero(creeping.customer == 150)[20:45]
+    raised = creeping.values[rows, 1] * 1.06 ** np.arange(1, len(rows) + 1)
+    frame.loc[rows, "Amount"] = [f"{value:.2f}" for value in raised]
+    raised_batch = Batch(frame, ROLES, "orders")
+    fitted = SequenceDetector(network="").fit(raised_batch, [], CPU)
+    levels = [finding for finding in fitted.detect(raised_batch, CPU) if finding.rule == "sequence-level"]
+    about = [finding for finding in levels if finding.subjects[0] in rows]
+    assert len(about) == 1
+    assert about[0].evidence[0].feature == "level of Amount"
+    assert "over the last 8 rows; this customer's rows before average" in about[0].evidence[0].detail
+
+
+def test_a_shift_is_held_against_the_customer_s_own_rows_alone():
+    numbers = np.concatenate([np.full(20, 1.0), np.full(20, 5.0)])[:, None]
+    starts = np.arange(40) % 20 == 0
+    apart = Shifts.of(numbers, starts).apart
+    assert not apart.any()
+    one = Shifts.of(numbers, np.arange(40) == 0)
+    assert one.apart[27, 0] == pytest.approx(4 / np.sqrt(1 / 8 + 1 / 20))
+    assert (one.recent[27, 0], one.before[27, 0]) == pytest.approx((5.0, 1.0))
 
 
 def test_the_reasons_name_the_column_and_sum_to_the_rarity(findings):
