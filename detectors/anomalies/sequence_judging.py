@@ -68,7 +68,7 @@ class Judgement:
     @property
     def rarity(self) -> Floats:
         """The rarer of the two, (n,): as two were looked at, a row as rare in one is half as rare (Bonferroni)."""
-        return np.maximum(np.maximum(self.local, self.level) - np.log10(2), 0.0)
+        return np.asarray(np.maximum(np.maximum(self.local, self.level) - np.log10(2), 0.0))
 
     @property
     def by_level(self) -> Flags:

