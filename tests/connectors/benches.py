@@ -13,10 +13,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from crmquality.connectors.contract import Line
 from crmquality.connectors.sql import SqlConnector
 from crmquality.connectors.testing import Bench
+from crmquality.connectors.tryton import TrytonConnector
+from crmquality.connectors.tryton_rpc import Rpc
 from tests.crm_server import TOKEN, Crm, serving
 from tests.databases import databases
+from tests.tryton_server import ADMIN, Tryton
 
 THIRD_PARTY = Path(__file__).parents[1] / "third_party" / "little_crm.py"
 NAMES = ("Ann Lee", "Bob Ray", "Cy Poe", "Dee Fox", "Eve Orr", "Flo Ray", "Gus Lum")
@@ -147,3 +151,43 @@ def little_bench() -> Iterator[LittleBench]:
     """A bench on a CRM of this process."""
     with serving(Crm()) as crm:
         yield LittleBench(crm)
+
+
+class TrytonBench(Bench):
+    """A few parties and opportunities of a running Tryton."""
+
+    about = "party.party"
+    text_field = "city"
+
+    def __init__(self, tryton: Tryton) -> None:
+        self.tryton = tryton
+        self.connector = TrytonConnector()
+        self.given = tryton.settings()
+        with self._admin() as rpc:
+            out_of_use = rpc.model(self.about, "search", [["active", "=", False]])
+            if out_of_use:
+                rpc.model(self.about, "write", out_of_use, {"active": True})
+        for key in ("1", "2"):
+            self.edit(key, "city", "Bostn")
+
+    def edit(self, key: str, name: str, value: str | None) -> None:
+        with self._admin() as rpc:
+            address = rpc.model("party.address", "search", [["party", "=", int(key)]], 0, 1)
+            if address:
+                rpc.model("party.address", "write", address, {name: value})
+            else:
+                rpc.model("party.address", "create", [{"party": int(key), name: value}])
+
+    def deactivate(self, key: str) -> bool:
+        with self._admin() as rpc:
+            rpc.model(self.about, "write", [int(key)], {"active": False})
+        return True
+
+    def wrong_login(self) -> Mapping[str, Any]:
+        return self.tryton.settings(("crmquality", "wrong-and-secret"))
+
+    @contextmanager
+    def _admin(self) -> Iterator[Rpc]:
+        rpc = Rpc(self.tryton.address, self.tryton.database, *ADMIN, Line())
+        yield rpc
+        rpc.close()

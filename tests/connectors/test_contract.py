@@ -10,9 +10,10 @@ import pytest
 
 from crmquality.connectors import sql_engines
 from crmquality.connectors.testing import Bench, Check, system_checks
-from tests.connectors.benches import SqlBench, little_bench, sql_engines_of
+from tests.connectors.benches import SqlBench, TrytonBench, little_bench, sql_engines_of
+from tests.tryton_server import serving
 
-KINDS = ["littlecrm", "postgresql", "mysql", "sqlite", "two of postgresql", "two of mysql", "two of sqlite"]
+KINDS = ["littlecrm", "postgresql", "mysql", "sqlite", "two of postgresql", "two of mysql", "two of sqlite", "tryton"]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,11 @@ def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         if kind == "littlecrm":
             yield lambda: stack.enter_context(little_bench())
             return
-        folder = tmp_path_factory.mktemp("sqlite")
+        folder = tmp_path_factory.mktemp("databases")
+        if kind == "tryton":
+            tryton = stack.enter_context(serving(folder, parties=6))
+            yield lambda: TrytonBench(tryton)
+            return
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sql_engines, "sqlite_folder", lambda: folder)
             patch.setattr("crmquality.connectors.sql_system.PAGE_ROWS", 3)
