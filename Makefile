@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 export CRMQUALITY_HOME ?= $(CURDIR)/.home
 
-.PHONY: install demo test bench lint browser
+.PHONY: install demo test bench lint browser tryton
 
 install: $(STAMP)
 
@@ -30,7 +30,11 @@ browser:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
 	  || { echo "The browser tests need Debian's chromium: sudo apt-get install chromium"; exit 1; }
 
-test: install browser lint
+# A Tryton of its own, beside the project and never imported by it, for the test of a whole CRM: about four minutes, once.
+tryton: install
+	$(BIN)/python -W ignore -m tests.tryton_server
+
+test: install browser lint tryton
 	$(BIN)/python -m pytest -q
 
 # Peers are installed beside the project, never into it: see each benchmark's PEERS.

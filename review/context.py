@@ -30,6 +30,8 @@ OVERSIGHT: Menu = [
     ("disclosures", "Disclosures", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("models", "Models", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("destinations", "Destinations", (UserRole.ADMIN, UserRole.AUDITOR)),
+    ("connections", "Connections", (UserRole.STEWARD, UserRole.AUDITOR)),
+    ("outbox", "Outbox", (UserRole.STEWARD, UserRole.AUDITOR)),
 ]
 
 

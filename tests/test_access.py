@@ -23,6 +23,11 @@ SELLERS = {SALES, ADMIN}
 ADMINS = {ADMIN}
 OVERSEERS = {AUDITOR, ADMIN}
 ABSENT = 999_999
+NOWHERE = {
+    "dialect": "postgresql", "host": "127.0.0.1", "port": 1, "user": "nobody", "encryption": "off",
+    "databases": ["crm"], "schema": None, "changed": None, "inactive": [], "query": None, "query_key": None,
+}  # fmt: skip
+"""Settings of a database that does not answer."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ def route(about: str = "", *, says_so: bool = False, **methods: set[str]) -> Rou
 
 OWNED = {"record", "item", "decision", "finding", "question", "own_change"}
 LISTED = {"record", "item", "decision", "finding", "question"}
-PUBLIC = {"login", "healthz", "readyz", "api-schema", "api-token"}
+PUBLIC = {"login", "healthz", "readyz", "api-schema", "api-token", "api-hook"}
 ROUTES = {
     "dashboard": route(GET=EVERYONE),
     "logout": route(POST=EVERYONE),
@@ -119,6 +124,35 @@ ROUTES = {
     "destination": route("destination", GET=OVERSEERS, POST=ADMINS),
     "destination-act": route("destination", POST=ADMINS),
     "replay": route("delivery", POST=ADMINS),
+    "connections": route(GET=STAFF),
+    "new-connection": route(GET=ADMINS, POST=ADMINS),
+    "connection": route("connection", GET=STAFF),
+    "connection-settings": route("connection", GET=ADMINS, POST=ADMINS),
+    "connection-act": route("connection", POST=ADMINS),
+    "connection-schedule": route("connection", POST=ADMINS),
+    "add-feed": route("connection", POST=ADMINS),
+    "pull": route("feed", POST=STEWARDS),
+    "write-back": route("feed", POST=ADMINS),
+    "outbox": route(GET=STAFF),
+    "outbox-entry": route("outbox_entry", GET=STAFF),
+    "entry-calls": route("outbox_entry", POST=STEWARDS),
+    "settle-entry": route("outbox_entry", POST=STEWARDS),
+    "api-connection-list": route(GET=STAFF, POST=ADMINS),
+    "api-connection-connectors": route(GET=ADMINS),
+    "api-connection-detail": route("connection", GET=STAFF, PATCH=ADMINS, DELETE=ADMINS),
+    "api-connection-test": route("connection", POST=ADMINS),
+    "api-connection-pause": route("connection", POST=ADMINS),
+    "api-connection-resume": route("connection", POST=ADMINS),
+    "api-connection-schedule": route("connection", PUT=ADMINS),
+    "api-connection-objects": route("connection", POST=ADMINS),
+    "api-feed-list": route(GET=STAFF, POST=ADMINS),
+    "api-feed-detail": route("feed", GET=STAFF),
+    "api-feed-write-back": route("feed", PUT=ADMINS),
+    "api-feed-pull": route("feed", POST=STEWARDS),
+    "api-outbox-list": route(GET=STAFF),
+    "api-outbox-detail": route("outbox_entry", GET=STAFF),
+    "api-outbox-calls": route("outbox_entry", POST=STEWARDS),
+    "api-outbox-settle": route("outbox_entry", POST=STEWARDS),
     "thresholds": route(GET=STAFF),
     "threshold": route("source", GET=STAFF, POST=ADMINS),
     "roll-back": route("policy", POST=ADMINS),
@@ -251,7 +285,8 @@ def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
 def address(name: str, number: int) -> str:
     """The path of a route, for an object of this id where it takes one."""
     pattern = next(entry for entry in patterns() if entry.name == name)
-    given = {key: "csv" if key == "form" else number for key in pattern.pattern.converters}
+    words = {"form": "csv", "connector": "sql"}
+    given = {key: words.get(key, number) for key in pattern.pattern.converters}
     return reverse(name, kwargs=given)
 
 
@@ -270,13 +305,16 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     """Kind -> (id of one that sales people own, id of one that they do not)."""
     from crmquality.models import (
         AccessPolicy,
+        Connection,
         Delivery,
         Destination,
         Disclosure,
         Export,
+        Feed,
         Import,
         Measurement,
         ModelVersion,
+        OutboxEntry,
         Record,
         Run,
         Training,
@@ -304,7 +342,19 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     lot = Lot.objects.create(source=source, detector="scripted", by=people[STEWARD], **plan)
     LotItem.objects.create(lot=lot, item=item["C3"], position=0, drawn=True)
     told = Destination.objects.create(name="ops", kind="webhook", target="https://example.com/", events=[])
+    system = Connection.objects.create(name="system", connector="sql", settings=NOWHERE)
+    feed = Feed.objects.create(
+        connection=system, name="contacts", source=source, fields=["Contact ID"], description={"incremental": True}
+    )
+    step = {"object": "contacts", "id": "C3", "values": {"City": ["Bostn", "Boston"]}}
+    entry = OutboxEntry.objects.create(
+        connection=system, feed=feed, change_set=theirs.change_set, record=records["C3"], records=[records["C3"].pk],
+        step=step, state="conflict", now={"City": "Rome"}, due_at=theirs.at,
+    )  # fmt: skip
     single = {
+        "connection": system.pk,
+        "feed": feed.pk,
+        "outbox_entry": entry.pk,
         "destination": told.pk,
         "delivery": Delivery.objects.create(destination=told, event="test", key="1", state="failed").pk,
         "access_policy": policy.pk,

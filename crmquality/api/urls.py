@@ -4,6 +4,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
+from crmquality.api.connections import ConnectionEndpoint, FeedEndpoint, HookEndpoint, OutboxEndpoint
 from crmquality.api.deliveries import DeliveryEndpoint, DestinationEndpoint
 from crmquality.api.jobs import ImportEndpoint, RunEndpoint, TrainingEndpoint
 from crmquality.api.measurements import ExportEndpoint, MeasurementEndpoint
@@ -28,9 +29,13 @@ router.register("measurements", MeasurementEndpoint, "api-measurement")
 router.register("exports", ExportEndpoint, "api-export")
 router.register("destinations", DestinationEndpoint, "api-destination")
 router.register("deliveries", DeliveryEndpoint, "api-delivery")
+router.register("connections", ConnectionEndpoint, "api-connection")
+router.register("feeds", FeedEndpoint, "api-feed")
+router.register("outbox", OutboxEndpoint, "api-outbox")
 
 urlpatterns = [
     *router.urls,
+    path("hooks/<uuid:uid>/", HookEndpoint.as_view(), name="api-hook"),
     path("token/", TokenEndpoint.as_view(), name="api-token"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from crmquality.connectors.files_csv import CsvTable
+from crmquality.connectors.files_json import JsonLinesTable, looks_like_json_lines
 from crmquality.connectors.files_typed import ExcelTable, ParquetTable
 from crmquality.connectors.tables import Table, TableConnector, Unreadable
 
@@ -27,7 +28,7 @@ _REFUSED = (
 
 
 class FileConnector(TableConnector):
-    """CSV (and its relatives with other delimiters), Excel .xlsx, and Parquet files."""
+    """CSV (and its relatives with other delimiters), Excel .xlsx, Parquet, and JSON lines."""
 
     name: ClassVar[str] = "files"
     title: ClassVar[str] = "Files"
@@ -48,4 +49,6 @@ class FileConnector(TableConnector):
             return ExcelTable(path, options)
         if head.startswith(b"PAR1"):
             return ParquetTable(path, options)
+        if options.get("format") == "json lines" or ("format" not in options and looks_like_json_lines(head)):
+            return JsonLinesTable(path, options)
         return CsvTable(path, options)

@@ -11,6 +11,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from crmquality.models.records import ChangeSet, Record, Source
 
@@ -58,6 +59,11 @@ class Connection(models.Model):
         """Whether a person has to mend it, or stopped it."""
         return bool(self.paused_because)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits, for a while, by itself."""
+        return self.held_until is not None and self.held_until > timezone.now()
+
 
 class Usage(models.Model):
     """How many requests were made to a system on one day (UTC)."""
@@ -79,6 +85,7 @@ class Feed(models.Model):
     fields: the fields pulled, the key first; each is a column of the source. writable: those that may be written back.
     description: the object as the system described it.
     cursor: where the next pull of what changed goes on; "" before the first.
+    hinted: a webhook said that something changed while a pull was under way.
     write_back: whether accepted corrections are written to the system.
     """
 
@@ -89,6 +96,7 @@ class Feed(models.Model):
     writable = models.JSONField(default=list)
     description = models.JSONField(default=dict)
     cursor = models.TextField(blank=True)
+    hinted = models.BooleanField(default=False)
     write_back = models.BooleanField(default=False)
     pulled_at = models.DateTimeField(null=True)
     full_at = models.DateTimeField(null=True)

@@ -131,18 +131,20 @@ def _file_lines(job: Import, texts: list[str]) -> Iterator[str]:
         if job.options.get("format") == "csv":
             buffer.write(text + "\n")
         else:
-            writer.writerow(_cells(text))
+            writer.writerow(_cells(text, job.options["columns"]))
     yield from buffer
 
 
-def _cells(text: str) -> list[str]:
-    """The cells of a typed row, kept as a JSON array."""
+def _cells(text: str, columns: list[str]) -> list[str]:
+    """The cells of a typed row, kept as a JSON array, or as the object of a JSON line."""
     try:
         cells = json.loads(text)
     except ValueError:
         cells = None
+    if isinstance(cells, dict):
+        cells = [cells.get(name) for name in columns]
     if not isinstance(cells, list):
-        raise Refused('A mended row of an Excel or Parquet file must stay a JSON array: ["Ann", null, "3"].')
+        raise Refused('A mended row must stay a JSON array: ["Ann", null, "3"]; or an object, if it was one.')
     return ["" if cell is None else str(cell) for cell in cells]
 
 

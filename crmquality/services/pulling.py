@@ -119,12 +119,28 @@ def schedule_due() -> int:
     in_use = Q(connection__paused_because="") & ~Q(connection__held_until__gt=now)
     for feed in Feed.objects.filter(in_use).select_related("connection", "source"):
         full = _due(feed.full_at, feed.connection.full_every, now)
-        if full or _due(feed.pulled_at, feed.connection.pull_every, now):
+        if full or feed.hinted or _due(feed.pulled_at, feed.connection.pull_every, now):
             try:
                 request_pull(feed=feed, full=full)
+                Feed.objects.filter(pk=feed.pk).update(hinted=False)
                 count += 1
             except Refused:  # one is under way
                 continue
+    return count
+
+
+def pull_again(connection: Connection, objects: Sequence[str]) -> int:
+    """Pull what changed of these objects, as a webhook hinted; returns how many pulls were queued.
+
+    One that is under way may have passed the row, so the feed is marked as due: the schedule takes it up again.
+    """
+    count = 0
+    for feed in connection.feeds.filter(name__in=objects).select_related("connection", "source"):
+        try:
+            request_pull(feed=feed)
+            count += 1
+        except Refused:
+            Feed.objects.filter(pk=feed.pk).update(hinted=True)
     return count
 
 

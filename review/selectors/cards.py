@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from crmquality.models import Change, Finding, Record
+from crmquality.selectors import outbox
 from crmquality.services import masking
 from crmquality.services.disclosing import policy_in_force
 from detectors.duplicates.findings import GOLDEN, WEAKEST
@@ -85,7 +86,9 @@ def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
     found = {one: known[one] for one in finding.subjects if one in known} if known else {}
     absent = [one for one in finding.subjects if one not in found]
     if absent:
-        found |= {one.pk: one for one in Record.objects.filter(id__in=absent).select_related("source")}
+        found |= {
+            one.pk: one for one in Record.objects.filter(id__in=absent).select_related("source__feed__connection")
+        }
     as_seen.restore_records(item, found)
     mask = masking.current()
     hidden = sorted({name for record in found.values() for name in mask.hides(record)})
@@ -152,7 +155,10 @@ def _set_card(finding: Finding, record: Record, common: Mapping[str, object]) ->
         question=f"{verb} {names}?",
         changed=changed,
         same=[row for row in rows if row.name not in changes],
-        writes=[f"{row.name}: {shown(row.before)} becomes {shown(row.after)}" for row in changed],
+        writes=[
+            *(f"{row.name}: {shown(row.before)} becomes {shown(row.after)}" for row in changed),
+            *outbox.leaves(record.source, names=[row.name for row in changed]),
+        ],
     )
 
 

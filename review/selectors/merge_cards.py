@@ -8,6 +8,7 @@ from typing import Any
 
 from crmquality.masking import masked, masked_together
 from crmquality.models import Finding, Record
+from crmquality.selectors import outbox
 from crmquality.services import access, masking
 from crmquality.services.collisions import Collision
 from crmquality.services.survivorship import CHOSEN, Plan, Row
@@ -210,4 +211,4 @@ def _writes(plan: Plan) -> list[str]:
         if count:
             things = "related record" if count == 1 else "related records"
             written.append(f"{count} {things} of {record.external_id} will move to {golden.external_id}")
-    return written
+    return written + outbox.leaves(golden.source, merges=True)

@@ -48,4 +48,7 @@ def close(item: ReviewItem) -> None:
 
 
 def _read(ids: Iterable[int]) -> dict[int, Record]:
-    return {record.pk: record for record in Record.objects.filter(id__in=set(ids)).select_related("source")}
+    return {
+        record.pk: record
+        for record in Record.objects.filter(id__in=set(ids)).select_related("source__feed__connection")
+    }

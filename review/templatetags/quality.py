@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import template
@@ -101,3 +102,9 @@ def span(seconds: float) -> str:
 def who(user: Any) -> str:
     """A person's full name, else the user name; "" for nobody."""
     return str(user.get_full_name() or user.username) if user else ""
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """A plain value as indented JSON."""
+    return json.dumps(value, ensure_ascii=False, indent=1)

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from crmquality.models import Change, Record, Source
+from crmquality.selectors import outbox
 from crmquality.services import access, masking, measuring
 from crmquality.services.access import UserRole
 from crmquality.services.disclosing import policy_in_force
@@ -60,5 +61,7 @@ def detail(request: HttpRequest, record_id: int) -> HttpResponse:
         "history": mask.changes(history.order_by("-id")[:50]),
         "merged": access.visible_records(request.user, record.merged.all())[:50],
         "children": access.visible_records(request.user, children(record))[:50],
+        "outbox": outbox.of_record(record),
+        "sees_outbox": access.sees_everything(request.user),
     }
     return render(request, "records/detail.html", context)

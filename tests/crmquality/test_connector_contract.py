@@ -200,6 +200,52 @@ def test_a_sheet_gives_numbers_and_dates_as_a_person_sees_them(tmp_path: Path) -
         read(tmp_path / "file", sheet="Third")
 
 
+def test_json_lines_give_text_with_numbers_as_they_are_written(tmp_path: Path) -> None:
+    content = (
+        b'{"id": 1, "name": "Zo\xc3\xab", "amount": 1.50, "tags": ["a", 2], "won": true}\n'
+        b"\n"
+        b'{"name": "Bob", "id": 00123}\n'
+        b'{"name": "Cy", "id": 1e400, "won": null, "amount": ""}\r\n'
+        b'["no", "object"]\n'
+        b'{"id": 5, "unheard": 1}\n'
+        b"\xff\n"
+        b'{"id": "nul\\u0000"}\n'
+        b'{"id": 9, "name": "last"}'
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crmquality.connectors.files_json.SAMPLE_LINES", 4)
+        description, blocks = read(written(tmp_path, content))
+        for check in table_checks():
+            check(FileConnector().open(str(tmp_path / "file"), {}))
+    assert description.columns == ("id", "name", "amount", "tags", "won")
+    assert cells(blocks) == [
+        ("1", "Zoë", "1.50", '["a", "2"]', "true"),
+        ("1e400", "Cy", None, None, None),
+        ("9", "last", None, None, None),
+    ]
+    assert [line for block in blocks for line in block.lines] == [1, 4, 9]
+    reasons = [row.reason for block in blocks for row in block.rejected]
+    assert [row.line for block in blocks for row in block.rejected] == [3, 5, 6, 7, 8]
+    words = ("not JSON", "no object", "unheard", "UTF-8", "NUL")
+    assert all(word in reason for word, reason in zip(words, reasons, strict=True))
+    again = list(FileConnector().open(str(tmp_path / "file"), dict(description.options)).describe().columns)
+    assert "id" in again
+
+
+def test_a_file_that_begins_with_a_brace_and_is_csv_is_read_as_csv(tmp_path: Path) -> None:
+    description, blocks = read(written(tmp_path, b"{id},name\n1,Ann\n"))
+    assert description.columns == ("{id}", "name")
+    assert cells(blocks) == [("1", "Ann")]
+
+
+def test_a_line_without_end_is_refused_and_not_read_into_memory(tmp_path: Path) -> None:
+    path = written(tmp_path, b'{"a": "' + b"x" * 100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crmquality.connectors.files_json.LONGEST_LINE", 50)
+        with pytest.raises(Unreadable, match="Line 1 is longer"):
+            read(path)
+
+
 # Properties
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
