@@ -12,6 +12,7 @@ COPY detectors detectors
 COPY templates templates
 RUN apt-get update && apt-get install -y --no-install-recommends build-essential && \
     pip install -c .ci/constraints.txt -e . && \
+    CRMQUALITY_HOME=/tmp/warm python -W ignore manage.py warm && rm -r /tmp/warm && \
     apt-get purge -y build-essential && apt-get autoremove -y && rm -rf /var/lib/apt/lists/* && \
     useradd --create-home --uid 10001 crmquality && mkdir /data && chown crmquality /data
 USER crmquality

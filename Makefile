@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml .ci/constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: apt-get install python3.11 python3.11-venv python3.11-dev"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[dev]'
-	$(BIN)/python -W ignore -m detectors.duplicates.warm  # compiles the kernels once, so that the first run is not slow
+	$(BIN)/python -W ignore manage.py warm  # compiles the kernels once, so that the first import and run are not slow
 	touch $(STAMP)
 
 # make demo DATA=path/to/file.csv   make demo PORT=8001 CONTACTS=20000

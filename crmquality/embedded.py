@@ -204,7 +204,7 @@ class Servers:
                     work_mem="32MB",
                     maintenance_work_mem="256MB",
                     max_wal_size="2GB",
-                    wal_compression="on",
+                    checkpoint_timeout="15min",  # each checkpoint makes every page be logged whole once more
                     jit="off",
                     random_page_cost="1.1",
                 ),

@@ -179,6 +179,7 @@ CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "crmquality.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "measure-changed": {"task": "crmquality.tasks.measure_changed", "schedule": 5.0, "options": {"expires": 5}},
+    "refit": {"task": "review.tasks.refit_due", "schedule": 5.0, "options": {"expires": 5}},
     "figures": {"task": "review.tasks.refresh_changed_figures", "schedule": 20.0, "options": {"expires": 20}},
     "known-answers": {"task": "review.tasks.gather_known_answers", "schedule": 600.0, "options": {"expires": 600}},
     "outboxes": {"task": "crmquality.tasks.publish_outboxes", "schedule": 5.0, "options": {"expires": 5}},

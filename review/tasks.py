@@ -5,13 +5,19 @@ from __future__ import annotations
 from celery import shared_task
 
 from crmquality.models import Source
-from review.services import batching, feedback, figures, known_answers, policies
+from review.services import batching, feedback, figures, known_answers
 
 
 @shared_task
 def rerank(source_id: int, detector: str = "anomalies") -> None:
     """Rank all open items of a source anew."""
     feedback.rerank(source_id=source_id, detector=detector, everything=True)
+
+
+@shared_task
+def refit_due() -> None:
+    """Queue a training wherever enough labels came in."""
+    feedback.refit_due()
 
 
 @shared_task
@@ -24,12 +30,6 @@ def refresh_figures(source_id: int) -> None:
 def refresh_changed_figures() -> None:
     """Count the sources that were decided on."""
     figures.refresh_changed()
-
-
-@shared_task
-def check_gates(source_id: int) -> None:
-    """Check what may be accepted by itself."""
-    policies.check_gates(source=Source.objects.get(pk=source_id))
 
 
 @shared_task

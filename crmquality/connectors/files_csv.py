@@ -10,12 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from crmquality.connectors import files_sniff as sniff
-from crmquality.connectors.files_tokens import Dialect, Mask, Positions, Scan, count_line_ends, read_record, scan
+from crmquality.connectors.files_tokens import (
+    Bytes,
+    Dialect,
+    Mask,
+    Positions,
+    Scan,
+    cells_of,
+    count_line_ends,
+    read_record,
+    scan,
+)
 from crmquality.connectors.tables import Block, Description, Rejected, Table, Unreadable, unique_names
 
 WINDOW = 2 * 2**20
@@ -86,9 +95,7 @@ class CsvTable(Table):
         if unmark:
             cells = cells.str.replace(_MARKED, "$1")
         width = len(columns)
-        frame = pl.DataFrame(
-            [cells.gather_every(width, place).alias(name) for place, name in enumerate(columns)]
-        ).with_columns(pl.when(pl.all() != "").then(pl.all()))
+        frame = pl.DataFrame([cells.gather_every(width, place).alias(name) for place, name in enumerate(columns)])
         lines = pl.Series("line", np.concatenate([piece.lines for piece in pieces]), dtype=pl.Int64)
         raw = pl.concat([piece.raw for piece in pieces]).alias("raw")
         rejected = sorted((row for piece in pieces for row in piece.rejected), key=lambda row: row.line)
@@ -180,7 +187,7 @@ def _width(sample: bytes, dialect: Dialect, header: int) -> int:
 
 @dataclass(slots=True)
 class _Piece:
-    """Rows cut together. cells: (rows * width,) row by row; bytes: how much text they were cut from."""
+    """Rows cut together. cells: (rows * width,) row by row, null where blank; bytes: of the text they were cut from."""
 
     cells: pl.Series
     lines: Positions
@@ -226,7 +233,7 @@ class _Reader:
         found = scan(self.text, self.start.dialect, final=final)
         broken, stop = found.broken, found.stop
         width = len(self.start.columns)
-        suspect = np.flatnonzero((found.counts != width - 1) & _spans_lines(self.text, found))
+        suspect = np.flatnonzero((found.counts != width - 1) & found.spans)
         rows = len(found.starts)
         if len(suspect):
             rows, broken = int(suspect[0]), True
@@ -270,20 +277,11 @@ class _Reader:
         return careful.piece()
 
 
-def _spans_lines(text: bytes, found: Scan) -> Mask:
-    """Which rows stand on more than one line."""
-    spans = np.zeros(len(found.lines), dtype=bool)
-    spans[:-1] = np.diff(found.lines) > 1
-    if len(spans):
-        spans[-1] = count_line_ends(text[found.starts[-1] : found.ends[-1]]) > 0
-    return spans
-
-
 def _cut_regular(text: bytes, found: Scan, rows: int, start: Start, line: int) -> _Piece:
     """The first rows of a scan, in a few operations on all of them."""
     width = len(start.columns)
-    starts, ends, nexts = found.starts[:rows], found.ends[:rows], found.nexts[:rows]
-    stop = int(nexts[-1])
+    starts, ends = found.starts[:rows], found.ends[:rows]
+    stop = int(found.starts[rows]) if rows < len(found.starts) else found.stop
     blank = ends == starts
     good = (found.counts[:rows] == width - 1) & ~blank
     reasons: dict[int, str] = {}
@@ -294,43 +292,21 @@ def _cut_regular(text: bytes, found: Scan, rows: int, start: Start, line: int) -
         Rejected(line + int(found.lines[row]), sniff.original(text[starts[row] : ends[row]], start.encoding), reason)
         for row, reason in sorted(reasons.items())
     ]
-    delimiters = found.delimiters[found.delimiters < stop]
-    of_good = np.repeat(good, found.counts[:rows])
-    data = np.frombuffer(text, dtype=np.uint8)[:stop]
-    keep = np.ones(stop, dtype=bool)
-    for row in np.flatnonzero(~good):
-        keep[starts[row] : nexts[row]] = False
-    whole_rows = keep.copy()
-    keep[found.dropped[found.dropped < stop]] = False
-    lengths = (ends - starts)[good]
-    borders = np.empty((int(good.sum()), width), dtype=np.int64)
-    borders[:, 0] = starts[good]
-    borders[:, 1:] = delimiters[of_good].reshape(len(borders), width - 1)
-    gone = np.flatnonzero(~keep)
-    cells = data[keep]
-    offsets = np.append(borders.ravel(), stop)
-    offsets -= np.searchsorted(gone, offsets)
-    whole_rows[_between(ends[good], nexts[good])] = False
-    raw_offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    cells, cells_at, raw, rows_at = cells_of(text, starts[good], ends[good], start.dialect, width)
     return _Piece(
-        _strings(offsets, cells),
+        _strings(cells_at, cells, blank=cells_at[1:] == cells_at[:-1]),
         line + found.lines[:rows][good],
-        _strings(raw_offsets, data[whole_rows]),
+        _strings(rows_at, raw),
         rejected,
         stop,
     )
 
 
-def _between(ends: Positions, nexts: Positions) -> Positions:
-    """The positions of the line ends: one or two bytes each."""
-    second = ends[nexts - ends == 2] + 1
-    return np.concatenate([ends[nexts > ends], second])
-
-
-def _strings(offsets: Positions, data: npt.NDArray[np.uint8]) -> pl.Series:
-    """Valid UTF-8 cut at the offsets, shape (len(offsets) - 1,)."""
-    array = pa.Array.from_buffers(pa.large_utf8(), len(offsets) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
-    return pl.Series(pl.from_arrow(array), dtype=pl.String)
+def _strings(offsets: Positions, data: Bytes, *, blank: Mask | None = None) -> pl.Series:
+    """Valid UTF-8 cut at the offsets, shape (len(offsets) - 1,), null where it is marked as blank."""
+    valid = None if blank is None else pa.py_buffer(np.packbits(~blank, bitorder="little"))
+    buffers = [valid, pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pl.Series(pl.from_arrow(pa.Array.from_buffers(pa.large_utf8(), len(offsets) - 1, buffers)), dtype=pl.String)
 
 
 def _mark_bytes(text: bytes, stop: int, starts: Positions, good: Mask, reasons: dict[int, str], encoding: str) -> None:
@@ -373,7 +349,7 @@ class _Careful:
     def __init__(self, start: Start, line: int) -> None:
         self.start = start
         self.line = line
-        self.cells: list[str] = []
+        self.cells: list[str | None] = []
         self.lines: list[int] = []
         self.raw: list[str] = []
         self.rejected: list[Rejected] = []
@@ -391,7 +367,7 @@ class _Careful:
         if reason or cells is None:
             self.rejected.append(Rejected(self.line, sniff.original(raw, self.start.encoding), reason))
             return
-        self.cells += [cell.decode() for cell in cells]
+        self.cells += [cell.decode() or None for cell in cells]
         self.raw.append(raw.decode())
         self.lines.append(self.line)
 

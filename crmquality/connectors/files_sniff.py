@@ -52,7 +52,8 @@ def detect_encoding(path: Path) -> str:
     sample = _text_outside_ascii(path)
     decoded = sample.decode("utf-8", errors="replace")
     broken = decoded.count("\ufffd")
-    if sum(not char.isascii() for char in decoded) >= 2 * broken:
+    outside_ascii = len(decoded) - len(decoded.encode("ascii", errors="ignore"))
+    if outside_ascii >= 2 * broken:
         return "utf-8"
     return _legacy_encoding(sample)
 

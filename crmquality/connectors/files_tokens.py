@@ -3,12 +3,13 @@
 The grammar is RFC 4180, read strictly: a quote opens a cell only at its beginning, and after the closing quote comes a
 delimiter or the line's end. One liberty: a quote in the middle of an unquoted cell (`5" pipe`) is an ordinary one.
 
-`scan` cuts a whole window with a few numpy operations, for as long as all quoting in it is regular; `read_record` reads
-one row with care where it is not. A row whose quoting is broken is given up one line at a time, so that an open quote
-never swallows the rows behind it.
+`scan` finds the rows of a whole window in one compiled pass, for as long as all quoting in it is regular, and
+`cells_of` cuts them; `read_record` reads one row with care where it is not. A row whose quoting is broken is given up
+one line at a time, so that an open quote never swallows the rows behind it.
 
 Tried and rejected: csv.reader (swallows rows, shifts columns, cannot give the bytes of a row; 5 times slower); polars'
-and pyarrow's readers on windows cut here (faster by a tenth, but then two grammars must agree about every quote).
+and pyarrow's readers on windows cut here (two grammars must then agree about every quote); numpy operations on all
+quotes, delimiters and line ends of a window (four times slower).
 
 Source: Y. Shafranovich, "Common Format and MIME Type for Comma-Separated Values (CSV) Files", RFC 4180, 2005.
 """
@@ -22,7 +23,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from detectors.compiling import compiled
+
 LF, CR = 10, 13
+Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
@@ -40,92 +44,108 @@ class Scan:
     """The regular rows at the beginning of a window.
 
     starts, ends: (rows,) where each row's text begins and ends, without its line end.
-    nexts: (rows,) where the row after it begins.
-    lines: (rows,) how many line ends stand before each row.
-    delimiters: positions of the delimiters between cells; counts: (rows,) how many of them each row has.
-    dropped: positions of bytes that belong to no cell's value (delimiters, line ends, quotes), not sorted.
+    lines: (rows,) how many line ends stand before each row; spans: (rows,) whether it stands on more than one line.
+    counts: (rows,) how many delimiters each has between its cells.
     stop: where the regular rows end; broken: whether the row there is broken (else it is only not complete yet).
     """
 
     starts: Positions
     ends: Positions
-    nexts: Positions
     lines: Positions
-    delimiters: Positions
+    spans: Mask
     counts: Positions
-    dropped: Positions
     stop: int
     broken: bool
 
 
 def scan(window: bytes, dialect: Dialect, *, final: bool) -> Scan:
-    """Cut the regular rows at the beginning of a window. final: the file ends where the window does."""
-    data = np.frombuffer(window, dtype=np.uint8)
-    quotes = np.flatnonzero(data == ord(dialect.quote)) if dialect.quote else np.empty(0, np.int64)
-    line_ends = _line_ends(window, data, final=final)
-    row_ends = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
-    if final and (not len(row_ends) or row_ends[-1] != len(data) - 1) and len(data):
-        row_ends = np.append(row_ends, len(data))
-    wrong = _first_irregular_quote(data, quotes, dialect, final=final)
-    whole = len(row_ends) if wrong is None else int(np.searchsorted(row_ends, wrong))
-    nexts = np.minimum(row_ends[:whole] + 1, len(data))
-    starts = np.concatenate([np.zeros(1, np.int64), nexts[:-1]])[:whole]
-    ends = row_ends[:whole].copy()
-    has_cr = (ends > starts) & (ends < len(data)) & (data[np.maximum(ends - 1, 0)] == CR)
-    has_cr &= data[np.minimum(ends, len(data) - 1)] == LF
-    ends -= has_cr
-    stop = int(nexts[-1]) if whole else 0
-    delimiters = np.flatnonzero(data[:stop] == ord(dialect.delimiter))
-    delimiters = delimiters[np.searchsorted(quotes, delimiters) % 2 == 0]
-    counts = np.diff(np.searchsorted(delimiters, np.append(starts, stop)))
-    row_ends = row_ends[:whole]
-    dropped = np.concatenate(
-        [delimiters, row_ends[row_ends < len(data)], ends[has_cr], _enclosing(quotes[quotes < stop])]
-    )
-    lines = np.searchsorted(line_ends, starts)
-    return Scan(starts, ends, nexts, lines, delimiters, counts, dropped, stop, wrong is not None)
+    """Find the regular rows at the beginning of a window. final: the file ends where the window does."""
+    most = window.count(b"\n") + window.count(b"\r") + 1
+    found = np.empty((4, most), np.int64)
+    spans = np.zeros(most, bool)
+    rows, stop, broken = _scan(*_codes(window, dialect), final, found, spans)
+    starts, ends, lines, counts = found[:, :rows]
+    return Scan(starts, ends, lines, spans[:rows], counts, stop, broken)
 
 
-def _line_ends(window: bytes, data: npt.NDArray[np.uint8], *, final: bool) -> Positions:
-    """Every LF, and every CR that no LF follows; a CR at the end of a window may still be followed by one."""
-    found = np.flatnonzero(data == LF)
-    if b"\r" not in window:
-        return found
-    returns = np.flatnonzero(data == CR)
+def cells_of(
+    window: bytes, starts: Positions, ends: Positions, dialect: Dialect, width: int
+) -> tuple[Bytes, Positions, Bytes, Positions]:
+    """The cells of regular rows of `width` cells each, and the rows as they stand.
+
+    Returns the bytes of all cells with the place where each begins, shape (rows * width + 1,), row by row, and the
+    bytes of all rows with the place where each begins, shape (rows + 1,).
+    """
+    rows_at = np.zeros(len(starts) + 1, np.int64)
+    np.cumsum(ends - starts, out=rows_at[1:])
+    raw = np.empty(rows_at[-1], np.uint8)
+    cells = np.empty(rows_at[-1], np.uint8)
+    cells_at = np.empty(len(starts) * width + 1, np.int64)
+    size = _cells_of(*_codes(window, dialect), starts, ends, cells, cells_at, raw)
+    return cells[:size], cells_at, raw, rows_at
+
+
+def _codes(window: bytes, dialect: Dialect) -> tuple[Bytes, int, int]:
+    return np.frombuffer(window, np.uint8), ord(dialect.delimiter), ord(dialect.quote) if dialect.quote else -1
+
+
+@compiled
+def _scan(data: Bytes, delimiter: int, quote: int, final: bool, found: Positions, spans: Mask) -> tuple[int, int, bool]:
+    """Fill in starts, ends, lines, counts and spans; returns how many rows there are, where they end, and `broken`."""
     last = len(data) - 1
-    if not final:
-        returns = returns[returns < last]
-    alone = returns[data[np.minimum(returns + 1, last)] != LF]
-    return np.sort(np.concatenate([found, alone])) if len(alone) else found
+    row = start = count = seen = begun = 0
+    inside = False
+    for place in range(len(data)):
+        code = data[place]
+        if code == quote:
+            beside = place - 1 if not inside else place + 1
+            if 0 <= beside <= last and data[beside] not in (quote, delimiter, LF, CR):
+                return row, start, True
+            inside = not inside
+        elif code == LF or (code == CR and (data[place + 1] != LF if place < last else final)):
+            seen += 1
+            if not inside:
+                end = place - 1 if code == LF and place > start and data[place - 1] == CR else place
+                found[0, row], found[1, row], found[2, row], found[3, row] = start, end, begun, count
+                spans[row] = seen > begun + 1
+                row, start, count, begun = row + 1, place + 1, 0, seen
+        elif code == delimiter and not inside:
+            count += 1
+    if final and start <= last and not inside:
+        found[0, row], found[1, row], found[2, row], found[3, row] = start, last + 1, begun, count
+        spans[row] = seen > begun
+        return row + 1, last + 1, False
+    return row, start, final and inside
 
 
-def _first_irregular_quote(
-    data: npt.NDArray[np.uint8], quotes: Positions, dialect: Dialect, *, final: bool
-) -> int | None:
-    """The first quote that neither opens a cell, closes it, nor stands doubled within one."""
-    if not len(quotes):
-        return None
-    borders = np.zeros(256, dtype=bool)
-    borders[[ord(dialect.delimiter), LF, CR]] = True
-    opening, closing = quotes[0::2], quotes[1::2]
-    doubled = np.zeros(len(opening), dtype=bool)  # the opening quote that follows a closing one at once
-    doubled[1:] = opening[1:] == closing[: len(opening) - 1] + 1
-    opens = (opening == 0) | borders[data[np.maximum(opening - 1, 0)]] | doubled
-    last = len(data) - 1
-    closes = (closing == last) | borders[data[np.minimum(closing + 1, last)]]
-    closes |= np.append(doubled[1:], False)[: len(closing)]
-    wrong = [*opening[~opens][:1], *closing[~closes][:1]]
-    if final and len(opening) > len(closing):
-        wrong.append(opening[-1])
-    return int(min(wrong)) if wrong else None
-
-
-def _enclosing(quotes: Positions) -> Positions:
-    """The quotes that are no part of a value: all but the second of a doubled pair within a cell."""
-    opening, closing = quotes[0::2], quotes[1::2]
-    first = np.ones(len(opening), dtype=bool)
-    first[1:] = opening[1:] != closing[: len(opening) - 1] + 1
-    return np.concatenate([opening[first], closing])
+@compiled
+def _cells_of(
+    data: Bytes, delimiter: int, quote: int, starts: Positions, ends: Positions,
+    cells: Bytes, cells_at: Positions, raw: Bytes,
+) -> int:  # fmt: skip
+    """Fill in the cells, where each begins, and the rows; returns how many bytes the cells have."""
+    at = cell = place_in_raw = 0
+    for row in range(len(starts)):
+        start, end = starts[row], ends[row]
+        raw[place_in_raw : place_in_raw + end - start] = data[start:end]
+        place_in_raw += end - start
+        cells_at[cell] = at
+        cell += 1
+        inside = False
+        for place in range(start, end):
+            code = data[place]
+            if code == quote:
+                inside = not inside
+                if not inside or place == start or data[place - 1] != quote:
+                    continue  # it opens or closes the cell; the second of a doubled pair is the cell's own
+            elif code == delimiter and not inside:
+                cells_at[cell] = at
+                cell += 1
+                continue
+            cells[at] = code
+            at += 1
+    cells_at[cell] = at
+    return at
 
 
 @dataclass(frozen=True, slots=True)

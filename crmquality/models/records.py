@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
@@ -172,6 +173,9 @@ class ChangeSet(models.Model):
         "crmquality.Run", null=True, blank=True, on_delete=models.SET_NULL, related_name="change_sets"
     )
     undoes = models.OneToOneField("self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by")
+
+    touched: Collection[int] | None = None
+    """The records written into, where they were written just now; not stored."""
 
     class Meta:
         ordering = ["-id"]

@@ -32,7 +32,8 @@ def roles_of(user: Any) -> set[UserRole]:
         return set()
     cached: set[UserRole] | None = getattr(user, "_crmquality_roles", None)
     if cached is None:
-        names = set(user.groups.values_list("name", flat=True))
+        known = getattr(user, "group_names", None)  # read with the person of a session
+        names = set(user.groups.values_list("name", flat=True) if known is None else known)
         cached = {role for role in UserRole if role.value in names}
         if user.is_superuser:
             cached.add(UserRole.ADMIN)

@@ -129,6 +129,7 @@ def write(
         )
         for edit in edits
     )
+    change_set.touched = touched.keys()
     for record in touched.values():
         record.refs = references(record.source, record.fields)
         record.version += 1

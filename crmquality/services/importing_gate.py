@@ -49,7 +49,9 @@ class Gate:
         for rule, bad in broken:
             places = np.flatnonzero(bad)
             self.counts[rule.name] += len(places)
-            for place, held in zip(places.tolist(), rows[places].select(rule.columns).iter_rows(named=True), strict=True):
+            for place, held in zip(
+                places.tolist(), rows[places].select(rule.columns).iter_rows(named=True), strict=True
+            ):
                 why.setdefault(place, []).append(f"breaks the rule “{rule.name}”: {rule.why(held)}")
         reasons: list[str | None] = [None] * rows.height
         for place, found in why.items():

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from io import BytesIO
+from itertools import chain
 from typing import Any, TypeVar
 
 import polars as pl
@@ -31,13 +31,15 @@ from crmquality.connectors.tables import Block, Rejected
 from crmquality.models import Import, Source
 from crmquality.models.records import REFERENCES
 from crmquality.services.errors import Refused
+from crmquality.services.importing_copy import COLUMNS
 from crmquality.services.importing_gate import Gate
-from crmquality.services.importing_rows import COPIED, Prepared, Preparer, copy_lines, hashes
+from crmquality.services.importing_rows import Prepared, Preparer, hashes
 from crmquality.services.mapping_columns import key_column, references_sql
 from detectors.roles import Role
 
 T = TypeVar("T")
 _LARGEST = 2**63 - 1
+PIECE = 2**18
 SOCKET_BUFFER = 2**20
 """Bytes that may lie between this process and the server."""
 _TEMPORARY = """
@@ -300,20 +302,19 @@ class Loader:
             self._run("SET LOCAL session_replication_role = origin")
 
     def _copy(self, prepared: Prepared) -> None:
-        columns = ", ".join(COPIED)
-        self._copy_in(f"COPY crmquality_record ({columns}) FROM STDIN", prepared.new)
-        self._copy_in(f"COPY import_row ({columns}) FROM STDIN", prepared.compared)
+        columns = ", ".join(COLUMNS)
+        self._copy_in(f"COPY crmquality_record ({columns}) FROM STDIN (FORMAT binary)", prepared.new)
+        self._copy_in(f"COPY import_row ({columns}) FROM STDIN (FORMAT binary)", prepared.compared)
         self._quarantine(prepared.rejected)
         self.counts.new += prepared.new_rows
         self.counts.read += prepared.new_rows + prepared.compared_rows + len(prepared.rejected)
 
-    def _copy_in(self, statement: str, lines: bytes) -> None:
-        if not lines:
+    def _copy_in(self, statement: str, rows: memoryview) -> None:
+        if not rows:
             return
         with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
-            source = BytesIO(lines)
-            while piece := source.read(2**18):
-                copy.write(piece)
+            for begin in range(0, len(rows), PIECE):
+                copy.write(rows[begin : begin + PIECE])
 
     def _quarantine(self, rejected: list[Rejected]) -> None:
         if not rejected:
@@ -376,9 +377,9 @@ class Loader:
             self._mark_gone()
 
     def _note_gone(self) -> None:
-        for keys in self.gone:
-            lines = copy_lines(pl.DataFrame({"external_id": pl.Series(keys, dtype=pl.String)}))
-            self._copy_in("COPY import_gone (external_id) FROM STDIN", lines)
+        with self.connection.cursor() as cursor, cursor.copy("COPY import_gone (external_id) FROM STDIN") as copy:
+            for key in chain.from_iterable(self.gone):
+                copy.write_row((key,))
 
     def _mark_gone(self) -> None:
         """Mark the records that the file does not hold; not while rows of it are in quarantine, which may be they."""

@@ -174,13 +174,11 @@ def learns(detector: str) -> bool:
     return issubclass(registry.load(detector), TrainableDetector)
 
 
-def refit_when_due(*, source: Source, detector: str, new_labels: int) -> Training | None:
-    """Queue a training once enough labels came in since the last one; None too for a detector that does not learn."""
-    if not learns(detector):
-        return None
-    if new_labels < settings.CRMQUALITY["refit_after_labels"]:
-        return None
-    return request_training(source=source, detector=detector)
+def is_idle(*, source_id: int, detector: str) -> bool:
+    """Whether a detector can be trained on a source now: it is installed, learns, and no training of it waits."""
+    if detector not in registry.available() or not learns(detector):
+        return False
+    return not Training.objects.active().filter(source=source_id, detector=detector).exists()
 
 
 def request_training(*, source: Source, detector: str, user: Any = None) -> Training:

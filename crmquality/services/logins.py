@@ -9,9 +9,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import Group
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -54,6 +57,12 @@ class ThrottledBackend(ModelBackend):
         else:
             FailedLogin.objects.filter(name=name, address=address).delete()
         return user
+
+    def get_user(self, user_id: Any) -> Any:
+        """The person of a session, with the names of their groups: every request asks for both."""
+        names = ArraySubquery(Group.objects.filter(user=OuterRef("pk")).values("name"))
+        user = get_user_model().objects.annotate(group_names=names).filter(pk=user_id).first()
+        return user if user is not None and self.user_can_authenticate(user) else None
 
 
 def _is_locked(name: str, address: str) -> bool:

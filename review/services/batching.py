@@ -229,4 +229,4 @@ def _learn(batch: DecisionBatch) -> None:
     latest: QuerySet[BatchMember, Any] = batch.members.filter(decision__isnull=False)
     newest = latest.order_by().values_list("item__detector").annotate(newest=Max("decision"))
     for decision in Decision.objects.filter(pk__in=[decision for _, decision in newest]).select_related("item__source"):
-        feedback.relearn(decision) if batch.kind == Kind.UNDO else feedback.learn_from(decision)
+        feedback.learn_from(decision)

@@ -20,7 +20,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import OuterRef
 from django.utils import timezone
 
 from crmquality.models import ChangeSet, Finding, ModelVersion, Record
@@ -35,6 +36,13 @@ Verdict = Decision.Verdict
 SETTLED_BY = "settled_by"
 DIGEST_AFTER = "digest_after"
 """Of the values that the claim rests on, right after the decision; what it was before stands in `values_digest`."""
+_SETTLE = """
+    WITH closed AS (
+        UPDATE review_reviewitem SET state = 'decided', closed_at = statement_timestamp(),
+            leased_by_id = NULL, lease_until = NULL
+        WHERE id = %(item)s
+    ) UPDATE crmquality_finding SET state = 'settled', values_digest = %(digest)s WHERE id = %(finding)s
+"""
 CORRECTING = {Verdict.ACCEPT, Verdict.EDIT}
 
 
@@ -120,7 +128,7 @@ def _decide(
     looked_at: bool = True,
 ) -> Decision | None:
     """None after closing a stale item: an exception would roll the closing back."""
-    item = ReviewItem.objects.select_for_update(of=("self",)).select_related("finding", "source").get(pk=item_id)
+    item = _locked(item_id)
     if item.state != ReviewItem.State.OPEN:
         raise AlreadyDecided(f"This item is {item.get_state_display().lower()} already.")
     if user and item.leased_by_id not in (None, user.pk) and item.lease_until and item.lease_until > timezone.now():
@@ -143,14 +151,13 @@ def _decide(
         seen=seen | {DIGEST_AFTER: digest},
         changes=done,
         reason=reason,
-        model_version=_model_version(finding),
+        model_version_id=_model_version(item),
         policy_id=item.policy_id,
         change_set=change_set,
         idempotency_key=idempotency_key,
         looked_at=looked_at,
     )
-    ReviewItem.objects.filter(pk=item.pk).close(ReviewItem.State.DECIDED)
-    Finding.objects.filter(pk=finding.pk).update(state=Finding.State.SETTLED, values_digest=digest)
+    _settle(item, digest)
     return decision
 
 
@@ -167,7 +174,7 @@ def settle_along(
 
     seen: as `seen_of` gave it before that value was written. by: that decision; undoing it takes this one back too.
     """
-    item = ReviewItem.objects.select_for_update(of=("self",)).select_related("finding", "source").get(pk=item.pk)
+    item = _locked(item.pk)
     if item.state != ReviewItem.State.OPEN:
         raise AlreadyDecided(f"This item is {item.get_state_display().lower()} already.")
     digest = _digest_after(item.finding)
@@ -178,11 +185,10 @@ def settle_along(
         seen={**seen, SETTLED_BY: by.pk, DIGEST_AFTER: digest},
         changes=by.changes if verdict == Verdict.EDIT else {},
         reason=by.reason,
-        model_version=_model_version(item.finding),
+        model_version_id=_model_version(item),
         policy=item.policy,
     )
-    ReviewItem.objects.filter(pk=item.pk).close(ReviewItem.State.DECIDED)
-    Finding.objects.filter(pk=item.finding_id).update(state=Finding.State.SETTLED, values_digest=digest)
+    _settle(item, digest)
     feedback.learn_from(decision)
     return decision
 
@@ -209,7 +215,7 @@ def undo_decision(
         Decision.objects.filter(pk=one.pk).update(undone_at=now)
         _ask_again(one)
         if learn:
-            transaction.on_commit(partial(feedback.relearn, one))
+            transaction.on_commit(partial(feedback.learn_from, one))
     return undone
 
 
@@ -290,8 +296,22 @@ def _digest_after(finding: Finding) -> str:
     return current_digest(finding, records)
 
 
-def _model_version(finding: Finding) -> Any:
-    run = finding.last_run
-    if run and run.model_version_id:
-        return run.model_version
-    return ModelVersion.objects.filter(source=finding.source_id, detector=finding.detector, state="active").first()
+def _locked(item_id: int) -> ReviewItem:
+    """The item, locked, with its claim, its source, the claim's last run and the id of the model serving now."""
+    serving = ModelVersion.objects.filter(
+        source=OuterRef("source"), detector=OuterRef("detector"), state=ModelVersion.State.ACTIVE
+    )
+    items = ReviewItem.objects.select_related("finding__last_run", "source").annotate(serving=serving.values("id")[:1])
+    return items.select_for_update(of=("self",)).get(pk=item_id)
+
+
+def _model_version(item: ReviewItem) -> int | None:
+    """The model behind the claim: of the run that made it last, else the one serving now."""
+    run = item.finding.last_run
+    return (run.model_version_id if run else None) or item.serving  # type: ignore[attr-defined]
+
+
+def _settle(item: ReviewItem, digest: str) -> None:
+    """Close the item as decided and its claim as settled, in one statement: every decision does it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, {"item": item.pk, "finding": item.finding_id, "digest": digest})

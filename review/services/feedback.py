@@ -20,7 +20,7 @@ from detectors.contract import Finding, Flag, Label, ModelFileError, TrainableDe
 from detectors.registry import UnknownDetector, available
 from review.models import Decision, ReviewItem
 from review.models.items import Minus
-from review.services import checks, policies
+from review.services import checks
 
 logger = logging.getLogger(__name__)
 REMEMBERED = 20
@@ -28,8 +28,8 @@ REMEMBERED = 20
 AT_ONCE = 2_000
 """So many open items are ranked anew before the next card; the rest follow in a worker."""
 
-LOOKED_THROUGH = 2_000
-"""Among so many of the latest decisions of all detectors the new labels of one are counted, after each decision."""
+LOOKED_THROUGH = 20_000
+"""The sources and detectors of so many of the latest decisions are looked at for new labels."""
 
 TEACHES = {Decision.Verdict.ACCEPT: True, Decision.Verdict.EDIT: True, Decision.Verdict.REJECT: False}
 """Verdict -> was the claim right. "Expected" and "unsure" teach nothing about the claim."""
@@ -43,9 +43,6 @@ class _Reweighted:
     decisions: tuple[int, ...]
     detector: TrainableDetector
 
-
-_counted: dict[tuple[int, str], tuple[int, int]] = {}
-"""Source and detector -> the new labels they have at most among the decisions up to an id, and that id."""
 
 _cache: dict[tuple[int, str], list[_Reweighted]] = {}
 """The latest states, oldest first: an undo goes back to the one before its decision, and learns nothing again."""
@@ -93,17 +90,31 @@ def count_verdicts(source: Source) -> tuple[int, int]:
 
 
 def learn_from(decision: Decision) -> None:
-    """Take a decision in: check the gate, rank the open items anew, and queue a training when enough have come in."""
-    if decision.by_id is None or Decision.Verdict(decision.verdict) not in TEACHES:
-        return
-    relearn(decision)
-    _refit_when_due(decision)
+    """Rank the open items anew, before the next card: with the label of a decision, or after its undo without it.
+
+    What nobody waits for follows in a worker: trainings (`refit_due`) and gates (`policies.check_gates`).
+    """
+    if decision.by_id is not None and Decision.Verdict(decision.verdict) in TEACHES:
+        rerank(source_id=decision.item.source_id, detector=decision.item.detector)
 
 
-def relearn(decision: Decision) -> None:
-    """Check the gate and rank anew: with the label of a decision, or after its undo without it."""
-    policies.recheck(decision)
-    rerank(source_id=decision.item.source_id, detector=decision.item.detector)
+def refit_due() -> int:
+    """Queue a training wherever enough labels came in since the last one; returns how many.
+
+    Counted no further than is asked, for there may be a million decisions.
+    """
+    latest = Decision.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    lately = Decision.objects.looked_at().filter(pk__gt=latest - LOOKED_THROUGH, verdict__in=TEACHES)
+    enough, count = int(settings.CRMQUALITY["refit_after_labels"]), 0
+    for source, detector in lately.values_list("item__source", "item__detector").distinct().order_by():
+        if not learning.is_idle(source_id=source, detector=detector):
+            continue
+        version = ModelVersion.objects.filter(source=source, detector=detector).order_by("-id").first()
+        new = _teaching(source, detector, version.created_at if version else None)
+        if len(new.order_by().values_list("id", flat=True)[:enough]) == enough:
+            learning.request_training(source=Source.objects.get(pk=source), detector=detector)
+            count += 1
+    return count
 
 
 def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
@@ -199,33 +210,3 @@ def _labels_of_split(finding: Finding, decision: Decision, weight: float) -> lis
         )
         for one in sorted(apart)
     ]
-
-
-def _refit_when_due(decision: Decision) -> None:
-    """Counted among the latest decisions, and no further than is asked: there may be a million of them.
-
-    And only when there can be enough: each decision adds one label at most. One in flight meanwhile is counted later.
-    """
-    source, detector = decision.item.source, decision.item.detector
-    if not learning.learns(detector) or not _may_be_due(decision):
-        return
-    latest = ModelVersion.objects.filter(source=source, detector=detector).order_by("-id").first()
-    new = _teaching(source.pk, detector, latest.created_at if latest else None)
-    enough = settings.CRMQUALITY["refit_after_labels"]
-    found = new.filter(pk__gt=decision.pk - LOOKED_THROUGH).order_by()[:enough].count()
-    _counted[source.pk, detector] = found, decision.pk
-    learning.refit_when_due(source=source, detector=detector, new_labels=found)
-
-
-def _may_be_due(decision: Decision) -> bool:
-    """Whether enough labels can have come in; an undo or a new version only makes them fewer than is known here."""
-    enough = int(settings.CRMQUALITY["refit_after_labels"])
-    who = decision.item.source_id, decision.item.detector
-    most, last = _counted.get(who, (enough, 0))
-    if most >= enough or decision.pk <= last:
-        return True
-    if most + decision.pk - last < enough:
-        return False
-    most += _teaching(*who).filter(pk__gt=last, pk__lte=decision.pk).order_by().count()
-    _counted[who] = most, decision.pk
-    return most >= enough

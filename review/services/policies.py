@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -11,14 +10,12 @@ from django.db.models import Max
 from django.utils import timezone
 
 from crmquality.models import Source
-from crmquality.services.publishing import publish
 from review import estimation
-from review.models import Decision, Gate, PolicyVersion
+from review.models import Gate, PolicyVersion
 from review.policy import DEFAULT_AUDIT, DEFAULT_TARGET, Policy, Route, default_policy
 from review.selectors import scores
 from review.services import filling
 
-RECHECK_AFTER = timedelta(seconds=2)
 logger = logging.getLogger(__name__)
 
 
@@ -142,24 +139,11 @@ def check_gate(version: PolicyVersion) -> Gate:
     return gate
 
 
-def recheck(decision: Decision) -> None:
-    """After a decision or its undo on a claim that could be accepted by itself: have a worker check the gate again.
-
-    At most every RECHECK_AFTER; what comes in between is caught up with the figures (`check_gates`). Nobody waits for
-    it: only triage accepts, and triage checks the gate itself.
-    """
-    item = decision.item
-    version = policy_in_force(item.source, item.detector)
-    lowest = version.bounds.lowest(Route.AUTO_ACCEPT, correctable=item.action != "flag")
-    if version.pk is None or lowest is None or item.score < lowest:
-        return
-    lately = Gate.objects.filter(source=item.source_id, detector=item.detector, at__gt=timezone.now() - RECHECK_AFTER)
-    if not lately.exists():
-        publish("review.tasks.check_gates", item.source_id)
-
-
 def check_gates(*, source: Source) -> None:
-    """Check the gate of every detector of a source that may accept by itself."""
+    """Check the gate of every detector of a source that may accept by itself.
+
+    A worker does it, with the figures, wherever something was decided: only triage accepts, and triage checks too.
+    """
     for detector in (
         PolicyVersion.objects.filter(source=source).values_list("detector", flat=True).distinct().order_by()
     ):

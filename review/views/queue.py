@@ -12,18 +12,17 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from crmquality.models import Change, Record
+from crmquality.models import ChangeSet, Record
 from crmquality.services import access
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from review.models import Decision, DecisionBatch, ReviewItem
-from review.selectors import listing
 from review.selectors.cards import card
 from review.selectors.decided import shown_decision
 from review.selectors.groups import others_like
 from review.services import batching, checks, deciding, desks
 from review.services import queue as queueing
-from review.services.filtering import visible_items
+from review.services.filtering import Filters, visible_items
 from review.views.common import EVERYONE, for_roles, number
 from review.views.filters import asked_filters, frame
 from review.views.merges import merge_choices
@@ -38,6 +37,11 @@ ALERT_LOOK = 20
 
 _looked: dict[int, float] = {}
 """Person -> when this process last looked at their pace."""
+
+RECOUNT = 10
+KNOWN = 10_000
+_many: dict[tuple[int, Filters], float] = {}
+"""Person and filters -> until when more than COUNTED items are believed to wait."""
 
 OVER_BUDGET = "over_budget"
 SAID = {
@@ -72,7 +76,7 @@ def next_card(request: HttpRequest) -> HttpResponse:
 @require_POST
 def decide(request: HttpRequest, item_id: int) -> HttpResponse:
     """Record a verdict; answers with what became of it and the cards that fill the desk again."""
-    item = get_object_or_404(visible_items(request.user).select_related("source"), pk=item_id)
+    item = get_object_or_404(visible_items(request.user), pk=item_id)
     verdict = request.POST.get("verdict", "")
     if verdict not in Decision.Verdict.values:
         return HttpResponseBadRequest("No such verdict.")
@@ -98,7 +102,7 @@ def decide(request: HttpRequest, item_id: int) -> HttpResponse:
         again = queueing.claim(user=request.user, item_id=item.pk)
         return _answer(request, "refused", str(refusal), about=item.pk, first=again)
     said = " ".join(filter(None, [SAID[Decision.Verdict(verdict)], _gentle_alert(request)]))
-    return _answer(request, "done", said, about=item.pk, touched=_written(decision.change_set_id))
+    return _answer(request, "done", said, about=item.pk, touched=_written(decision.change_set))
 
 
 @for_roles(*DECIDERS)
@@ -156,7 +160,7 @@ def undo_last(request: HttpRequest) -> HttpResponse:
         "Undone." + left,
         about=standing.item_id,
         first=item,
-        touched=_written(standing.change_set_id),
+        touched=_written(standing.change_set),
     )
 
 
@@ -220,7 +224,7 @@ def _answer(
     avoid = {one for one in (about, first.pk if first else None) if one}
     desk = queueing.fill(user=request.user, filters=filters, held=held, want=want, avoid=avoid, touched=touched)
     items = ([first] if first else []) + desk.fresh
-    waiting = filters.apply(visible_items(request.user).open(), request.user)[: COUNTED + 1].count()
+    waiting = _waiting(request.user, filters)
     context = {
         "outcome": outcome,
         "said": said,
@@ -231,9 +235,20 @@ def _answer(
         "budget": budget,
         "used_up": budget is not None and not over and not budget.left,
         "may_assign": access.has_role(request.user, UserRole.STEWARD),
-        "people": listing.deciders() if items and access.has_role(request.user, UserRole.STEWARD) else [],
     }
     return render(request, "queue/answer.html", context)
+
+
+def _waiting(user: Any, filters: Filters) -> int:
+    """How many items wait for this person, COUNTED + 1 at most; more than that is believed for RECOUNT seconds."""
+    key, now = (user.pk, filters), time.monotonic()
+    if now < _many.get(key, 0.0):
+        return COUNTED + 1
+    found = filters.apply(visible_items(user).open(), user)[: COUNTED + 1].count()
+    if found > COUNTED:
+        _many.clear() if len(_many) > KNOWN else None
+        _many[key] = now + RECOUNT
+    return found
 
 
 def _cards(items: list[ReviewItem], records: Mapping[int, Record], user: Any) -> list[dict[str, Any]]:
@@ -263,10 +278,13 @@ def _missed(request: HttpRequest, item_id: int) -> str:
     return "That item is no longer open; this is the next one."
 
 
-def _written(change_set_id: int | None) -> set[int]:
-    if change_set_id is None:
-        return set()
-    return set(Change.objects.filter(change_set=change_set_id).values_list("record_id", flat=True))
+def _written(change_set: ChangeSet | None) -> Collection[int]:
+    """The records that a change set wrote into."""
+    if change_set is None:
+        return ()
+    if change_set.touched is not None:
+        return change_set.touched
+    return set(change_set.changes.values_list("record_id", flat=True))
 
 
 def _held(request: HttpRequest) -> list[int]:

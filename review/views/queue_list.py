@@ -52,7 +52,7 @@ def assign(request: HttpRequest) -> HttpResponse:
         messages.error(request, said) if not _part(request) else None
     if _part(request) and len(ids) == 1:
         item = get_object_or_404(visible_items(request.user), pk=ids[0])
-        return render(request, "queue/assign.html", {"item": item, "people": listing.deciders(), "assigned": said})
+        return render(request, "queue/assign.html", {"item": item, "assigned": said})
     return _back(request)
 
 

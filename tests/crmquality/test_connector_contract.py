@@ -7,6 +7,7 @@ import io
 import resource
 import time
 from importlib.metadata import EntryPoint
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from crmquality.connectors import registry, tables
 from crmquality.connectors.files import FileConnector
 from crmquality.connectors.files_csv import CsvTable
+from crmquality.connectors.files_tokens import Dialect, cells_of, count_line_ends, read_record, scan
 from crmquality.connectors.registry import UnknownConnector
 from crmquality.connectors.tables import Block, Unreadable, unique_names
 from crmquality.connectors.testing import table_checks
@@ -290,6 +292,29 @@ def test_every_line_of_any_text_is_a_row_or_rejected(
     kept += [(row.line, row.raw) for block in blocks for row in block.rejected]
     joined = b"".join(raw for _, raw in sorted(kept))
     assert joined.translate(None, b"\r\n") == text.encode().translate(None, b"\r\n")
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(st.sampled_from('ab",\n\r'), max_size=30).map(str.encode), final=st.booleans())
+def test_the_rows_of_a_scan_are_those_read_with_care(text: bytes, final: bool) -> None:
+    dialect = Dialect()
+    found = scan(text, dialect, final=final)
+    position = 0
+    for place, (start, end) in enumerate(zip(found.starts, found.ends, strict=True)):
+        row = read_record(text, position, dialect, width=0, final=True)
+        assert row is not None
+        assert row.cells is not None
+        assert (start, end) == (position, row.end)
+        assert found.counts[place] == len(row.cells) - 1
+        assert found.lines[place] == count_line_ends(text[:position])
+        assert found.spans[place] == (count_line_ends(text[position : row.end]) > 0)
+        cells, cells_at, raw, _ = cells_of(text, found.starts[[place]], found.ends[[place]], dialect, len(row.cells))
+        assert [bytes(cells[a:b]) for a, b in pairwise(cells_at)] == row.cells
+        assert bytes(raw) == text[start:end]
+        position = row.next
+    assert found.stop == position
+    if final and not found.broken:
+        assert found.stop == len(text)
 
 
 def test_memory_stays_flat_however_large_the_file(tmp_path: Path) -> None:

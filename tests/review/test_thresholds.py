@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from crmquality.models import Record
-from review import tasks
 from review.models import Decision, Gate, PolicyVersion, ReviewItem
-from review.services import deciding, policies
+from review.services import deciding, figures, policies
 from tests.scripted import claim, install, scan
 
 Verdict = Decision.Verdict
@@ -51,12 +49,6 @@ def set_bounds(source, admin, **bounds):
     return policies.set_policy(source=source, detector="scripted", user=admin, **given)
 
 
-def tell_workers(monkeypatch):
-    """As if a worker did at once what it is told."""
-    monkeypatch.setattr(policies, "RECHECK_AFTER", timedelta(0))
-    monkeypatch.setattr(policies, "publish", lambda task, source: tasks.check_gates(source))
-
-
 def automatic():
     return Decision.objects.filter(by=None).count()
 
@@ -82,13 +74,13 @@ def test_once_proven_it_accepts_all_but_the_share_left_to_people(source, found, 
     assert not Decision.objects.filter(by=None, item__score__lt=0.9).exists()
 
 
-def test_decisions_against_it_stop_it_and_it_says_so(source, found, admin, steward, monkeypatch):
+def test_decisions_against_it_stop_it_and_it_says_so(source, found, admin, steward):
     set_bounds(source, admin)
     decide_strong(steward, 45)
     policies.check_gates(source=source)
     assert Gate.objects.get().passes
-    tell_workers(monkeypatch)
     decide_strong(steward, 5, Verdict.REJECT)
+    figures.refresh_changed()
     gate = Gate.objects.get()
     assert not gate.passes
     assert "is below the target of 90 %" in gate.why
@@ -96,16 +88,16 @@ def test_decisions_against_it_stop_it_and_it_says_so(source, found, admin, stewa
     assert automatic() == 0
 
 
-def test_an_undone_rejection_opens_it_again(
-    source, found, admin, steward, monkeypatch, django_capture_on_commit_callbacks
-):
-    tell_workers(monkeypatch)
+def test_an_undone_rejection_opens_it_again(source, found, admin, steward, django_capture_on_commit_callbacks):
     set_bounds(source, admin)
     decide_strong(steward, 45)
     decide_strong(steward, 5, Verdict.REJECT)
+    figures.refresh_changed()
+    assert not Gate.objects.get().passes
     for decision in Decision.objects.filter(verdict=Verdict.REJECT):
         with django_capture_on_commit_callbacks(execute=True):
             deciding.undo_decision(decision=decision, user=steward)
+    figures.refresh_changed()
     assert Gate.objects.get().passes
 
 
