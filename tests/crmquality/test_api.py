@@ -278,7 +278,7 @@ class TestProblems:
 
     @pytest.mark.parametrize("path", ["/", f"{API}/sources/"])
     def test_a_database_that_is_away_is_503_with_retry_after(self, as_steward, monkeypatch, path):
-        monkeypatch.setattr("django.contrib.auth.backends.ModelBackend.get_user", failing(OperationalError("away")))
+        monkeypatch.setattr("crmquality.services.logins.ThrottledBackend.get_user", failing(OperationalError("away")))
         answer = as_steward.get(path)
         assert (answer.status_code, answer["Retry-After"]) == (503, "5")
 
