@@ -11,6 +11,7 @@ from review.views import (
     destinations,
     groups,
     jobs,
+    learned,
     lots,
     merges,
     outbox,
@@ -134,5 +135,7 @@ urlpatterns = [
     path("my-work/", people.mine, name="my-work"),
     path("people/", people.index, name="people"),
     path("models/", policies.models, name="models"),
+    path("models/<int:version_id>/", learned.model, name="model"),
+    path("models/<int:version_id>/checks/", learned.keep_check, name="keep-check"),
     path("models/<int:version_id>/activate/", policies.activate, name="activate-model"),
 ]

@@ -171,6 +171,8 @@ ROUTES = {
     "judge-lot": route("lot", POST=STEWARDS),
     "accept-lot": route("lot", POST=STEWARDS),
     "models": route(GET=STAFF),
+    "model": route("version", GET=STAFF),
+    "keep-check": route("version", POST=ADMINS),
     "activate-model": route("version", POST=ADMINS),
     "api-source-list": route(GET=STAFF, POST=STEWARDS),
     "api-source-detail": route("source", GET=STAFF),

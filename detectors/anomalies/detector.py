@@ -15,9 +15,10 @@ from detectors.anomalies import members, saving
 from detectors.anomalies.discovery import Answer, Discovery, Unlabelled, unlabelled
 from detectors.anomalies.drift import Drift, adapt
 from detectors.anomalies.explain import Explainer, learned_reasons
-from detectors.anomalies.features import Features, features
+from detectors.anomalies.features import Feature, Features, features
 from detectors.anomalies.forest import Floats, Forest
 from detectors.anomalies.rules import Rule, describe
+from detectors.anomalies.standing import Standing, standing
 from detectors.contract import Batch, Evidence, Finding, Flag, Label, RunContext, TrainableDetector
 
 RULE = "unusual-record"
@@ -43,7 +44,7 @@ class AnomalyDetector(TrainableDetector):
     def __init__(self) -> None:
         self.verdicts: dict[int, tuple[bool, float]] = {}
         self.ids: npt.NDArray[np.int64] = np.zeros(0, np.int64)
-        self.columns: tuple[str, ...] = ()
+        self.columns: tuple[Feature, ...] = ()
         self.discovery: Discovery | None = None
         self.drift: Drift | None = None
         self._places: Floats | None = None
@@ -82,7 +83,7 @@ class AnomalyDetector(TrainableDetector):
             return fitted
         context.report(1, 3, "growing the forest")
         fitted.ids = ids
-        fitted.columns = tuple(feature.name for feature in made.columns)
+        fitted.columns = made.columns
         forest, fitted.drift = self._adapted(made, fitted.columns, context.seed)
         table = unlabelled(made, context.seed, forest)
         context.report(2, 3, "learning from labels")
@@ -90,7 +91,7 @@ class AnomalyDetector(TrainableDetector):
         context.report(3, 3, "done")
         return fitted
 
-    def _adapted(self, made: Features, columns: tuple[str, ...], seed: int) -> tuple[Forest | None, Drift | None]:
+    def _adapted(self, made: Features, columns: tuple[Feature, ...], seed: int) -> tuple[Forest | None, Drift | None]:
         """The forest of the last fit with only the trees that drifted grown anew; none where the columns changed."""
         if self.discovery is None or columns != self.columns:
             return None, None
@@ -144,7 +145,12 @@ class AnomalyDetector(TrainableDetector):
         rows = np.array([answer.row for answer in answers], np.int64)
         confirmed = np.array([answer.confirmed for answer in answers], bool)
         table = self.discovery.table
-        return describe(table.forest, table.leaves, table.values, self.columns, rows, confirmed)
+        names = [feature.name for feature in self.columns]
+        return describe(table.forest, table.leaves, table.values, names, rows, confirmed)
+
+    def standing(self) -> Standing | None:
+        """Why the order is as it is; None before a fit."""
+        return None if self.discovery is None else standing(self.discovery)
 
     def save(self, directory: Path) -> None:
         """Write arrays.safetensors and model.json."""

@@ -65,7 +65,7 @@ class Unlabelled:
     """What is known of a table before the first answer.
 
     values: (n, d) features without gaps; forest and leaves (n, trees) of them.
-    ranks: (n, members) every member's rank of each row, the forest's first.
+    ranks: (n, members) every member's rank of each row, the forest's first; names: of the members.
     outlyingness: (n,) rank of the mean tail share over all members.
     """
 
@@ -74,6 +74,7 @@ class Unlabelled:
     leaves: Leaves
     ranks: Matrix
     outlyingness: Floats
+    names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -108,10 +109,12 @@ def unlabelled(made: Features, seed: int, forest: Forest | None = None) -> Unlab
     forest = grow(values, seed) if forest is None else forest
     leaves = forest.leaves(values)
     whole, special = _members(made, forest.score(leaves))
-    ranks = np.empty((len(values), len(whole) + len(special)), np.float32)
-    for place, score in enumerate((*whole, *special)):
+    scored = whole | special
+    ranks = np.empty((len(values), len(scored)), np.float32)
+    for place, score in enumerate(scored.values()):
         ranks[:, place] = members.ranks(score)
-    return Unlabelled(values, forest, leaves, ranks, members.combined(whole, special))
+    together = members.combined(list(whole.values()), list(special.values()))
+    return Unlabelled(values, forest, leaves, ranks, together, tuple(scored))
 
 
 class Discovery:
@@ -269,17 +272,21 @@ def _latest(confirmed: Verdicts) -> Rows:
     return np.sort(np.concatenate([yes, no[-(MOST_ANSWERS - len(yes)) :]]))
 
 
-def _members(made: Features, isolation: Floats) -> tuple[list[Floats], list[Floats]]:
-    """Scores (n,) of the members that judge a whole row, and of those that look for one kind of oddness."""
-    whole = [isolation, members.ecod(made.values), members.quantile_hbos(made.values)]
-    special = []
+def _members(made: Features, isolation: Floats) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Scores (n,) by name of the members that judge a whole row, and of those that look for one kind of oddness."""
+    whole = {
+        "isolation forest": isolation,
+        "ECOD": members.ecod(made.values),
+        "quantile histogram": members.quantile_hbos(made.values),
+    }
+    special = {}
     measured = [place for place, feature in enumerate(made.columns) if feature.kind in MEASURED]
     pairs = [place for place, feature in enumerate(made.columns) if feature.kind == "pair"]
     if measured:
         values = made.values[:, measured]
-        whole += [members.farthest_z(values), members.beyond_fences(values)]
+        whole |= {"robust z": members.farthest_z(values), "IQR fences": members.beyond_fences(values)}
     if len(measured) > 1:
-        special.append(members.regression_residual(values).max(axis=1))
+        special["regression residual"] = members.regression_residual(values).max(axis=1)
     if pairs:
-        special.append(made.values[:, pairs].max(axis=1))
+        special["rare pairs"] = made.values[:, pairs].max(axis=1)
     return whole, special

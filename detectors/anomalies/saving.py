@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from detectors.anomalies import storage
 from detectors.anomalies.discovery import Answer, Discovery, Unlabelled
+from detectors.anomalies.features import Feature
 from detectors.anomalies.forest import Forest
 from detectors.anomalies.sites import Sites
 from detectors.contract import ModelFileError
@@ -24,23 +25,27 @@ _PLAIN = ("values", "leaves", "ranks", "outlyingness")
 def save(
     discovery: Discovery | None,
     ids: npt.NDArray[np.int64],
-    columns: tuple[str, ...],
+    columns: tuple[Feature, ...],
     verdicts: Verdicts,
     directory: Path,
 ) -> None:
     """Write the state; a detector that never saw a table has verdicts alone."""
     arrays: dict[str, npt.NDArray[Any]] = {"ids": ids} | _verdict_arrays(verdicts)
-    facts: dict[str, Any] = {"columns": list(columns), "fitted": discovery is not None}
+    facts: dict[str, Any] = {
+        "columns": [[one.name, one.kind, list(one.fields)] for one in columns],
+        "fitted": discovery is not None,
+    }
     if discovery is not None:
         arrays |= _discovery_arrays(discovery)
         facts |= {
             "seed": discovery.seed,
+            "members": list(discovery.table.names),
             "trees_fitted": discovery.by_trees is not None,
         }
     storage.write(directory, signature=SIGNATURE, arrays=arrays, facts=facts)
 
 
-def load(directory: Path) -> tuple[Discovery | None, npt.NDArray[np.int64], tuple[str, ...], Verdicts]:
+def load(directory: Path) -> tuple[Discovery | None, npt.NDArray[np.int64], tuple[Feature, ...], Verdicts]:
     """What `save` was given. Raises ModelFileError."""
     arrays, facts = storage.read(directory, signature=SIGNATURE)
     try:
@@ -51,7 +56,8 @@ def load(directory: Path) -> tuple[Discovery | None, npt.NDArray[np.int64], tupl
             )
         }
         discovery = _discovery(arrays, facts) if facts["fitted"] else None
-        return discovery, arrays["ids"], tuple(facts["columns"]), verdicts
+        columns = tuple(Feature(name, kind, tuple(fields)) for name, kind, fields in facts["columns"])
+        return discovery, arrays["ids"], columns, verdicts
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"the model in {directory.name} lacks a part: {error}") from error
 
@@ -84,7 +90,8 @@ def _discovery_arrays(discovery: Discovery) -> dict[str, npt.NDArray[Any]]:
 
 def _discovery(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Discovery:
     forest = Forest(**{field.name: arrays[f"forest.{field.name}"] for field in fields(Forest)})
-    table = Unlabelled(forest=forest, **{name: arrays[f"table.{name}"] for name in _PLAIN})
+    plain = {name: arrays[f"table.{name}"] for name in _PLAIN}
+    table = Unlabelled(forest=forest, names=tuple(facts["members"]), **plain)
     answers = [
         Answer(int(row), bool(confirmed), float(trust))
         for row, confirmed, trust in zip(

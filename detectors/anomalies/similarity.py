@@ -168,6 +168,20 @@ class Similarity:
         prior, _ = self._prior(self.members[rows])
         return sites.left_out(self._covariance(rows), prior.astype(np.float64), self.sites).expected
 
+    def member_weights(self) -> tuple[Floats, Floats]:
+        """How much f rises with one of the common normal score, and of each member's: before any answer, and now.
+
+        (1 + m,) each.
+        """
+        scale = np.sqrt([SLOPE_VARIANCE] + [MEMBER_VARIANCE] * (self.members.shape[1] - 1))
+        before = np.zeros(self.members.shape[1])
+        before[0] = SLOPE
+        if not self.known:
+            return before, before
+        store, known = self.store, self.known
+        pull = solve_triangular(store.factor[:known, :known], store.solved[:known], lower=True, trans="T")
+        return before, before + scale * (pull @ self.members[store.rows[:known]])
+
     def _scale(self) -> np.float32:
         return np.float32(1 / (LENGTH * np.sqrt(self.features.shape[1])))
 

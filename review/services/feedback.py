@@ -146,6 +146,18 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     return len(moved)
 
 
+def current(version: ModelVersion) -> TrainableDetector:
+    """The detector of a version: with all later decisions taken in if it serves, else as it was fitted.
+
+    Raises ModelFileError if its files are damaged, UnknownDetector if nothing of its name is installed.
+    """
+    if version.state == ModelVersion.State.ACTIVE:
+        kept = _reweighted(version.source_id, version.detector)
+        if kept is not None and kept.version == version.pk:
+            return kept.detector
+    return learning.load_version(version)
+
+
 def _reweighted(source_id: int, name: str) -> _Reweighted | None:
     """The serving version with all later decisions taken in; None for a detector that is not reweighted at once."""
     if name not in available() or not getattr(registry.load(name), "reweights_at_once", False):

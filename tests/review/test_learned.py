@@ -1,0 +1,74 @@
+"""A model version's page: why the order, which members proved right, and rules kept as standing checks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from django.urls import reverse
+
+from crmquality.models import Kind, ModelVersion, RuleVersion
+from crmquality.services import learning
+from crmquality.services.batches import source_batch
+from detectors.anomalies.detector import RULE, AnomalyDetector
+from detectors.contract import Finding, Flag, Label, RunContext
+from detectors.roles import Role
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def version(make_source):
+    """Deals of which the large, quick ones were confirmed, and a model that learned it."""
+    rng = np.random.default_rng(3)
+    amounts, days = rng.lognormal(8, 0.3, 300), rng.integers(5, 60, 300)
+    amounts[:12], days[:12] = rng.uniform(60_000, 90_000, 12), 0
+    closed = np.datetime64("2024-01-01") + days
+    rows = [[f"D{row}", f"{amounts[row]:.2f}", "2024-01-01", str(closed[row])] for row in range(300)]
+    roles = {"Id": Role.ID, "Amount": Role.AMOUNT, "Created": Role.CREATED_AT, "Closed": Role.CLOSED_AT}
+    source = make_source("deals", roles, rows, kind=Kind.OPPORTUNITIES)
+    batch = source_batch(source)
+    ids = batch.frame.index.to_numpy()
+    labels = [Label(Finding((int(ids[row]),), Flag(), 0.9, (), RULE), row < 8) for row in (*range(8), *range(100, 108))]
+    fitted = AnomalyDetector().fit(batch, labels, RunContext(seed=1))
+    made = learning.keep_version(source=source, detector=fitted, roles=batch.roles, labels=len(labels))
+    return learning.activate(version=made)
+
+
+def test_the_page_says_why_the_order_is_so_and_describes_what_was_confirmed(client, steward, version):
+    client.force_login(steward)
+    page = client.get(reverse("model", args=[version.pk])).content.decode()
+    assert "16 verdicts, 8 of them confirming" in page
+    assert "retrained trees" in page
+    assert "quantile histogram" in page
+    assert "Amount &gt; " in page
+    assert "Keep as a standing check" not in page
+
+
+def test_an_admin_keeps_a_rule_as_a_standing_check(client, admin, version):
+    client.force_login(admin)
+    (rule, *_) = learning.load_version(version).rules()
+    url = reverse("keep-check", args=[version.pk])
+    answer = client.post(url, {"rule": str(rule)}, follow=True).content.decode()
+    assert "is checked on every record from the next run on" in answer
+    kept = RuleVersion.objects.get()
+    assert kept.origin == RuleVersion.Origin.ANOMALIES
+    assert kept.quality_rule.source == version.source
+    again = client.post(url, {"rule": str(rule)}, follow=True).content.decode()
+    assert "Not kept" in again
+    gone = client.post(url, {"rule": "Amount > 1"}, follow=True).content.decode()
+    assert "has changed since the page was shown" in gone
+    assert RuleVersion.objects.count() == 1
+
+
+def test_a_version_whose_files_are_damaged_says_so(client, steward, version):
+    ModelVersion.objects.filter(pk=version.pk).update(sha256="0" * 64)
+    client.force_login(steward)
+    assert "This version cannot be read" in client.get(reverse("model", args=[version.pk])).content.decode()
+
+
+def test_a_refit_serves_where_its_labels_foretell_each_other(version):
+    """The measure that the gate asks for is there, so that a version of more labels need not wait for a person."""
+    assert version.metrics["held_out_gain"] > 0
+    passes, why = learning.gate(version, version)
+    assert passes
+    assert "gain" in why
