@@ -35,7 +35,7 @@ MIX = 10
 LEAF_SHARE = 0.05
 MOST_ANSWERS = 600
 """Similarity costs the square of the answers: beyond these, the latest of each verdict are kept."""
-POOL = 32_000
+POOL = 16_384
 """Rows moved between two refits, the best of the order; the rest waits for the next refit."""
 LEAST_ERROR = 0.01
 """Nobody is taken to err less often."""
@@ -207,6 +207,8 @@ class Discovery:
         order = self.scores()
         order[list(self.answers)] = -np.inf
         many = min(many, len(order) - len(self.answers))
+        if many == 1:
+            return [int(order.argmax())]
         best = np.argpartition(-order, many - 1)[:many] if many < len(order) else np.arange(len(order))
         return [int(row) for row in best[np.argsort(-order[best], kind="stable")]]
 

@@ -139,7 +139,9 @@ class Similarity:
         link = np.ascontiguousarray(store.spread[:known, row])
         pivot = float(np.sqrt(float(self.variance[row]) + 1 / precision))
         step = (shift / precision - float(self.mean[row])) / pivot
-        _append(column, store.spread, link, known, np.float32(pivot), np.float32(step), self.mean, self.variance)
+        # By BLAS: as a compiled loop it took eight times as long.
+        column -= link @ store.spread[:known]
+        _append(column, np.float32(pivot), np.float32(step), store.spread[known], self.mean, self.variance)
         store.factor[known, :known], store.factor[known, known] = link, pivot
         store.rows[known], store.confirmed[known], store.error[known] = row, confirmed, error
         store.precision[known], store.shift[known], store.solved[known] = precision, shift, step
@@ -283,18 +285,9 @@ def _fill(features, members, row, row_members, scale, near):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc,unused-ignore]
-def _append(column, spread, link, known, pivot, step, mean, variance):  # type: ignore[no-untyped-def]
-    """The new answer's column of the whitened kernel; mean and variance moved along it."""
-    fresh = spread[known]
-    fresh[:] = column
-    # In blocks, so that what is changed stays in the cache while the answers go over it.
-    for start in range(0, fresh.shape[0], 4096):
-        end = min(start + 4096, fresh.shape[0])
-        for answer in range(known):
-            weight, past = link[answer], spread[answer]
-            for row in range(start, end):
-                fresh[row] -= weight * past[row]
-    for row in range(fresh.shape[0]):
-        fresh[row] /= pivot
+def _append(column, pivot, step, fresh, mean, variance):  # type: ignore[no-untyped-def]
+    """The new answer's row of the whitened kernel; mean and variance moved along it."""
+    for row in range(column.shape[0]):
+        fresh[row] = column[row] / pivot
         mean[row] += step * fresh[row]
         variance[row] = max(variance[row] - fresh[row] * fresh[row], np.float32(1e-6))
