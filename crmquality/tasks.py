@@ -13,6 +13,7 @@ from crmquality.services import (
     measuring,
     outbox_delivering,
     pulling,
+    profiling,
     running,
     undoing,
 )
@@ -64,6 +65,12 @@ def execute_measurement(job_id: int) -> None:
 def execute_delivery(delivery_id: int) -> None:
     """Send a message to a destination."""
     delivering.execute_delivery(delivery_id)
+
+
+@shared_task
+def execute_profile(job_id: int) -> None:
+    """Profile a source."""
+    profiling.execute_profile(job_id)
 
 
 @shared_task

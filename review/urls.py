@@ -3,7 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from crmquality.models import Export, Measurement, Training, Undoing
+from crmquality.models import Export, Measurement, Profile, Training, Undoing
 from crmquality.services.access import UserRole
 from review.views import (
     connections,
@@ -19,9 +19,11 @@ from review.views import (
     people,
     policies,
     privacy,
+    profiles,
     queue,
     queue_list,
     records,
+    rules,
     sources,
     survivorship,
     undoing,
@@ -47,6 +49,18 @@ urlpatterns = [
     path("sources/<int:source_id>/exports/", sources.request_export, name="request-export"),
     path("sources/<int:source_id>/measure/", sources.measure, name="measure"),
     path("sources/<int:source_id>/segments/", sources.segment_column, name="segment-column"),
+    path("sources/<int:source_id>/rules/", rules.index, name="rules"),
+    path("sources/<int:source_id>/rules/new/", rules.new, name="new-rule"),
+    path("sources/<int:source_id>/rules/take/", rules.take, name="take-rule"),
+    path("sources/<int:source_id>/rules/check/", rules.check, name="check-rules"),
+    path("rules/<int:rule_id>/", rules.detail, name="rule"),
+    path("rules/<int:rule_id>/switch/", rules.switch, name="switch-rule"),
+    path("rules/<int:rule_id>/failing.csv", rules.failing_file, name="rule-failing"),
+    path("sources/<int:source_id>/profile/", profiles.detail, name="profile"),
+    path("sources/<int:source_id>/profile/records/", profiles.examples, name="profile-records"),
+    path("sources/<int:source_id>/profile/make/", profiles.make, name="request-profile"),
+    path("profiles/<int:job_id>/", jobs.watcher(Profile), name="profile-job"),
+    path("profiles/<int:job_id>/cancel/", jobs.canceller(Profile, UserRole.STEWARD), name="cancel-profile"),
     path("imports/<int:import_id>/", jobs.import_detail, name="import"),
     path("imports/<int:import_id>/cancel/", jobs.cancel_import, name="cancel-import"),
     path("jobs/", jobs.active, name="jobs"),

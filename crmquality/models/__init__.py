@@ -7,6 +7,7 @@ from crmquality.models.exports import Export
 from crmquality.models.jobs import Job, JobState
 from crmquality.models.logins import FailedLogin
 from crmquality.models.metrics import Measurement, QualityMetric
+from crmquality.models.profiles import Profile
 from crmquality.models.records import (
     Change,
     ChangeSet,
@@ -41,6 +42,7 @@ __all__ = [
     "Measurement",
     "ModelVersion",
     "OutboxEntry",
+    "Profile",
     "QualityMetric",
     "QualityRule",
     "QuarantinedRow",

@@ -106,6 +106,25 @@ def export_file(
     return count
 
 
+def table_csv(
+    names: Sequence[str], rows: Sequence[tuple[Any, ...]], *, hide: Collection[str] = (), header: bool = True
+) -> bytes:
+    """Rows of cells as CSV in UTF-8, formulas neutralised; hide: the columns whose values are masked.
+
+    A sentence in the last column is masked of the same values.
+    """
+    *columns, sentence = names
+    if hide:
+        rows = [
+            (
+                *(masked(cell) if name in hide else cell for name, cell in zip(columns, row[:-1], strict=True)),
+                masked_sentence(row[-1], [cell for name, cell in zip(columns, row[:-1], strict=True) if name in hide]),
+            )
+            for row in rows
+        ]
+    return _csv(_frame([*columns, sentence], rows), header=header, neutralise=True)
+
+
 def neutralised(cells: pl.Expr) -> pl.Expr:
     """Text cells with an apostrophe before those that a spreadsheet would run."""
     return cells.str.replace(_FORMULA, "'${1}")

@@ -16,6 +16,7 @@ from crmquality.models import (
     Export,
     Import,
     Measurement,
+    Profile,
     Run,
     Source,
     SurvivorshipRules,
@@ -43,6 +44,7 @@ _SWEPT: dict[type[Job], str] = {
     Undoing: "crmquality.tasks.execute_undoing",
     Measurement: "crmquality.tasks.execute_measurement",
     Export: "crmquality.tasks.execute_export",
+    Profile: "crmquality.tasks.execute_profile",
     Delivery: "crmquality.tasks.execute_delivery",
 }
 """Kind of job -> the task that does it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -158,8 +158,13 @@ def known_ids(source: Source, rules: Sequence[Rule]) -> dict[str, pl.Series]:
 
     A kind of which the system holds no source is left out; a merged record's id still stands for its golden record.
     """
+    return known_kinds(source, {rule.to for rule in rules if isinstance(rule, Refers)})
+
+
+def known_kinds(source: Source, kinds: Iterable[str]) -> dict[str, pl.Series]:
+    """Kind -> the external ids of its records, as `known_ids` gives them."""
     found = {}
-    for kind in {rule.to for rule in rules if isinstance(rule, Refers)}:
+    for kind in kinds:
         sources = list(Source.objects.filter(system=source.system, kind=kind).values_list("pk", flat=True))
         if sources and Record.objects.filter(source__in=sources).exists():
             found[kind] = _ids(sources)

@@ -142,7 +142,7 @@ def union(candidates: Sequence[Candidate], master: RecordId) -> Choice:
 
 def furthest_stage(candidates: Sequence[Candidate], master: RecordId) -> Choice:
     """The value that is furthest along `STAGES`."""
-    return _by(Rule.FURTHEST_STAGE, lambda one: _stage(one.value), "furthest along")(candidates, master)
+    return _by(Rule.FURTHEST_STAGE, lambda one: place_of_stage(one.value), "furthest along")(candidates, master)
 
 
 def most_restrictive(candidates: Sequence[Candidate], master: RecordId) -> Choice:
@@ -235,7 +235,8 @@ def address_record(records: Sequence[Candidate], filled: Mapping[RecordId, int])
     return max(full, key=lambda one: (one.updated, filled.get(one.record, 0), one.filled, -one.record)).record
 
 
-def _stage(value: str) -> int:
+def place_of_stage(value: str) -> int:
+    """How far along a sale a stage is, by the known words in its name; -1 if it has none."""
     places = [
         STAGES.index(word) for word in value.casefold().replace("-", " ").replace("/", " ").split() if word in STAGES
     ]

@@ -9,7 +9,7 @@ from django.db import connection
 from crmquality.models import Source
 from review.models import SourceFigures
 
-VERSION = 2
+VERSION = 3
 """Of what is counted: figures that other code counted are counted anew."""
 
 DAYS = 30
@@ -59,6 +59,15 @@ _DAYS = """
 """
 
 
+_RULES = """
+    SELECT i.detector, f.rule, count(*) FILTER (WHERE i.state = 'open'),
+           count(*) FILTER (WHERE d.by_id IS NOT NULL AND d.looked_at AND d.verdict <> 'unsure'),
+           count(*) FILTER (WHERE d.by_id IS NOT NULL AND d.looked_at AND d.verdict IN ('accept', 'edit', 'expected'))
+    FROM review_reviewitem i
+    JOIN crmquality_finding f ON f.id = i.finding_id
+    LEFT JOIN review_decision d ON d.item_id = i.id AND d.undone_at IS NULL
+    WHERE i.source_id = %(source)s AND i.state IN ('open', 'decided') GROUP BY 1, 2 ORDER BY 1, 2
+"""
 _WORST = """
     SELECT subject, count(*) FROM crmquality_finding f, unnest(f.subjects) subject
     WHERE f.source_id = %(source)s AND f.state = 'open' GROUP BY subject ORDER BY 2 DESC, 1 LIMIT 10
@@ -79,6 +88,7 @@ def compute(source: Source) -> dict[str, Any]:
         confirmed (accepted, edited or expected, automatic ones too), corrected (a change was written and stands),
         bands ([decided, accepted] for each of BANDS).
     turnaround: decided, median and p95 in seconds, from entering the queue to a person's verdict.
+    rules: [detector, rule, open, decided by people who looked, accepted of these (as they stood, edited or expected)].
     days: [day, found, decided] of the last DAYS days. worst: [record, open claims about it], the most first.
     """
     values: dict[str, Any] = {"source": source.pk, "bands": list(BANDS), "days": DAYS}
@@ -114,6 +124,8 @@ def compute(source: Source) -> dict[str, Any]:
             one["bands"][max(0, band)] = [counts[1], counts[2]]
         cursor.execute(_TURNAROUND, values)
         decided, quantiles = cursor.fetchone()
+        cursor.execute(_RULES, values)
+        rules = [list(row) for row in cursor.fetchall()]
         cursor.execute(_DAYS, values)
         days = [list(row) for row in cursor.fetchall()]
         cursor.execute(_WORST, values)
@@ -122,6 +134,7 @@ def compute(source: Source) -> dict[str, Any]:
     return {
         "version": VERSION,
         "worst": worst,
+        "rules": rules,
         "detectors": dict(sorted(detectors.items())),
         "turnaround": {"decided": decided, "median": median, "p95": p95},
         "days": days,

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from crmquality.models import Export, Import, Job, Measurement, Run, Training, Undoing
+from crmquality.models import Export, Import, Job, Measurement, Profile, Run, Training, Undoing
 from review.models import DecisionBatch
 
 KINDS: dict[type[Job], tuple[str, str, str]] = {
@@ -17,6 +17,7 @@ KINDS: dict[type[Job], tuple[str, str, str]] = {
     Training: ("training", "training", "cancel-training"),
     Measurement: ("measurement", "measurement", "cancel-measurement"),
     Export: ("export", "export-job", "cancel-export"),
+    Profile: ("profile", "profile-job", "cancel-profile"),
     Undoing: ("undoing", "undoing", "cancel-undoing"),
     DecisionBatch: ("batch", "batch", "cancel-batch"),
 }

@@ -7,7 +7,9 @@ from typing import Any
 
 from django import template
 
-from crmquality.models import AccessPolicy
+from crmquality.models import AccessPolicy, RuleVersion
+from crmquality.services.validating import rule_in
+from review import charts_profile
 
 register = template.Library()
 
@@ -60,6 +62,13 @@ def masks(policy: AccessPolicy, roles: str) -> bool:
 
 
 @register.filter
+def rule_words(version: RuleVersion) -> str:
+    """What a version of a rule says."""
+    rule = rule_in(version)
+    return rule.words() if rule else "cannot be read by this version of the product"
+
+
+@register.filter
 def get(mapping: Any, key: Any) -> Any:
     """mapping[key]; None if it is not there."""
     return mapping.get(key) if hasattr(mapping, "get") else None
@@ -81,6 +90,18 @@ def times(value: float, factor: float) -> str:
 def ratio(part: float, whole: float) -> float | None:
     """part / whole; None of nothing."""
     return part / whole if whole else None
+
+
+@register.filter
+def unlocalised(value: float | None) -> str:
+    """A number as HTML attributes take it."""
+    return f"{value or 0.0:.4f}"
+
+
+@register.filter
+def shown_number(value: float | None) -> str:
+    """A number as a person reads it: whole from a thousand on, four digits below."""
+    return "" if value is None else charts_profile.shown(float(value), "number")
 
 
 @register.filter

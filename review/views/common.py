@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header
 
 from crmquality.services.access import UserRole, require
 
@@ -28,6 +29,14 @@ def for_roles(*roles: UserRole) -> Callable[[View], View]:
         return guarded
 
     return decorate
+
+
+def attachment(pieces: Iterable[bytes], name: str) -> HttpResponseBase:
+    """A CSV file to be taken."""
+    answer = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
+    header = content_disposition_header(as_attachment=True, filename=name)
+    answer["Content-Disposition"] = header or "attachment"
+    return answer
 
 
 def number(text: str | None) -> int | None:

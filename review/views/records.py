@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from urllib.parse import urlencode
+
+from django.db.models import Q, QuerySet, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Coalesce, Trim
+from django.db.models.lookups import Exact
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from crmquality.models import Change, Record, Source
@@ -21,9 +26,18 @@ PAGE = 50
 
 @for_roles(*EVERYONE)
 def index(request: HttpRequest, source_id: int) -> HttpResponse:
-    """The records of a source, by id; ?q= finds text in any field or the external id."""
+    """The records of a source, by id; ?q= finds text in any field or the external id.
+
+    ?column= with ?value= narrows them to live records that hold this value there, with ?is=blank to those that hold
+    nothing.
+    """
     source = get_object_or_404(Source, pk=source_id)
     rows = access.visible_records(request.user, Record.objects.filter(source=source)).order_by("id")
+    column, value = request.GET.get("column", ""), request.GET.get("value", "")
+    if column:
+        if column not in source.columns or column in masking.current().hidden(source):
+            raise Http404
+        rows = _holding(rows, column, None if request.GET.get("is") == "blank" else value)
     asked = request.GET.get("q", "").strip()[:200]
     if asked:
         rows = masking.current().searchable(rows).filter(Q(external_id=asked) | Q(text__icontains=asked))
@@ -36,9 +50,19 @@ def index(request: HttpRequest, source_id: int) -> HttpResponse:
         "records": [masking.current().record(record) for record in found[:PAGE]],
         "after": found[PAGE - 1].pk if len(found) > PAGE else None,
         "asked": asked,
-        "columns": source.columns[:8],
+        "column": column,
+        "value": value,
+        "is_blank": request.GET.get("is") == "blank",
+        "more": urlencode({name: request.GET[name] for name in ("q", "column", "value", "is") if name in request.GET}),
+        "columns": list(dict.fromkeys([*([column] if column else []), *source.columns[:8]])),
     }
     return render(request, "records/index.html", context)
+
+
+def _holding(rows: QuerySet[Record], column: str, value: str | None) -> QuerySet[Record]:
+    """The live records among these whose column holds the value, but for white space around it; None: nothing."""
+    held = Trim(Coalesce(KeyTextTransform(column, "fields"), Value("")))
+    return rows.filter(Exact(held, Value(value or "")), golden__isnull=True, gone_at__isnull=True)
 
 
 @for_roles(*EVERYONE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST
 
 from crmquality.models import Export, Import, Kind, Record, Run, Source
@@ -28,7 +26,7 @@ from detectors import registry
 from detectors.roles import Role
 from review.selectors import figures, overview
 from review.selectors.naming import title
-from review.views.common import STAFF, for_roles, number
+from review.views.common import STAFF, attachment, for_roles, number
 
 PENDING = "pending_upload"
 INTERVALS = {0: "by hand only", 1: "every hour", 24: "every day", 168: "every week"}
@@ -235,7 +233,7 @@ def quarantine_file(request: HttpRequest, source_id: int) -> HttpResponseBase:
     if masking.current().hidden(source):
         raise PermissionDenied("The rows hold values that are masked for you.")
     rows = importing_quarantine.quarantined(source)
-    return _attachment(importing_quarantine.quarantine_csv(rows), f"quarantine of {source.name}.csv")
+    return attachment(importing_quarantine.quarantine_csv(rows), f"quarantine of {source.name}.csv")
 
 
 @for_roles(UserRole.STEWARD)
@@ -244,9 +242,9 @@ def export(request: HttpRequest, source_id: int, form: str) -> HttpResponseBase:
     source = get_object_or_404(Source, pk=source_id)
     hide = masking.current().hidden(source)
     if form == "changes":
-        return _attachment(exporting.export_changes(source, hide=hide), f"changes of {source.name}.csv")
+        return attachment(exporting.export_changes(source, hide=hide), f"changes of {source.name}.csv")
     if form == "csv":
-        return _attachment(exporting.export_csv(source, hide=hide), f"{source.name}.csv")
+        return attachment(exporting.export_csv(source, hide=hide), f"{source.name}.csv")
     if form not in exporting.FORMATS:
         raise Http404
     file = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115 - the response closes it
@@ -257,13 +255,6 @@ def export(request: HttpRequest, source_id: int, form: str) -> HttpResponseBase:
             shutil.copyfileobj(written, file)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=f"{source.name}.{form}")
-
-
-def _attachment(pieces: Iterable[bytes], name: str) -> HttpResponseBase:
-    answer = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
-    header = content_disposition_header(as_attachment=True, filename=name)
-    answer["Content-Disposition"] = header or "attachment"
-    return answer
 
 
 def _reimport(request: HttpRequest, source: Source) -> Import:
