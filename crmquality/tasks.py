@@ -12,8 +12,8 @@ from crmquality.services import (
     learning,
     measuring,
     outbox_delivering,
-    pulling,
     profiling,
+    pulling,
     running,
     undoing,
 )
