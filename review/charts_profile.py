@@ -25,9 +25,10 @@ class HistogramBar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Bars beside each other; ticks: (words, x, anchor) below them."""
+    """Bars beside each other; ticks: (words, x, anchor) below them. is_log: ranges grow by a ratio."""
 
     bars: tuple[HistogramBar, ...]
+    is_log: bool
     ticks: tuple[tuple[str, float, str], ...]
     width: int
     height: int
@@ -84,7 +85,9 @@ def histogram(bars: Sequence[Mapping[str, Any]], *, kind: str, width: int = 380,
     ticks = tuple(
         (shown(value, kind), round(x, 1), anchor) for anchor, value, x in (ends if len(bars) > 1 else ends[:1])
     )
-    return Bars(drawn, ticks, width, height, base)
+    inner = bars[len(bars) // 2]
+    is_log = kind == "number" and inner["high"] - inner["low"] > 2 * (bars[0]["high"] - bars[0]["low"])
+    return Bars(drawn, is_log, ticks, width, height, base)
 
 
 def box(found: Mapping[str, Any] | None, *, width: int = 380, height: int = 62) -> Box | None:

@@ -64,6 +64,18 @@ ROUTES = {
     "quarantine": route("source", GET=STEWARDS, POST=STEWARDS),
     "quarantine-file": route("source", GET=STEWARDS),
     "export": route("source", GET=STEWARDS),
+    "rules": route("source", GET=STAFF),
+    "new-rule": route("source", GET=ADMINS, POST=ADMINS),
+    "take-rule": route("source", POST=ADMINS),
+    "check-rules": route("source", POST=STEWARDS),
+    "rule": route("rule", GET=STAFF, POST=ADMINS),
+    "switch-rule": route("rule", POST=ADMINS),
+    "rule-failing": route("rule", GET=STAFF),
+    "profile": route("source", GET=STAFF),
+    "profile-records": route("source", GET=STAFF),
+    "request-profile": route("source", POST=STEWARDS),
+    "profile-job": route("profile", GET=STAFF),
+    "cancel-profile": route("profile", POST=STEWARDS),
     "import": route("import", GET=STAFF),
     "cancel-import": route("import", POST=STEWARDS),
     "request-export": route("source", POST=STEWARDS),
@@ -224,6 +236,17 @@ ROUTES = {
     "api-delivery-list": route(GET=OVERSEERS),
     "api-delivery-detail": route("delivery", GET=OVERSEERS),
     "api-delivery-replay": route("delivery", POST=ADMINS),
+    "api-rule-list": route(GET=STAFF, POST=ADMINS),
+    "api-rule-detail": route("rule", GET=STAFF, PUT=ADMINS),
+    "api-rule-switch": route("rule", POST=ADMINS),
+    "api-rule-versions": route("rule", GET=STAFF),
+    "api-rule-failing": route("rule", GET=STAFF),
+    "api-rule-suggestions": route(GET=STAFF),
+    "api-rule-take": route(POST=ADMINS),
+    "api-rule-try": route(POST=STAFF),
+    "api-profile-list": route(GET=STAFF, POST=STEWARDS),
+    "api-profile-detail": route("profile", GET=STAFF),
+    "api-profile-cancel": route("profile", POST=STEWARDS),
     "api-figures-detail": route("source", GET=STAFF),
     "api-item-list": route(GET=EVERYONE),
     "api-item-detail": route("item", GET=EVERYONE),
@@ -353,6 +376,7 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         connection=system, feed=feed, change_set=theirs.change_set, record=records["C3"], records=[records["C3"].pk],
         step=step, state="conflict", now={"City": "Rome"}, due_at=theirs.at,
     )  # fmt: skip
+    rule, profile = rule_and_profile(source)
     single = {
         "connection": system.pk,
         "feed": feed.pk,
@@ -369,6 +393,8 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         "export_job": Export.objects.create(source=source, form="csv").pk,
         "undoing": Undoing.objects.create(title="t", change_sets=[]).pk,
         "policy": PolicyVersion.objects.get().pk,
+        "rule": rule.quality_rule_id,
+        "profile": profile.pk,
         "survivorship": survivorship.set_rules(source=source, rules={}, unique=[], trusted=[], user=people[ADMIN]).pk,
         "change_set": theirs.change_set_id,
         "batch": DecisionBatch.objects.create(source=source, kind="group", verdict="accept").pk,
@@ -386,6 +412,26 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         "question": (asked["C1"].pk, asked["C3"].pk),
         "": (0, 0),
     }
+
+
+def rule_and_profile(source: Any) -> tuple[Any, Any]:
+    """A rule that some records break, checked, and a profile of the source."""
+    from crmquality.models import Profile, RuleResult
+    from crmquality.services import profiling, validating
+    from crmquality.services.batches import source_batch
+
+    config = {"kind": "pattern", "name": "e-mails of the firm", "field": "Email", "pattern": ".*@firm[.]example"}
+    rule = validating.make_rule(source=source, config=config, user=None)
+    checker = validating.Checker(source)
+    checker(source_batch(source))
+    checker.store(None)
+    assert RuleResult.objects.get().failing
+    profile = profiling.request_profile(source=source)
+    profiling.execute_profile(profile.pk)
+    Profile.objects.filter(pk=profile.pk).update(
+        suggestions=[{"config": config | {"name": "suggested"}, "kept": 1, "applies": 2, "low": 0.9}]
+    )
+    return rule, profile
 
 
 @pytest.fixture

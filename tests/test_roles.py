@@ -23,6 +23,7 @@ from tests.test_access import (
     patterns,
     people,
     quick_passwords,
+    rule_and_profile,
     state,
 )
 
@@ -31,7 +32,7 @@ CANARY = "Xanthippe Quill"
 CANARY_MAIL = "xanthippe.quill@hidden.example"
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
 OWN_LOGIN = {"logout"} | PUBLIC
-ASKING = {"api-policy-preview"}
+ASKING = {"api-policy-preview", "api-rule-try"}
 """Sent by POST because what is asked is long; they write nothing, which is checked here."""
 
 
@@ -144,7 +145,9 @@ def about(canary: Any, source: Any, people: Any) -> dict[str, list[int]]:
     for decision in Decision.objects.all():
         batch.members.create(item=decision.item, decision=decision, outcome="decided")
     question = Question.objects.create(record=canary["record"], text="Is it right?", by=people[STEWARD])
+    rule, profile = rule_and_profile(source)
     found = {kind: list(model.objects.values_list("pk", flat=True)) for kind, model in kinds.items()}
+    found |= {"rule": [rule.quality_rule_id], "profile": [profile.pk]}
     return found | {"source": [source.pk], "": [0], "lot": [lot.pk], "batch": [batch.pk], "question": [question.pk]}
 
 

@@ -156,7 +156,7 @@ class ImportSerializer(serializers.ModelSerializer[Import]):
         model = Import
         fields = [
             *JOB, "file_name", "size", "sha256", "options", "dry_run", "complete", "run_after_import", "rows_read",
-            "rows_new", "rows_changed", "rows_same", "rows_quarantined",
+            "rows_new", "rows_changed", "rows_same", "rows_quarantined", "gated", "broken",
         ]  # fmt: skip
 
 
@@ -170,6 +170,7 @@ class NewImport(Form):
     dry_run = serializers.BooleanField(default=False)
     complete = serializers.BooleanField(default=False, help_text="The file holds every record: others are gone.")
     run_after_import = serializers.BooleanField(default=False)
+    gated = serializers.BooleanField(default=True, help_text="Rows that break a blocking rule go to quarantine.")
 
     def validate_roles(self, value: Any) -> dict[str, str]:
         """An object of texts."""

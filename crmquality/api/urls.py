@@ -9,8 +9,10 @@ from crmquality.api.deliveries import DeliveryEndpoint, DestinationEndpoint
 from crmquality.api.jobs import ImportEndpoint, RunEndpoint, TrainingEndpoint
 from crmquality.api.measurements import ExportEndpoint, MeasurementEndpoint
 from crmquality.api.privacy import AccessPolicyEndpoint, DisclosureEndpoint
+from crmquality.api.profiles import ProfileEndpoint
 from crmquality.api.quality import MetricEndpoint, ModelVersionEndpoint
 from crmquality.api.records import FindingEndpoint, RecordEndpoint
+from crmquality.api.rules import RuleEndpoint
 from crmquality.api.sources import SourceEndpoint
 from crmquality.api.tokens import TokenEndpoint
 
@@ -27,6 +29,8 @@ router.register("access-policies", AccessPolicyEndpoint, "api-access-policy")
 router.register("disclosures", DisclosureEndpoint, "api-disclosure")
 router.register("measurements", MeasurementEndpoint, "api-measurement")
 router.register("exports", ExportEndpoint, "api-export")
+router.register("rules", RuleEndpoint, "api-rule")
+router.register("profiles", ProfileEndpoint, "api-profile")
 router.register("destinations", DestinationEndpoint, "api-destination")
 router.register("deliveries", DeliveryEndpoint, "api-delivery")
 router.register("connections", ConnectionEndpoint, "api-connection")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -72,6 +73,20 @@ def open_suggestions(source: Source, profile: Profile | None) -> list[dict[str, 
     return [one for one in profile.suggestions if one["config"]["name"] not in taken] if profile else []
 
 
+def without_values(result: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any]:
+    """A profile's result without what it tells of the values of these columns."""
+    if not hidden or not result:
+        return dict(result)
+    bare = {"top": [], "bars": [], "box": None, "balance": None}
+    segments, funnel = result["segments"], result["funnel"]
+    return {
+        **result,
+        "columns": [one | bare if one["name"] in hidden else one for one in result["columns"]],
+        "segments": None if segments and segments["column"] in hidden else segments,
+        "funnel": None if funnel and funnel["column"] in hidden else funnel,
+    }
+
+
 def _profile(job: Profile, report: Report) -> None:
     source = Source.objects.get(pk=job.source_id)
     roles = source.column_roles
@@ -81,7 +96,7 @@ def _profile(job: Profile, report: Report) -> None:
     report(0, total, "reading records")
     for ids, block in record_blocks(source, list(roles)):
         gathered.add(ids, block)
-        report(gathered.rows, total, "reading records")
+        report(gathered.rows, total, "reading records", write=False)  # the connection is busy with the rows
     personal = {name for kinds in masking.PERSONAL.values() for name in source.columns_of(*kinds)}
     report(total, total, "describing columns")
     result = summary(gathered, roles, personal=personal)

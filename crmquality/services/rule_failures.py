@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from django.db import connection
 from django.utils import timezone
 
+from crmquality.masking import masked_sentence
 from crmquality.models import QualityRule, Record, RuleResult, Source
 from crmquality.services import exporting, measuring, validating
+from crmquality.services.masking import Mask
 from detectors.rules.checking import ACROSS, check, check_record
 from detectors.rules.kinds import Rule
 
@@ -33,6 +35,16 @@ class Failure:
     record: Record
     values: dict[str, str | None]
     why: str
+
+
+def masked_for(mask: Mask, failure: Failure) -> Failure:
+    """The failure as a person may see it: hidden values masked, in the sentence too."""
+    hidden = mask.hides(failure.record) & set(failure.values)
+    if not hidden:
+        return failure
+    secrets = [failure.values[name] for name in hidden]
+    values = {name: mask.value(failure.record, name, value) for name, value in failure.values.items()}
+    return replace(failure, values=values, why=masked_sentence(failure.why, secrets))
 
 
 @dataclass(frozen=True)

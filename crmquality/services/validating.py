@@ -195,8 +195,8 @@ class Checker:
         self.checked = [(versions[result.rule.name], result) for result in results]
         return results
 
-    def store(self, run: Run) -> None:
-        """Keep what was found as the newest; call it inside the transaction that ends the run."""
+    def store(self, run: Run | None) -> None:
+        """Keep what was found as the newest; call it inside the transaction that ends the run, if it was one."""
         concerned = [version.quality_rule_id for version, _ in self.checked]
         RuleResult.objects.filter(version__quality_rule__in=concerned).exclude(failing=[]).update(failing=[])
         RuleResult.objects.bulk_create(

@@ -18,6 +18,9 @@ EXAMPLES = 20
 FENCE = 1.5
 """Interquartile ranges beyond the quartiles where a box plot's whiskers end (Tukey, 1977)."""
 
+FAR = 20.0
+"""Positive values that reach so many times their median are shown on a logarithmic scale."""
+
 SKEWED = 0.02
 """The outermost bars hold what lies beyond this share's quantiles, where the ends are far away."""
 
@@ -37,7 +40,8 @@ class Bar:
 
 
 def histogram(values: Floats, ids: Ints, *, bins: int = BINS) -> list[Bar]:
-    """Bars of equal width over finite values; the outermost are open where a few values lie far out.
+    """Bars of equal width over finite values, of equal ratio where they spread over magnitudes; the outermost are open
+    where a few values lie far out.
 
     values, ids: (n,) of the same rows. Few whole numbers get a bar each.
     """
@@ -49,12 +53,21 @@ def histogram(values: Floats, ids: Ints, *, bins: int = BINS) -> list[Bar]:
     whole = bool(np.all(values == np.round(values)))
     inner_low, inner_high = np.quantile(values, [SKEWED, 1 - SKEWED])
     start, end = low, high
+    if low > 0 and inner_high > FAR * float(np.median(values)):
+        edges = np.geomspace(low, high, bins + 1)
+        edges[[0, -1]] = low, high
+        return _bars(edges, values, ids)
     if inner_high > inner_low and high - low > 2 * (inner_high - inner_low):
         start, end = max(low, float(inner_low)), min(high, float(inner_high))
     if whole and end - start < bins:
         edges = np.arange(np.floor(start), np.ceil(end) + 2) - 0.5
     else:
         edges = np.linspace(start, end, bins + 1)
+    return _bars(edges, values, ids)
+
+
+def _bars(edges: Floats, values: Floats, ids: Ints) -> list[Bar]:
+    low, high = float(values.min()), float(values.max())
     place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     order = np.argsort(place, kind="stable")
     starts = np.searchsorted(place[order], np.arange(len(edges)))

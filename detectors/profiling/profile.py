@@ -24,6 +24,9 @@ FEW = 50
 SHARED = 10
 """A personal value is named only if so many records share it: then it is nobody's own."""
 
+COMMON = 0.005
+"""A value of a column that is not of categories is named from this share of its filled cells on."""
+
 LOOKED_AT = 5_000
 """Rows of the sample by which it is said what cells look like."""
 
@@ -90,12 +93,14 @@ def _kind(role: Role, counts: ColumnCounts) -> str:
 def _column(
     name: str, role: Role, kind: str, counts: ColumnCounts, cells: Cells, ids: Ints, *, is_personal: bool
 ) -> dict[str, Any]:
-    top = [[value[:200], count] for value, count in counts.top(TOP) if count > 1 or kind == "category"]
+    least = 1 if kind == "category" else max(2, COMMON * counts.filled)
+    top = [[value[:200], count] for value, count in counts.top(TOP) if count >= least]
     if is_personal:
         top = [[value, count] for value, count in top if count >= SHARED]
     values = _readings(cells, kind)
     known = np.flatnonzero(np.isfinite(values)) if values is not None else np.zeros(0, dtype=np.int64)
     measured = values[known] if values is not None else np.zeros(0)
+    bars = distributions.histogram(measured, ids[known])
     return {
         "name": name,
         "role": role.value,
@@ -108,7 +113,7 @@ def _column(
         "top": top,
         "looks": _looks(cells),
         "read": len(known) if kind in {"number", "date"} else None,
-        "bars": [asdict(bar) for bar in distributions.histogram(measured, ids[known])],
+        "bars": [asdict(bar) | {"records": list(bar.records)} for bar in bars] if len(bars) > 1 else [],
         "box": distributions.box(measured, ids[known]) if kind == "number" else None,
         "balance": distributions.balance([count for _, count in counts.top(FEW)]) if kind == "category" else None,
     }

@@ -67,6 +67,8 @@ def _setting(name: str, value: Any) -> Any:
     if name in _NUMBERS:
         if isinstance(value, bool) or not isinstance(value, int | float | None):
             raise ValueError(f"{name} is a number")
+        if name == "days" and value != int(value or 0):
+            raise ValueError("days is a whole number")
         return None if value is None else _NUMBERS[name](value)
     if not isinstance(value, str):
         raise ValueError(f"{name} is a text")

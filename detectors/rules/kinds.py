@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from detectors.formats.validity import valid_mask
-from detectors.roles import Role
+from detectors.roles import Role, ValueType
 from detectors.rules.columns import Bools, Table
 from detectors.rules.conditions import Condition, all_hold, listed, readable
 
@@ -21,6 +21,12 @@ Verdict = tuple[Bools, Bools]
 
 Record = Mapping[str, str | None]
 LONGEST_NAME = 100
+
+
+def of_what(role: Role) -> str:
+    """What a value of a role is, as a person reads it: an e-mail, a date, a number."""
+    plain = {ValueType.DATE: "date", ValueType.NUMBER: "number"}
+    return plain.get(role.value_type, role.label.lower())
 
 
 class Severity(StrEnum):
@@ -134,7 +140,7 @@ class OfType(OfField):
             raise ValueError(f"no type {self.role!r}")
 
     def why(self, record: Record) -> str:
-        return f"{self._held(record)} is no valid {Role(self.role).label.lower()}."
+        return f"{self._held(record)} is no valid {of_what(Role(self.role))}."
 
     def _judge(self, table: Table) -> Verdict:
         cells = table.cells(self.field)
@@ -143,7 +149,7 @@ class OfType(OfField):
 
     def _words(self) -> str:
         by = f" by the country in {self.country}" if self.country else ""
-        return f"{self.field} is a valid {Role(self.role).label.lower()}{by}"
+        return f"{self.field} is a valid {of_what(Role(self.role))}{by}"
 
     def _own(self) -> tuple[str, ...]:
         return (self.field, self.country) if self.country else (self.field,)

@@ -13,6 +13,8 @@ from detectors.rules.conditions import COMPARE, Condition, all_hold
 from detectors.rules.kinds import OfField, Record, Rule, Verdict
 
 READ_AS = ("number", "date", "text")
+_WORDS = {"=": "the same as", "!=": "other than", ">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+_OF_DATES = {">=": "at or after", "<=": "at or before", ">": "after", "<": "before"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +39,7 @@ class Compares(OfField):
             raise ValueError("choose two different fields")
 
     def why(self, record: Record) -> str:
-        return (
-            f"{self._held(record)} is not {self.relation} {self.other} “{record.get(self.other) or ''}” "
-            f"as {self.read_as}."
-        )
+        return f"{self._held(record)} is not {self._relation()} {self.other} “{record.get(self.other) or ''}”."
 
     def _judge(self, table: Table) -> Verdict:
         one, other = table.cells(self.field), table.cells(self.other)
@@ -58,9 +57,10 @@ class Compares(OfField):
         return applies, np.asarray(kept, dtype=np.bool_)
 
     def _words(self) -> str:
-        return f"{self.field} {self.relation} {self.other}" + (
-            f" (as {self.read_as})" if self.read_as != "number" else ""
-        )
+        return f"{self.field} is {self._relation()} {self.other}"
+
+    def _relation(self) -> str:
+        return (_WORDS | _OF_DATES if self.read_as == "date" else _WORDS)[self.relation]
 
     def _own(self) -> tuple[str, ...]:
         return self.field, self.other

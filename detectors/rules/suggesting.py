@@ -17,6 +17,7 @@ import pandas as pd
 import polars as pl
 from scipy.special import betaincinv
 
+from detectors.formats.numbers import LIMITS
 from detectors.roles import Role, ValueType
 from detectors.rules.columns import Cells, Floats, Table
 from detectors.rules.conditions import Condition
@@ -145,13 +146,11 @@ def _range(name: str, role: Role, cells: Cells) -> Iterator[Rule]:
         return
     low, first, third, high = np.quantile(numbers, [0.005, 0.25, 0.75, 0.995])
     spread = third - first or high - low
-    lower = _rounded(low - 3 * spread, np.floor)
-    yield InRange(
-        name=f"{name} is believable",
-        field=name,
-        low=max(0.0, lower) if low >= 0 else lower,
-        high=_rounded(high + 3 * spread, np.ceil),
-    )
+    least, most = LIMITS.get(role, (0.0 if low >= 0 else -np.inf, np.inf))
+    lower = max(least, _rounded(low - 3 * spread, np.floor))
+    upper = min(most, _rounded(high + 3 * spread, np.ceil))
+    if lower <= upper:
+        yield InRange(name=f"{name} is believable", field=name, low=lower, high=upper)
 
 
 def _rounded(number: float, way: Callable[[float], float]) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crmquality.models import Profile, Record, Source
-from crmquality.services import masking
+from crmquality.services import masking, profiling
 from review import charts_bars, charts_profile
 from review.charts_bars import Funnel
 from review.charts_profile import Bars, Box
@@ -84,9 +84,9 @@ class ProfileView:
 
 def view(profile: Profile) -> ProfileView:
     """A finished profile, as whoever looks may see it."""
-    found, hidden = profile.result, masking.current().hidden(profile.source)
+    hidden = masking.current().hidden(profile.source)
+    found = profiling.without_values(profile.result, hidden)
     funnel = found["funnel"]
-    segments = found["segments"]
     return ProfileView(
         profile,
         [_column(one, found["rows"], hidden=one["name"] in hidden) for one in found["columns"]],
@@ -94,7 +94,7 @@ def view(profile: Profile) -> ProfileView:
         _heat(found["together"]["columns"], found["together"]["shares"]),
         _heat(found["correlations"]["columns"], found["correlations"]["strengths"]),
         found["correlations"]["strongest"],
-        None if segments and segments["column"] in hidden else segments,
+        found["segments"],
         funnel,
         charts_bars.funnel([(step["value"], step["reached"]) for step in funnel["steps"]]) if funnel else None,
     )
@@ -130,8 +130,6 @@ def example_records(source: Source, ids: Sequence[int]) -> list[Record]:
 
 
 def _column(figures: Mapping[str, Any], total: int, *, hidden: bool) -> ColumnView:
-    if hidden:
-        figures = {**figures, "top": [], "bars": [], "box": None}
     picture = charts_profile.histogram(figures["bars"], kind=figures["type"])
     return ColumnView(figures, total, hidden, picture, charts_profile.box(figures["box"]))
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crmquality.masking import masked_sentence
 from crmquality.metrics import wilson
 from crmquality.models import QualityRule, RuleResult, RuleVersion, Source
 from crmquality.models.records import REFERENCES
@@ -117,21 +116,10 @@ def rule_row(quality_rule: QualityRule) -> RuleRow:
     return next(row for row in rule_rows(quality_rule.source) if row.version.quality_rule_id == quality_rule.pk)
 
 
-def shown_failures(found: Sequence[Failure]) -> list[dict[str, Any]]:
-    """Records that break a rule, masked for whoever looks: record, values, why."""
+def shown_failures(found: Sequence[Failure]) -> list[Failure]:
+    """Records that break a rule, masked for whoever looks."""
     mask = masking.current()
-    rows = []
-    for one in found:
-        hidden = mask.hides(one.record)
-        secrets = [value for name, value in one.values.items() if name in hidden]
-        rows.append(
-            {
-                "record": one.record,
-                "values": {name: mask.value(one.record, name, value) for name, value in one.values.items()},
-                "why": masked_sentence(one.why, secrets) if secrets else one.why,
-            }
-        )
-    return rows
+    return [rule_failures.masked_for(mask, one) for one in found]
 
 
 def suggestion_rows(suggested: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -157,6 +145,7 @@ def failures_page(quality_rule: QualityRule, result: RuleResult | None, start: i
     return {
         "rows": shown_failures(found),
         "start": start,
+        "upto": start + len(found),
         "before": max(0, start - rule_failures.PAGE) if start else None,
         "after": start + rule_failures.PAGE if start + rule_failures.PAGE < result.broken else None,
     }
@@ -170,7 +159,7 @@ def form_choices(source: Source) -> dict[str, Any]:
         "kinds": [(kind, SAID[kind]) for kind in KINDS],
         "severities": [(severity.value, words) for severity, words in SEVERITIES.items()],
         "types": [(role.value, role.label) for role in TYPES],
-        "relations": RELATIONS,
+        "relations": ["=", *(one for one in RELATIONS if one != "=")],
         "comparisons": list(COMPARE),
         "read_as": READ_AS,
         "measures": [(measure.value, words) for measure, words in MEASURES.items()],

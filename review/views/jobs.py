@@ -15,12 +15,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from crmquality.models import Export, Import, Job, Run
-from crmquality.services import exporting_jobs, running
+from crmquality.services import exporting_jobs, importing_quarantine, masking, running
 from crmquality.services.access import UserRole
 from review.selectors import jobs as selecting
 from review.views.common import STAFF, View, for_roles, number
 
 ENOUGH_DISK = 200 * 2**20
+HELD = 20
+"""Rows of an import that went to quarantine, shown on its page."""
 
 
 @for_roles(*STAFF)
@@ -59,7 +61,12 @@ def import_detail(request: HttpRequest, import_id: int) -> HttpResponse:
     """One import with its progress and counts."""
     job = get_object_or_404(Import.objects.select_related("source", "requested_by"), pk=import_id)
     template = "jobs/import_progress.html" if request.headers.get("HX-Request") else "jobs/import.html"
-    return render(request, template, {"job": job})
+    mask = masking.current()
+    held = [
+        (row.line, mask.row(job.source, row.reason), mask.row(job.source, importing_quarantine.row_text(row)[:300]))
+        for row in job.quarantined.select_related("job")[:HELD]
+    ]
+    return render(request, template, {"job": job, "held": held})
 
 
 @for_roles(UserRole.STEWARD)

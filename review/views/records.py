@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Trim
 from django.db.models.lookups import Exact
@@ -61,8 +61,8 @@ def index(request: HttpRequest, source_id: int) -> HttpResponse:
 
 def _holding(rows: QuerySet[Record], column: str, value: str | None) -> QuerySet[Record]:
     """The live records among these whose column holds the value, but for white space around it; None: nothing."""
-    held = Trim(Coalesce(KeyTextTransform(column, "fields"), Value("")))
-    return rows.filter(Exact(held, Value(value or "")), golden__isnull=True, gone_at__isnull=True)
+    held = Trim(Coalesce(KeyTextTransform(column, "fields"), Value("", TextField())))
+    return rows.filter(Exact(held, Value(value or "", TextField())), golden__isnull=True, gone_at__isnull=True)
 
 
 @for_roles(*EVERYONE)

@@ -169,9 +169,7 @@ def config_of(given: Mapping[str, Any], kind: str) -> dict[str, Any]:
     if _has(kind, "low"):
         config |= {name: _number(given.get(name, "")) for name in ("low", "high")}
     if _has(kind, "days"):
-        config["days"] = _number(given.get("days", "")) if given.get("days") else -1
-        if isinstance(config["days"], float) and config["days"].is_integer():
-            config["days"] = int(config["days"])
+        config["days"] = _number(given.get("days", ""))
     if _has(kind, "values"):
         config["values"] = [line.strip() for line in given.get("values", "").splitlines() if line.strip()]
     if _has(kind, "fields"):

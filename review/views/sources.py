@@ -17,13 +17,23 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from crmquality.models import Export, Import, Kind, Record, Run, Source
-from crmquality.services import exporting, exporting_jobs, importing, importing_quarantine, masking, measuring, running
+from crmquality.services import (
+    exporting,
+    exporting_jobs,
+    importing,
+    importing_quarantine,
+    masking,
+    measuring,
+    running,
+    validating,
+)
 from crmquality.services.access import UserRole, has_role
 from crmquality.services.errors import Refused
 from crmquality.services.importing_uploads import keep_upload, uploads
 from crmquality.services.mapping_columns import confirm_roles
 from detectors import registry
 from detectors.roles import Role
+from detectors.rules.kinds import Rule, Severity
 from review.selectors import figures, overview
 from review.selectors.naming import title
 from review.views.common import STAFF, attachment, for_roles, number
@@ -85,6 +95,7 @@ def map_columns(request: HttpRequest) -> HttpResponse:
         "roles": sorted(Role, key=lambda role: role.label),
         "kinds": Kind.choices,
         "known": known,
+        "blocking": _blocking(known) if known else [],
         "error": error,
     }
     return render(request, "sources/map.html", context)
@@ -285,6 +296,7 @@ def _import(request: HttpRequest, pending: dict[str, str]) -> Import:
         dry_run=request.POST.get("dry_run") == "1",
         complete=request.POST.get("complete") == "1",
         run_after_import=request.POST.get("run") == "1",
+        gated=request.POST.get("ungated") != "1",
     )
     kept = Path(pending["path"])
     if kept.parent == uploads():
@@ -295,6 +307,10 @@ def _import(request: HttpRequest, pending: dict[str, str]) -> Import:
 def _roles(request: HttpRequest) -> dict[str, str]:
     names = (name for name in request.POST if name.startswith("role:"))
     return {name.removeprefix("role:"): str(request.POST[name]) for name in names}
+
+
+def _blocking(source: Source) -> list[Rule]:
+    return [rule for rule in validating.readable_rules(source) if rule.severity == Severity.BLOCKING]
 
 
 def _column_rows(seen: importing.Preview, known: Source | None) -> list[dict[str, Any]]:

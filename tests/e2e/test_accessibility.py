@@ -19,7 +19,14 @@ from playwright.sync_api import Page, sync_playwright
 from tests.test_access import ADMIN, PUBLIC, ROUTES, SALES, address, objects, people  # noqa: F401 (fixtures)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-FILES = {"quarantine-file", "export", "export-file", "disclosures-file", "merge"}  # the last is a part of a card
+FILES = {
+    "quarantine-file",
+    "export",
+    "export-file",
+    "disclosures-file",
+    "rule-failing",
+    "merge",
+}  # the last is a part of a card
 PAGES = [name for name, route in ROUTES.items() if not name.startswith("api-") and "GET" in dict(route.methods)]
 SHOTS = os.environ.get("CRMQUALITY_SCREENSHOTS")
 NARROW = {"width": 360, "height": 740}

@@ -35,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--sheet", help="of an Excel workbook; the first if left out")
         parser.add_argument("--no-header", action="store_true", help="the first row holds data, not names")
         parser.add_argument("--dry-run", action="store_true", help="check and count; write no record")
+        parser.add_argument("--no-gate", action="store_true", help="let in rows that break a blocking rule")
         parser.add_argument("--complete", action="store_true", help="the file holds every record: others are gone")
         parser.add_argument("--run", action="store_true", help="queue all detectors afterwards")
 
@@ -50,6 +51,7 @@ class Command(BaseCommand):
                 options=_given(options),
                 roles=_roles(options["map"]),
                 dry_run=options["dry_run"],
+                gated=not options["no_gate"],
                 complete=options["complete"],
                 run_after_import=options["run"],
             )
