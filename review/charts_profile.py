@@ -100,15 +100,15 @@ def box(found: Mapping[str, Any] | None, *, width: int = 380, height: int = 62) 
     span = (high - low) or 1.0
 
     def place(value: float) -> float:
-        return round(8 + (min(high, max(low, value)) - low) / span * (width - 16), 1)
+        return float(round(8 + (min(high, max(low, value)) - low) / span * (width - 16), 1))
 
     dots = tuple(
         Dot(place(value), not low <= value <= high, shown(value, "number"))
         for value in [*found["low_values"], *found["high_values"]]
     )
     ticks = ((shown(low, "number"), 8.0, "start"), (shown(high, "number"), float(width - 8), "end"))
-    edges = (place(found[name]) for name in ("whisker_low", "q1", "median", "q3", "whisker_high"))
-    return Box(*edges, dots=dots, ticks=ticks, width=width, height=height)
+    edges = {name: place(found[name]) for name in ("whisker_low", "q1", "median", "q3", "whisker_high")}
+    return Box(**edges, dots=dots, ticks=ticks, width=width, height=height)
 
 
 def shown(value: float, kind: str) -> str:

@@ -70,17 +70,22 @@ class RuleSerializer(serializers.ModelSerializer[QualityRule]):
 
 
 class RuleConfig(Form):
-    """A rule: kind, name and its settings as one object, such as {"kind": "range", "name": "r", "field": "Amount",
-    "low": 0, "severity": "blocking", "when": [{"field": "Stage", "relation": "=", "value": "won"}]}."""
+    """A rule: its kind, name and settings as one object, and why it is set.
+
+    {"kind": "range", "name": "not negative", "field": "Amount", "low": 0, "severity": "blocking",
+    "when": [{"field": "Stage", "relation": "=", "value": "won"}]}
+    """
 
     config = serializers.DictField()
     reason = serializers.CharField(default="", allow_blank=True, max_length=300)
 
 
-class NewRule(RuleConfig):
-    """A rule for a source."""
+class NewRule(Form):
+    """A rule for a source; config as in `RuleConfig`."""
 
     source = serializers.PrimaryKeyRelatedField(queryset=Source.objects.all())
+    config = serializers.DictField()
+    reason = serializers.CharField(default="", allow_blank=True, max_length=300)
 
 
 class TriedRule(Form):

@@ -77,7 +77,7 @@ def without_values(result: Mapping[str, Any], hidden: Collection[str]) -> dict[s
     """A profile's result without what it tells of the values of these columns."""
     if not hidden or not result:
         return dict(result)
-    bare = {"top": [], "bars": [], "box": None, "balance": None}
+    bare: dict[str, Any] = {"top": [], "bars": [], "box": None, "balance": None}
     segments, funnel = result["segments"], result["funnel"]
     return {
         **result,

@@ -94,9 +94,8 @@ def _column(
     name: str, role: Role, kind: str, counts: ColumnCounts, cells: Cells, ids: Ints, *, is_personal: bool
 ) -> dict[str, Any]:
     least = 1 if kind == "category" else max(2, COMMON * counts.filled)
+    least = max(least, SHARED) if is_personal else least
     top = [[value[:200], count] for value, count in counts.top(TOP) if count >= least]
-    if is_personal:
-        top = [[value, count] for value, count in top if count >= SHARED]
     values = _readings(cells, kind)
     known = np.flatnonzero(np.isfinite(values)) if values is not None else np.zeros(0, dtype=np.int64)
     measured = values[known] if values is not None else np.zeros(0)
@@ -170,11 +169,11 @@ def _together(gathered: Gatherer) -> dict[str, Any]:
 
 
 def _correlations(cells: Mapping[str, Cells], kinds: Mapping[str, str]) -> dict[str, Any]:
-    measured = [one for name, held in cells.items() if (one := _measured(name, held, kinds[name])) is not None]
-    measured = measured[:RELATED]
+    read = (_measured(name, held, kinds[name]) for name, held in cells.items())
+    measured = [column for column in read if column is not None][:RELATED]
     size = len(measured)
     table: list[list[float | None]] = [[1.0 if one == other else None for other in range(size)] for one in range(size)]
-    pairs = []
+    pairs: list[dict[str, Any]] = []
     for one, other in combinations(range(size), 2):
         found = relations.strength(measured[one], measured[other])
         if found is not None:
@@ -183,7 +182,7 @@ def _correlations(cells: Mapping[str, Cells], kinds: Mapping[str, str]) -> dict[
             pairs.append(
                 {"one": measured[one].name, "other": measured[other].name, "strength": value, "measure": found[1]}
             )
-    pairs.sort(key=lambda pair: -abs(float(pair["strength"])))
+    pairs.sort(key=lambda pair: -abs(pair["strength"]))
     return {"columns": [one.name for one in measured], "strengths": table, "strongest": pairs[:STRONGEST]}
 
 

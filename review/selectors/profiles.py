@@ -41,7 +41,8 @@ class ColumnView:
     @property
     def others(self) -> int:
         """Filled cells that hold none of the values named."""
-        return int(self.figures["filled"]) - sum(count for _, count in self.figures["top"])
+        named: int = sum(count for _, count in self.figures["top"])
+        return int(self.figures["filled"]) - named
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ def examples(request: HttpRequest, source_id: int) -> HttpResponse:
     """Some records behind a bar (?column=&bar=), an end of a box (&end=low) or a pattern of blanks (?pattern=)."""
     source = get_object_or_404(Source, pk=source_id)
     profile = profiling.latest_profile(source)
-    ids, words = [], ""
+    ids: list[int] = []
+    words = ""
     column = request.GET.get("column", "")
     if profile:
         ids, words = selecting.example_ids(

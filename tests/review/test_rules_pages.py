@@ -59,9 +59,13 @@ def text(answer):
         (
             {
                 "kind": "never",
-                "conditions-0-field": "City", "conditions-0-relation": "=", "conditions-0-value": "Rome | Oslo",
-                "conditions-2-field": "Postcode", "conditions-2-measure": "length",
-                "conditions-2-relation": ">", "conditions-2-value": "5",
+                "conditions-0-field": "City",
+                "conditions-0-relation": "=",
+                "conditions-0-value": "Rome | Oslo",
+                "conditions-2-field": "Postcode",
+                "conditions-2-measure": "length",
+                "conditions-2-relation": ">",
+                "conditions-2-value": "5",
             },
             "Never City is “Rome” or “Oslo” and length of Postcode > 5",
         ),
