@@ -26,7 +26,7 @@ _ROWS = sql.SQL(
 def record_blocks(source: Source, columns: Sequence[str], *, size: int = SIZE) -> Iterator[tuple[Ints, pl.DataFrame]]:
     """The ids of some records and their cells, text or null, block after block in the order of the ids.
 
-    An empty cell is null. Read by COPY from one snapshot; memory is that of a block. The connection is busy until the
+    Read by COPY from one snapshot; memory is that of a block. The connection is busy until the
     last block was taken: a query in between would wait for ever.
     """
     cells = sql.SQL("").join(sql.SQL(", fields->>{}").format(sql.Literal(name)) for name in columns)
