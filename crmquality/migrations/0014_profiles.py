@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crmquality', '0012_connections'),
+        ('crmquality', '0013_hinted_feeds'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
