@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 import time
-import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,25 +17,17 @@ import pandas as pd
 
 from detectors.anomalies.sequence_scoring import average_precision
 from detectors.anomalies.series_bands import Flags
+from detectors.anomalies.series_compared import COMPARED
 from detectors.anomalies.series_evaluation import read_corpus
 from detectors.anomalies.series_methods import METHODS, Floats, Method
 from detectors.anomalies.series_moving_average import EmaSettings, ema_alarms
 from detectors.anomalies.series_nab import Labelled, nab_score, probation
-from detectors.anomalies.series_novelty import (
-    HISTORY,
-    fill_forward,
-    hold_back,
-    rarity,
-    refractory,
-    unit_range,
-)
 from detectors.anomalies.series_seasonal import fit_seasonal
 from detectors.anomalies.series_sql import BACKFILL_FUNCTION, TICK_UPDATE
 
 TITLE = "Series: NAB score of every method, EMA/EMV in PostgreSQL and Python, seasonal alarm against Prophet"
 PEERS = ["prophet==1.5.0"]
 
-LAGS = 12
 _MONDAY = 4 * 86_400.0
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "series"
 
@@ -68,7 +59,7 @@ def nab(folder: Path) -> list[dict[str, Any]]:
         return [{"part": "NAB", "method": "no labelled series", "note": f"{folder} is not there: --data DIR"}]
     corpus = read_corpus(folder)
     rows = sum(len(series.values) for series in corpus)
-    return [_nab_row(name, method, corpus, rows) for name, method in {**METHODS, **FAILED_ELSEWHERE}.items()]
+    return [_nab_row(name, method, corpus, rows) for name, method in {**METHODS, **COMPARED}.items()]
 
 
 def _nab_row(name: str, method: Method, corpus: Sequence[Labelled], rows: int) -> dict[str, Any]:
@@ -85,81 +76,6 @@ def _nab_row(name: str, method: Method, corpus: Sequence[Labelled], rows: int) -
         "false alarms": found.false_alarms,
         "us/row": round(seconds / rows * 1e6, 2),
     }
-
-
-def _windows(values: Floats) -> Floats:
-    """The LAGS readings before each row, (n, LAGS); the first reading before the start."""
-    padded = np.concatenate([np.full(LAGS, values[0]), values])
-    return np.lib.stride_tricks.sliding_window_view(padded, LAGS)[: len(values)]
-
-
-def _scored(scores: Floats, learn: int) -> Floats:
-    return hold_back(rarity(np.nan_to_num(scores), HISTORY), refractory(learn))
-
-
-def _standard(values: Floats, learn: int) -> Floats:
-    filled = unit_range(fill_forward(values))
-    return np.asarray((filled - filled[:learn].mean()) / (filled[:learn].std() + 1e-9), dtype=np.float64)
-
-
-def _one_class_svm(times: Floats, values: Floats, learn: int) -> Floats:
-    from sklearn.svm import OneClassSVM
-
-    z = _standard(values, learn)
-    recent = np.concatenate([_windows(z), z[:, None]], axis=1)
-    return _scored(-OneClassSVM(nu=0.01, gamma="scale").fit(recent[:learn]).decision_function(recent), learn)
-
-
-def _arima(times: Floats, values: Floats, learn: int) -> Floats:
-    """ARIMA(LAGS, 1, 0) by least squares on the learning span."""
-    steps = np.diff(_standard(values, learn), prepend=0.0)
-    before = _windows(steps)
-    weights = np.linalg.lstsq(before[:learn], steps[:learn], rcond=None)[0]
-    return _scored(np.abs(steps - before @ weights), learn)
-
-
-def _spectral_residual(times: Floats, values: Floats, learn: int) -> Floats:
-    """Saliency of the last reading in a sliding window of 128 (Ren et al., KDD 2019)."""
-    z, width = _standard(values, learn), 128
-    padded = np.concatenate([np.full(width - 1, z[0]), z])
-    spectrum = np.fft.fft(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
-    size = np.log(np.abs(spectrum) + 1e-9)
-    smooth = np.stack([np.roll(size, shift, axis=1) for shift in (-1, 0, 1)]).mean(axis=0)
-    saliency = np.abs(np.fft.ifft(np.exp(size - smooth + 1j * np.angle(spectrum)), axis=1))
-    return _scored(saliency[:, -1] / (saliency.mean(axis=1) + 1e-9), learn)
-
-
-def _entropy(times: Floats, values: Floats, learn: int) -> Floats:
-    """Change of the entropy of the last 48 readings, in ten bins of the learning span."""
-    z = _standard(values, learn)
-    bins = np.digitize(z, np.linspace(z[:learn].min(), z[:learn].max() + 1e-9, 9))
-    counts = np.cumsum(bins[:, None] == np.arange(10), axis=0)
-    recent = counts - np.concatenate([np.zeros((min(48, len(z)), 10)), counts[:-48]])[: len(z)]
-    share = recent / recent.sum(axis=1, keepdims=True)
-    entropy = -(share * np.log(share + 1e-12)).sum(axis=1)
-    return _scored(np.abs(entropy - np.concatenate([np.full(48, entropy[0]), entropy])[: len(z)]), learn)
-
-
-def _feed_forward(times: Floats, values: Floats, learn: int) -> Floats:
-    from sklearn.neural_network import MLPRegressor
-
-    z = _standard(values, learn)
-    before = _windows(z)
-    network = MLPRegressor(hidden_layer_sizes=(16,), max_iter=60, random_state=0, early_stopping=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # 60 passes over some 600 rows need not converge
-        network.fit(before[:learn], z[:learn])
-    return _scored(np.abs(z - network.predict(before)), learn)
-
-
-FAILED_ELSEWHERE: dict[str, Method] = {
-    "one-class SVM": _one_class_svm,
-    "ARIMA": _arima,
-    "spectral residual": _spectral_residual,
-    "entropy": _entropy,
-    "feed-forward net": _feed_forward,
-}
-"""Methods that failed for the authors of the moving-average system: here to be compared, not in the product."""
 
 
 def sql(rows: int, series: int) -> list[dict[str, Any]]:

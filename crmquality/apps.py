@@ -11,5 +11,8 @@ class CrmQualityConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and what of our own work can be a series."""
         from crmquality import checks  # noqa: F401
+        from crmquality.services import series_operations
+
+        series_operations.register()

@@ -140,6 +140,7 @@ SPECTACULAR_SETTINGS = {
         "crmquality.api.schema.add_problems",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "AlarmState": "crmquality.models.Alarm.State",
         "DestinationKind": "crmquality.models.Destination.Kind",
         "ExportForm": "crmquality.models.Export.Form",
         "JobState": "crmquality.models.JobState",
@@ -185,6 +186,7 @@ CELERY_BEAT_SCHEDULE = {
     "outboxes": {"task": "crmquality.tasks.publish_outboxes", "schedule": 5.0, "options": {"expires": 5}},
     "schedule-pulls": {"task": "crmquality.tasks.schedule_pulls", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-pulls": {"task": "crmquality.tasks.sweep_pulls", "schedule": 3600.0, "options": {"expires": 3600}},
+    "series": {"task": "crmquality.tasks.tend_series", "schedule": 60.0, "options": {"expires": 60}},
     "schedule-runs": {"task": "crmquality.tasks.schedule_runs", "schedule": 60.0, "options": {"expires": 60}},
 }
 

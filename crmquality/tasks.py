@@ -6,15 +6,19 @@ from celery import shared_task
 
 from crmquality.services import (
     collisions,
+    comparing,
     delivering,
     exporting_jobs,
     importing,
+    judging,
     learning,
     measuring,
     outbox_delivering,
     profiling,
     pulling,
     running,
+    series,
+    series_deriving,
     undoing,
 )
 
@@ -71,6 +75,34 @@ def execute_delivery(delivery_id: int) -> None:
 def execute_profile(job_id: int) -> None:
     """Profile a source."""
     profiling.execute_profile(job_id)
+
+
+@shared_task
+def judge_readings(_: int = 0) -> None:
+    """Judge the readings that wait, of every series."""
+    series.watch_new()
+    judging.judge_waiting()
+
+
+@shared_task
+def update_series(job_id: int) -> None:
+    """Compute the series of a source."""
+    series_deriving.execute_update(job_id)
+
+
+@shared_task
+def execute_bake_off(job_id: int) -> None:
+    """Compare methods."""
+    comparing.execute_bake_off(job_id)
+
+
+@shared_task
+def tend_series() -> None:
+    """Compute the series that are due, judge what waits, and refresh what sliders show."""
+    series_deriving.update_due()
+    series.watch_new()
+    judging.judge_waiting()
+    judging.refresh_outlooks()
 
 
 @shared_task

@@ -7,7 +7,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from crmquality.services import access
+from crmquality.models import Alarm
+from crmquality.services import access, alarms
 from crmquality.services.access import UserRole
 from review.models import ReviewItem
 
@@ -18,6 +19,7 @@ MENU: Menu = [
     ("dashboard", "Dashboard", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("queue", "Review", (UserRole.STEWARD, UserRole.SALES)),
     ("sources", "Sources", (UserRole.STEWARD, UserRole.AUDITOR)),
+    ("alarms", "Alarms", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("runs", "Runs", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("decisions", "Decisions", (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)),
     ("changes", "Changes", (UserRole.STEWARD, UserRole.AUDITOR)),
@@ -29,6 +31,7 @@ OVERSIGHT: Menu = [
     ("access", "Access", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("disclosures", "Disclosures", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("models", "Models", (UserRole.ADMIN, UserRole.AUDITOR)),
+    ("bake-offs", "Bake-off", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("destinations", "Destinations", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("connections", "Connections", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("outbox", "Outbox", (UserRole.STEWARD, UserRole.AUDITOR)),
@@ -43,9 +46,14 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     if user is None or not user.is_authenticated or request.headers.get("HX-Request"):
         return frame | _may(user)
     backlog = ReviewItem.objects.open()[: MANY + 1].count() if access.sees_everything(user) else 0
-    count = f"{MANY}+" if backlog > MANY else backlog
-    entries = [entry | {"count": count if entry["name"] == "queue" else 0} for entry in _entries(request, MENU)]
+    standing = Alarm.objects.filter(state__in=alarms.ACTIVE)[: MANY + 1].count() if access.sees_everything(user) else 0
+    counts = {"queue": _shown(backlog), "alarms": _shown(standing)}
+    entries = [entry | {"count": counts.get(entry["name"], 0)} for entry in _entries(request, MENU)]
     return frame | _may(user) | {"navigation": entries, "oversight": _entries(request, OVERSIGHT)}
+
+
+def _shown(count: int) -> str | int:
+    return f"{MANY}+" if count > MANY else count
 
 
 def _entries(request: HttpRequest, menu: Menu) -> list[dict[str, Any]]:

@@ -3,9 +3,11 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from crmquality.models import Export, Measurement, Profile, Training, Undoing
+from crmquality.models import BakeOff, Export, Measurement, Profile, SeriesUpdate, Training, Undoing
 from crmquality.services.access import UserRole
 from review.views import (
+    alarms,
+    bakeoffs,
     connections,
     dashboard,
     destinations,
@@ -24,6 +26,7 @@ from review.views import (
     queue_list,
     records,
     rules,
+    series,
     sources,
     survivorship,
     undoing,
@@ -126,6 +129,26 @@ urlpatterns = [
     path("access/", privacy.policies, name="access"),
     path("disclosures/", privacy.disclosures, name="disclosures"),
     path("disclosures.csv", privacy.disclosures_file, name="disclosures-file"),
+    path("alarms/", alarms.index, name="alarms"),
+    path("alarms/answer/", alarms.answer_many, name="answer-alarms"),
+    path("alarms/<int:alarm_id>/", alarms.detail, name="alarm"),
+    path("alarms/<int:alarm_id>/answer/", alarms.answer, name="answer-alarm"),
+    path("alarms/<int:alarm_id>/comment/", alarms.comment, name="comment-alarm"),
+    path("series/", series.index, name="series"),
+    path("series/<int:series_id>/", series.detail, name="series-one"),
+    path("series/<int:series_id>/threshold/", series.threshold, name="series-threshold"),
+    path("series/<int:series_id>/watch/", series.watch, name="watch-series"),
+    path("series/<int:series_id>/expect/", series.expect, name="expect-series"),
+    path("series/<int:series_id>/remove/", series.remove, name="remove-series"),
+    path("bake-offs/", bakeoffs.index, name="bake-offs"),
+    path("bake-offs/<int:job_id>/", bakeoffs.detail, name="bake-off"),
+    path("bake-offs/<int:job_id>/cancel/", jobs.canceller(BakeOff, UserRole.ADMIN), name="cancel-bake-off"),
+    path("series-updates/<int:job_id>/", jobs.watcher(SeriesUpdate), name="series-update"),
+    path(
+        "series-updates/<int:job_id>/cancel/",
+        jobs.canceller(SeriesUpdate, UserRole.STEWARD),
+        name="cancel-series-update",
+    ),
     path("destinations/", destinations.index, name="destinations"),
     path("destinations/<int:destination_id>/", destinations.detail, name="destination"),
     path("destinations/<int:destination_id>/act/", destinations.act, name="destination-act"),

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from tests.crmquality import series_help
 from tests.scripted import claim, install, scan
 
 STEWARD, SALES, AUDITOR, ADMIN = "steward", "sales", "auditor", "admin"
@@ -28,6 +29,18 @@ NOWHERE = {
     "databases": ["crm"], "schema": None, "changed": None, "inactive": [], "query": None, "query_key": None,
 }  # fmt: skip
 """Settings of a database that does not answer."""
+STOOD = {
+    "name": "novelty",
+    "score": 50.0,
+    "low": 40.0,
+    "high": 60.0,
+    "behind": 0.0,
+    "behind_low": 0.0,
+    "behind_high": 0.0,
+    "clearly": False,
+    "us_per_row": 1.0,
+}
+BAKED = {"unit": "points", "parts": [{"about": "a table", "verdict": "novelty wins.", "standings": [STOOD] * 2}]}
 
 
 @dataclass(frozen=True)
@@ -132,6 +145,22 @@ ROUTES = {
     "access": route(GET=OVERSEERS, POST=ADMINS),
     "disclosures": route(GET=OVERSEERS),
     "disclosures-file": route(GET=OVERSEERS),
+    "alarms": route(GET=STAFF),
+    "alarm": route("alarm", GET=STAFF),
+    "answer-alarm": route("alarm", POST=STEWARDS),
+    "answer-alarms": route(POST=STEWARDS),
+    "comment-alarm": route("alarm", POST=STEWARDS),
+    "series": route(GET=STAFF, POST=STEWARDS),
+    "series-one": route("series", GET=STAFF),
+    "series-threshold": route("series", GET=STAFF, POST=ADMINS),
+    "watch-series": route("series", POST=ADMINS),
+    "expect-series": route("series", POST=STEWARDS),
+    "remove-series": route("series", POST=ADMINS),
+    "bake-offs": route(GET=OVERSEERS, POST=ADMINS),
+    "bake-off": route("bake_off", GET=OVERSEERS),
+    "cancel-bake-off": route("bake_off", POST=ADMINS),
+    "series-update": route("series_update", GET=STAFF),
+    "cancel-series-update": route("series_update", POST=STEWARDS),
     "destinations": route(GET=OVERSEERS, POST=ADMINS),
     "destination": route("destination", GET=OVERSEERS, POST=ADMINS),
     "destination-act": route("destination", POST=ADMINS),
@@ -229,6 +258,25 @@ ROUTES = {
     "api-export-detail": route("export_job", GET=STAFF),
     "api-export-cancel": route("export_job", POST=STEWARDS),
     "api-export-file": route("export_job", GET=STEWARDS),
+    "api-alarm-list": route(GET=STAFF),
+    "api-alarm-detail": route("alarm", GET=STAFF),
+    "api-alarm-answer": route("alarm", POST=STEWARDS),
+    "api-alarm-answer-many": route(POST=STEWARDS),
+    "api-alarm-notes": route("alarm", GET=STAFF),
+    "api-alarm-comment": route("alarm", POST=STEWARDS),
+    "api-series-list": route(GET=STAFF, POST=STEWARDS),
+    "api-series-detail": route("series", GET=STAFF, DELETE=ADMINS),
+    "api-series-observations": route("series", GET=STAFF),
+    "api-series-rules": route("series", GET=STAFF),
+    "api-series-rule": route("series", POST=ADMINS),
+    "api-series-outlook": route("series", GET=STAFF),
+    "api-series-expectations": route("series", GET=STAFF),
+    "api-series-expect": route("series", POST=STEWARDS),
+    "api-observation-list": route(POST=STEWARDS),
+    "api-expectation-detail": route("expectation", DELETE=STEWARDS),
+    "api-bake-off-list": route(GET=OVERSEERS, POST=ADMINS),
+    "api-bake-off-detail": route("bake_off", GET=OVERSEERS),
+    "api-bake-off-cancel": route("bake_off", POST=ADMINS),
     "api-destination-list": route(GET=OVERSEERS, POST=ADMINS),
     "api-destination-detail": route("destination", GET=OVERSEERS, PUT=ADMINS, DELETE=ADMINS),
     "api-destination-key": route("destination", GET=ADMINS, POST=ADMINS),
@@ -330,10 +378,13 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     """Kind -> (id of one that sales people own, id of one that they do not)."""
     from crmquality.models import (
         AccessPolicy,
+        Alarm,
+        BakeOff,
         Connection,
         Delivery,
         Destination,
         Disclosure,
+        ExpectedPeriod,
         Export,
         Feed,
         Import,
@@ -342,10 +393,11 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         OutboxEntry,
         Record,
         Run,
+        SeriesUpdate,
         Training,
         Undoing,
     )
-    from crmquality.services import survivorship
+    from crmquality.services import series, survivorship
     from review.models import Decision, DecisionBatch, Lot, LotItem, PolicyVersion, Question, ReviewItem
     from review.services import deciding
 
@@ -377,10 +429,19 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         step=step, state="conflict", now={"City": "Rome"}, due_at=theirs.at,
     )  # fmt: skip
     rule, profile = rule_and_profile(source)
+    watched = series_help.make()
+    series_help.feed(watched, [*series_help.noise(60), 900.0])
+    watching = series.set_rule(series=watched, method="moving average", k=4.0, learn=30)
+    span = {"first": watching.at, "last": watching.at, "reason": "a campaign"}
     single = {
         "connection": system.pk,
         "feed": feed.pk,
         "outbox_entry": entry.pk,
+        "series": watched.pk,
+        "alarm": Alarm.objects.get().pk,
+        "expectation": ExpectedPeriod.objects.create(series=watched, **span).pk,
+        "bake_off": BakeOff.objects.create(about="rows", source=source, result=BAKED, state="succeeded").pk,
+        "series_update": SeriesUpdate.objects.create(source=source, state="succeeded").pk,
         "destination": told.pk,
         "delivery": Delivery.objects.create(destination=told, event="test", key="1", state="failed").pk,
         "access_policy": policy.pk,

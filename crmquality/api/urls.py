@@ -4,6 +4,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
+from crmquality.api.bakeoffs import BakeOffEndpoint
 from crmquality.api.connections import ConnectionEndpoint, FeedEndpoint, HookEndpoint, OutboxEndpoint
 from crmquality.api.deliveries import DeliveryEndpoint, DestinationEndpoint
 from crmquality.api.jobs import ImportEndpoint, RunEndpoint, TrainingEndpoint
@@ -13,6 +14,7 @@ from crmquality.api.profiles import ProfileEndpoint
 from crmquality.api.quality import MetricEndpoint, ModelVersionEndpoint
 from crmquality.api.records import FindingEndpoint, RecordEndpoint
 from crmquality.api.rules import RuleEndpoint
+from crmquality.api.series import ExpectationEndpoint, ObservationEndpoint, SeriesEndpoint
 from crmquality.api.sources import SourceEndpoint
 from crmquality.api.tokens import TokenEndpoint
 
@@ -31,6 +33,10 @@ router.register("measurements", MeasurementEndpoint, "api-measurement")
 router.register("exports", ExportEndpoint, "api-export")
 router.register("rules", RuleEndpoint, "api-rule")
 router.register("profiles", ProfileEndpoint, "api-profile")
+router.register("series", SeriesEndpoint, "api-series")
+router.register("observations", ObservationEndpoint, "api-observation")
+router.register("expectations", ExpectationEndpoint, "api-expectation")
+router.register("bake-offs", BakeOffEndpoint, "api-bake-off")
 router.register("destinations", DestinationEndpoint, "api-destination")
 router.register("deliveries", DeliveryEndpoint, "api-delivery")
 router.register("connections", ConnectionEndpoint, "api-connection")

@@ -19,11 +19,25 @@ from crmquality.models.records import (
 )
 from crmquality.models.rules import QualityRule, RuleResult, RuleVersion
 from crmquality.models.runs import DetectorConfig, Finding, ModelVersion, Run, Training
+from crmquality.models.series import (
+    Alarm,
+    AlarmRule,
+    BakeOff,
+    EmaProfile,
+    ExpectedPeriod,
+    Ingestion,
+    Observation,
+    Series,
+    SeriesUpdate,
+)
 from crmquality.models.survivorship import SurvivorshipRules
 from crmquality.models.undoing import Undoing, UndoPeriod
 
 __all__ = [
     "AccessPolicy",
+    "Alarm",
+    "AlarmRule",
+    "BakeOff",
     "Change",
     "ChangeSet",
     "Connection",
@@ -31,16 +45,20 @@ __all__ = [
     "Destination",
     "DetectorConfig",
     "Disclosure",
+    "EmaProfile",
+    "ExpectedPeriod",
     "Export",
     "FailedLogin",
     "Feed",
     "Finding",
     "Import",
+    "Ingestion",
     "Job",
     "JobState",
     "Kind",
     "Measurement",
     "ModelVersion",
+    "Observation",
     "OutboxEntry",
     "Profile",
     "QualityMetric",
@@ -50,6 +68,8 @@ __all__ = [
     "RuleResult",
     "RuleVersion",
     "Run",
+    "Series",
+    "SeriesUpdate",
     "Source",
     "SurvivorshipRules",
     "Training",

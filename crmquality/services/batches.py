@@ -27,11 +27,11 @@ def source_batch(source: Source, *, only: Iterable[int] | None = None) -> Batch:
     """
     roles = source.column_roles
     columns = list(roles)
-    frame = _read(source, columns, only)
-    return Batch(frame, roles, kind=source.kind)
+    return Batch(read_columns(source, columns, only=only), roles, kind=source.kind)
 
 
-def _read(source: Source, columns: Sequence[str], only: Iterable[int] | None) -> pd.DataFrame:
+def read_columns(source: Source, columns: Sequence[str], *, only: Iterable[int] | None = None) -> pd.DataFrame:
+    """Some columns of the live records, every cell a str or None, indexed by record id."""
     cells = ", ".join(["fields->>%s"] * len(columns)) or "NULL"
     sql = _ROWS.format(cells=cells, only="" if only is None else "AND id = ANY(%s)")
     params: list[Any] = [*columns, source.pk]

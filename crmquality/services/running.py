@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from crmquality.models import (
+    BakeOff,
     Delivery,
     DetectorConfig,
     Export,
@@ -18,6 +19,7 @@ from crmquality.models import (
     Measurement,
     Profile,
     Run,
+    SeriesUpdate,
     Source,
     SurvivorshipRules,
     Training,
@@ -45,6 +47,8 @@ _SWEPT: dict[type[Job], str] = {
     Measurement: "crmquality.tasks.execute_measurement",
     Export: "crmquality.tasks.execute_export",
     Profile: "crmquality.tasks.execute_profile",
+    BakeOff: "crmquality.tasks.execute_bake_off",
+    SeriesUpdate: "crmquality.tasks.update_series",
     Delivery: "crmquality.tasks.execute_delivery",
 }
 """Kind of job -> the task that does it."""

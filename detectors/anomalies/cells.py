@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from detectors.anomalies.forest import Floats
+Floats = npt.NDArray[np.float64]
 
 LARGEST = 1e15
 """Numbers beyond this are clipped: their squares must stay finite."""

@@ -49,16 +49,21 @@ def comfort(scores: Floats, thresholds: Iterable[float], *, refractory: int = 0)
     return [_comfort(known, k, refractory) for k in thresholds]
 
 
+def spaced(raised: Flags, refractory: int) -> Flags:
+    """The alarms left when each silences the `refractory` readings after it, (n,)."""
+    left: Flags = np.zeros(len(raised), dtype=np.bool_)
+    left[_spaced(np.flatnonzero(raised).tolist(), refractory)] = True
+    return left
+
+
 def _comfort(scores: Floats, k: float, refractory: int) -> Comfort:
     above = np.flatnonzero(scores > k)
-    return Comfort(k, count_alarms(above, refractory), float((scores[above] - k).sum()))
+    return Comfort(k, len(_spaced(above.tolist(), refractory)), float((scores[above] - k).sum()))
 
 
-def count_alarms(positions: npt.NDArray[np.int64], refractory: int) -> int:
-    """Alarms left of these rising positions when each silences the `refractory` readings after it."""
-    alarms, free_from = 0, -1
-    for position in positions.tolist():
-        if position >= free_from:
-            alarms += 1
-            free_from = position + refractory + 1
-    return alarms
+def _spaced(positions: list[int], refractory: int) -> list[int]:
+    kept: list[int] = []
+    for position in positions:
+        if not kept or position > kept[-1] + refractory:
+            kept.append(position)
+    return kept

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from detectors.anomalies.series_forecast import walk
 from detectors.anomalies.series_moving_average import ema_score
 from detectors.anomalies.series_novelty import (
     HISTORY,
@@ -21,7 +22,7 @@ from detectors.anomalies.series_novelty import (
     refractory,
     unit_range,
 )
-from detectors.anomalies.series_seasonal import fit_seasonal
+from detectors.anomalies.series_seasonal import expect_seasonal
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,13 +60,8 @@ def _level(times: Floats, values: Floats, learn: int) -> Floats:
 
 def _seasonal(times: Floats, values: Floats, learn: int) -> Floats:
     """Deviations from a profile refitted on all earlier readings every half learning span."""
-    scores = np.zeros(len(values))
-    block = max(1, learn // 2)
-    for start in range(max(learn, 1), len(values), block):
-        here = slice(start, min(start + block, len(values)))
-        if np.isfinite(values[:start]).any():
-            scores[here] = fit_seasonal(times[:start], values[:start]).score(times[here], values[here])
-    return hold_back(_after(rarity(np.log1p(scores), HISTORY), learn), refractory(learn))
+    forecast = walk(times, values, expect_seasonal, learn=learn, block=max(1, learn // 2))
+    return rare_after_learning(forecast.score(values), learn)
 
 
 def _metronome(times: Floats, values: Floats, learn: int) -> Floats:
@@ -83,8 +79,10 @@ def _rare(scores: Floats, learn: int) -> Floats:
     return hold_back(rarity(scores, HISTORY), refractory(learn))
 
 
-def _after(scores: Floats, learn: int) -> Floats:
-    return np.where(np.arange(len(scores)) < learn, 0.0, scores)
+def rare_after_learning(scores: Floats, learn: int) -> Floats:
+    """Rarity of deviations that there are none of before the learning span is over."""
+    found = rarity(np.log1p(scores), HISTORY)
+    return hold_back(np.where(np.arange(len(scores)) < learn, 0.0, found), refractory(learn))
 
 
 def _memory(learn: int) -> float:

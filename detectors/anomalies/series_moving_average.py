@@ -36,18 +36,22 @@ class EmaSettings:
     k: alarm when a reading is more than k standard deviations from the mean.
     refractory: readings after an alarm that raise none.
     warmup: readings before the first alarm may be raised.
+    side: 1 alarms at high readings only, -1 at low ones, 0 at both.
     """
 
     alpha: float = 0.01
     k: float = 5.0
     refractory: int = 12
     warmup: int = 30
+    side: int = 0
 
     def __post_init__(self) -> None:
         if not 1e-6 <= self.alpha <= 1 - 1e-6:
             raise ValueError(f"alpha must lie in [1e-6, 1 - 1e-6], not {self.alpha}")
         if not (0 <= self.k <= LARGEST and self.refractory >= 0 and self.warmup >= 0):
             raise ValueError("k, refractory and warmup must not be negative")
+        if self.side not in (-1, 0, 1):
+            raise ValueError("side must be -1 (low), 0 (both) or 1 (high)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ def ema_alarms(values: Floats, settings: EmaSettings, state: EmaState | None = N
         settings.k,
         settings.refractory,
         settings.warmup,
+        settings.side,
         begin.mean,
         begin.variance,
         begin.seen,
@@ -112,6 +117,7 @@ def _scan(
     k: float,
     refractory: int,
     warmup: int,
+    side: int,
     mean: float,
     variance: float,
     seen: int,
@@ -132,7 +138,7 @@ def _scan(
         delta = value - mean
         if abs(delta) < SMALLEST:
             delta = 0.0
-        alarm = seen >= warmup and quiet == 0 and abs(delta) > k * np.sqrt(variance)
+        alarm = seen >= warmup and quiet == 0 and delta * side >= 0 and abs(delta) > k * np.sqrt(variance)
         flags[row] = alarm
         if alarm:
             quiet = refractory

@@ -104,6 +104,20 @@ def nab_score(corpus: Sequence[Labelled], scores: Mapping[str, Floats]) -> NabSc
     return NabScore(100 * (raw - lowest) / (labelled - lowest), threshold, hits, labelled, false_alarms)
 
 
+def earned(series: Labelled, scores: Floats, threshold: float) -> float:
+    """What alarms at or above this threshold earn on one series, -1 for each window without one: a part of the sum.
+
+    `nab_score` is 100 x (sum over the corpus + windows) / (2 x windows). Windows within the learning span do not count.
+    """
+    points = _Points.gather([series], {series.name: scores})
+    alarms = points.score >= threshold
+    total = float(points.worth[alarms & (points.window < 0)].sum())
+    for number in range(points.window_count):
+        worth = points.worth[alarms & (points.window == number)]
+        total += float(worth.max(initial=-1.0))
+    return total
+
+
 @dataclass(frozen=True, slots=True)
 class _Points:
     """Every scored row of a corpus: score, worth of an alarm there, window over the corpus (-1: none)."""

@@ -40,16 +40,16 @@ LEVEL = 0.5
 """An alarm within the refractory period must exceed the earlier by this much (half a power of ten)."""
 
 
-def novelty(values: Floats, *, learn: int, lengths: tuple[int, ...] = LENGTHS) -> Floats:
+def novelty(values: Floats, *, learn: int, quiet: int | None = None, lengths: tuple[int, ...] = LENGTHS) -> Floats:
     """How new each row's recent stretch is, with repeats held back.
 
     values: (n,) readings in time order; not finite = missing, read as the reading before.
-    learn: rows at the start that only teach; a fifth of it is the refractory period, in rows.
+    learn: rows at the start that only teach. quiet: the refractory period in rows; a fifth of `learn` if None.
 
     Returns (n,) scores >= 0; 2 means that one in 100 earlier stretches was as far from all before it.
     """
     rarities = stretch_rarities(values, lengths=lengths)
-    return hold_back(rarities.mean(axis=0), quiet=refractory(learn))
+    return hold_back(rarities.mean(axis=0), refractory(learn) if quiet is None else quiet)
 
 
 def refractory(learn: int) -> int:

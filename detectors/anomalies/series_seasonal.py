@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.anomalies.series_bands import Band
+from detectors.anomalies.series_forecast import Expect
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -66,12 +67,16 @@ class SeasonalProfile:
 
     def band(self, times: Floats, *, k: float) -> Band:
         """The interval of k robust standard deviations about the usual value."""
-        middle, width = self.expected(times), k * self.scale[bucket(times, self.calendar)]
+        middle, width = self.expected(times), k * self.deviation(times)
         return Band(middle, middle - width, middle + width)
+
+    def deviation(self, times: Floats) -> Floats:
+        """Robust standard deviation at each time, (n,)."""
+        return self.scale[bucket(times, self.calendar)]
 
     def score(self, times: Floats, values: Floats) -> Floats:
         """Robust standard deviations from the usual value, (n,) >= 0; a missing reading scores 0."""
-        away = np.abs(values - self.expected(times)) / self.scale[bucket(times, self.calendar)]
+        away = np.abs(values - self.expected(times)) / self.deviation(times)
         return np.nan_to_num(away, nan=0.0, posinf=np.finfo(np.float64).max)
 
     def _line(self, times: Floats) -> Floats:
@@ -97,6 +102,12 @@ def fit_seasonal(times: Floats, values: Floats) -> SeasonalProfile:
     order = np.argsort(times[known], kind="stable")
     times, values = times[known][order], values[known][order]
     return _fit(times, values, choose_calendar(times, values))
+
+
+def expect_seasonal(times: Floats, values: Floats) -> Expect:
+    """What a history lets expect, for `series_forecast.walk`."""
+    profile = fit_seasonal(times, values)
+    return lambda later: (profile.expected(later), profile.deviation(later))
 
 
 def choose_calendar(times: Floats, values: Floats) -> str:

@@ -118,7 +118,7 @@ class Assignment(Form):
 
 
 class NewComment(Form):
-    """Something noted about an item."""
+    """Something to be noted."""
 
     text = serializers.CharField(max_length=2_000)
 

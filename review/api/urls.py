@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from review.api.alarms import AlarmEndpoint
 from review.api.decisions import ChangeSetEndpoint, DecisionEndpoint
 from review.api.desks import BudgetEndpoint, ViewEndpoint
 from review.api.figures import FiguresEndpoint
@@ -31,5 +32,6 @@ router.register("acceptance-rules", AcceptanceRuleEndpoint, "api-acceptance-rule
 router.register("survivorship", SurvivorshipEndpoint, "api-survivorship")
 router.register("undoings", UndoingEndpoint, "api-undoing")
 router.register("undo-periods", UndoPeriodEndpoint, "api-undo-period")
+router.register("alarms", AlarmEndpoint, "api-alarm")
 
 urlpatterns = router.urls

@@ -1,5 +1,6 @@
 """What a person said."""
 
+from review.models.alarms import AlarmNote
 from review.models.batches import BatchMember, DecisionBatch
 from review.models.checks import CheckAnswer, CheckShares, KnownAnswer
 from review.models.decisions import Decision
@@ -12,6 +13,7 @@ from review.models.policies import Gate, PolicyVersion
 
 __all__ = [
     "AcceptanceRule",
+    "AlarmNote",
     "BatchMember",
     "CheckAnswer",
     "CheckShares",

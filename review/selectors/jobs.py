@@ -8,7 +8,18 @@ from typing import Any
 
 from django.urls import reverse
 
-from crmquality.models import Export, Import, Job, Measurement, Profile, Run, Training, Undoing
+from crmquality.models import (
+    BakeOff,
+    Export,
+    Import,
+    Job,
+    Measurement,
+    Profile,
+    Run,
+    SeriesUpdate,
+    Training,
+    Undoing,
+)
 from review.models import DecisionBatch
 
 KINDS: dict[type[Job], tuple[str, str, str]] = {
@@ -19,6 +30,8 @@ KINDS: dict[type[Job], tuple[str, str, str]] = {
     Export: ("export", "export-job", "cancel-export"),
     Profile: ("profile", "profile-job", "cancel-profile"),
     Undoing: ("undoing", "undoing", "cancel-undoing"),
+    BakeOff: ("bake-off", "bake-off", "cancel-bake-off"),
+    SeriesUpdate: ("series update", "series-update", "cancel-series-update"),
     DecisionBatch: ("batch", "batch", "cancel-batch"),
 }
 """Kind of job -> the word for it, the page that shows it, the address that stops it."""
@@ -53,7 +66,8 @@ def row(job: Job) -> JobRow:
     """One job as a row."""
     kind, page, cancel = KINDS[type(job)]
     name = next(
-        (str(getattr(job, part)) for part in ("title", "file_name", "detector", "kind") if hasattr(job, part)), ""
+        (str(getattr(job, part)) for part in ("title", "file_name", "detector", "kind", "about") if hasattr(job, part)),
+        "",
     )
     source = getattr(job, "source", None)
     about = name if not source or isinstance(job, Export) else f"{name} on {source}" if name else str(source)

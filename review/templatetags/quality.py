@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django import template
 
 from crmquality.models import AccessPolicy, RuleVersion
+from crmquality.services import alarms
 from crmquality.services.validating import rule_in
 from review import charts_profile
 
@@ -117,6 +119,22 @@ def span(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}" if unit != "min" else f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+@register.filter
+def every(interval: timedelta) -> str:
+    """How often: "every hour", "every 5 minutes"."""
+    for word, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        count, rest = divmod(interval.total_seconds(), size)
+        if count >= 1 and not rest:
+            return f"every {word}" if count == 1 else f"every {count:g} {word}s"
+    return f"every {interval.total_seconds():g} seconds"
+
+
+@register.filter
+def reading(value: float | str | None) -> str:
+    """A reading of a series with the digits it needs; a dash where there is none."""
+    return "–" if value is None or value == "" else alarms.said(float(value))
 
 
 @register.filter

@@ -89,7 +89,7 @@ def test_compiled_loops_equal_their_plain_python():
         (rarity, (np.abs(values), 70)),
         (hold_back, (np.abs(values), 5)),
     ]:
-        np.testing.assert_allclose(loop(*arguments), loop.py_func(*arguments), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(loop(*arguments), loop.__wrapped__(*arguments), rtol=1e-9, atol=1e-9)
 
 
 def test_the_nearest_earlier_stretch_is_found_by_brute_force_too():

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from detectors.anomalies import series_sql
-from detectors.anomalies.series_moving_average import EmaSettings, EmaState, ema_alarms
+from detectors.anomalies.series_moving_average import EmaResult, EmaSettings, EmaState, ema_alarms
 
 RNG = np.random.default_rng(5)
 HARD = {
@@ -28,6 +28,8 @@ SETTINGS = [
     EmaSettings(alpha=0.3, k=1.0, refractory=0, warmup=0),
     EmaSettings(alpha=1e-6, k=0.0, refractory=3, warmup=1),
     EmaSettings(alpha=0.999999, k=2.0, refractory=7, warmup=10),
+    EmaSettings(alpha=0.05, k=2.0, refractory=2, warmup=5, side=1),
+    EmaSettings(alpha=0.05, k=2.0, refractory=2, warmup=5, side=-1),
 ]
 
 
@@ -47,21 +49,23 @@ def connection():
 def backfill(connection, values, settings, state):
     readings = [None if np.isnan(value) else float(value) for value in values]
     row = connection.execute(
-        "SELECT flags, mean, variance, seen, quiet FROM series_ema_backfill("
-        "%s::float8[], %s, %s, %s, %s, %s, %s, %s, %s)",
+        "SELECT flags, means, deviations, mean, variance, seen, quiet FROM series_ema_backfill("
+        "%s::float8[], %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             readings,
             settings.alpha,
             settings.k,
             settings.refractory,
             settings.warmup,
+            settings.side,
             state.mean,
             state.variance,
             state.seen,
             state.quiet,
         ],
     ).fetchone()
-    return np.array(row[0], dtype=bool), EmaState(*row[1:])
+    columns = [np.array(column, dtype=kind) for column, kind in zip(row[:3], (bool, float, float), strict=True)]
+    return EmaResult(*columns, EmaState(*row[3:]))
 
 
 @pytest.mark.parametrize("name", list(HARD))
@@ -69,18 +73,20 @@ def backfill(connection, values, settings, state):
 def test_the_backfill_gives_the_flags_and_the_state_of_python_to_the_last_bit(connection, name, settings):
     values = HARD[name]
     ours, state = ema_alarms(values, settings), EmaState()
-    flags, after = backfill(connection, values, settings, state)
-    np.testing.assert_array_equal(flags, ours.flags)
-    assert after == ours.state
+    theirs = backfill(connection, values, settings, state)
+    np.testing.assert_array_equal(theirs.flags, ours.flags)
+    np.testing.assert_array_equal(theirs.mean, ours.mean)
+    np.testing.assert_array_equal(theirs.deviation, ours.deviation)
+    assert theirs.state == ours.state
 
 
 def test_a_backfill_in_two_parts_is_the_backfill_in_one(connection):
     values, settings = HARD["heavy tails"], EmaSettings(k=3.0)
-    first, middle = backfill(connection, values[:1500], settings, EmaState())
-    second, end = backfill(connection, values[1500:], settings, middle)
+    first = backfill(connection, values[:1500], settings, EmaState())
+    second = backfill(connection, values[1500:], settings, first.state)
     whole = ema_alarms(values, settings)
-    np.testing.assert_array_equal(np.concatenate([first, second]), whole.flags)
-    assert end == whole.state
+    np.testing.assert_array_equal(np.concatenate([first.flags, second.flags]), whole.flags)
+    assert second.state == whole.state
     assert whole.flags.any()
 
 
@@ -89,27 +95,31 @@ def test_one_update_a_tick_gives_the_flags_and_the_state_of_python(connection):
     settings = {number: SETTINGS[number % len(SETTINGS)] for number in series}
     connection.execute(
         "CREATE TEMP TABLE profile (series_id bigint PRIMARY KEY, alpha float8, k float8, refractory int, "
-        "warmup int, mean float8 DEFAULT 0, variance float8 DEFAULT 0, seen bigint DEFAULT 0, "
+        "warmup int, side int, mean float8 DEFAULT 0, variance float8 DEFAULT 0, seen bigint DEFAULT 0, "
         "quiet bigint DEFAULT 0, alarm boolean DEFAULT false)"
     )
     connection.execute("CREATE TEMP TABLE tick (series_id bigint PRIMARY KEY, reading float8)")
     for number, one in settings.items():
         connection.execute(
-            "INSERT INTO profile (series_id, alpha, k, refractory, warmup) VALUES (%s, %s, %s, %s, %s)",
-            [number, one.alpha, one.k, one.refractory, one.warmup],
+            "INSERT INTO profile (series_id, alpha, k, refractory, warmup, side) VALUES (%s, %s, %s, %s, %s, %s)",
+            [number, one.alpha, one.k, one.refractory, one.warmup, one.side],
         )
     alarms = {number: np.zeros(400, dtype=bool) for number in series}
+    bands = {number: np.full((400, 2), np.nan) for number in series}
     update = series_sql.TICK_UPDATE.format(profile="profile", tick="tick")
     for place in range(400):
         connection.execute("TRUNCATE tick")
         with connection.cursor() as cursor:
             readings = [(number, float(values[place])) for number, values in series.items()]
             cursor.executemany("INSERT INTO tick VALUES (%s, %s)", readings)
-        for number, alarm in connection.execute(update).fetchall():
+        for number, alarm, *held_against in connection.execute(update).fetchall():
             alarms[number][place] = alarm
+            bands[number][place] = held_against
     for number, values in series.items():
         ours = ema_alarms(values, settings[number])
         np.testing.assert_array_equal(alarms[number], ours.flags)
+        read = ~np.isnan(bands[number][:, 0])
+        np.testing.assert_array_equal(bands[number][read], np.stack([ours.mean, ours.deviation], axis=1)[read])
         row = connection.execute(
             "SELECT mean, variance, seen, quiet FROM profile WHERE series_id = %s", [number]
         ).fetchone()
@@ -119,7 +129,7 @@ def test_one_update_a_tick_gives_the_flags_and_the_state_of_python(connection):
 def test_the_function_can_be_dropped_and_made_again(connection):
     connection.execute(series_sql.DROP_BACKFILL_FUNCTION)
     connection.execute(series_sql.BACKFILL_FUNCTION)
-    assert backfill(connection, np.ones(3), EmaSettings(), EmaState())[1].seen == 3
+    assert backfill(connection, np.ones(3), EmaSettings(), EmaState()).state.seen == 3
 
 
 def test_readings_before_the_warmup_and_in_the_refractory_period_raise_none():
@@ -129,7 +139,16 @@ def test_readings_before_the_warmup_and_in_the_refractory_period_raise_none():
     assert np.flatnonzero(flags).tolist() == [60]
 
 
+def test_a_one_sided_alarm_says_nothing_of_the_other_side():
+    values = np.tile([0.0, 1.0], 50)
+    values[[60, 80]] = [100.0, -100.0]
+    alarms = {side: ema_alarms(values, EmaSettings(alpha=0.05, k=3, refractory=0, side=side)) for side in (-1, 0, 1)}
+    places = {side: np.flatnonzero(result.flags).tolist() for side, result in alarms.items()}
+    assert (places[1], places[-1]) == ([60], [80])
+    assert set(places[0]) == {60, 80}
+
+
 def test_settings_outside_their_range_are_refused():
-    for wrong in ({"alpha": 0.0}, {"alpha": 1.0}, {"k": -1.0}, {"refractory": -1}, {"warmup": -1}):
+    for wrong in ({"alpha": 0.0}, {"alpha": 1.0}, {"k": -1.0}, {"refractory": -1}, {"warmup": -1}, {"side": 2}):
         with pytest.raises(ValueError, match="must"):
             EmaSettings(**wrong)
