@@ -140,6 +140,7 @@ SPECTACULAR_SETTINGS = {
         "crmquality.api.schema.add_problems",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "SeriesOrigin": "crmquality.models.Series.Origin",
         "AlarmState": "crmquality.models.Alarm.State",
         "DestinationKind": "crmquality.models.Destination.Kind",
         "ExportForm": "crmquality.models.Export.Form",

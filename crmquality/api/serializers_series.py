@@ -16,7 +16,7 @@ from detectors.anomalies.series_watching import UNITS
 LONGEST_KEY = 80
 
 
-class RuleSerializer(serializers.ModelSerializer[AlarmRule]):
+class AlarmRuleSerializer(serializers.ModelSerializer[AlarmRule]):
     """How a series is watched. k: in force; chosen_k: what a person chose; by: null for a version that was learned."""
 
     by = person("by")
@@ -46,11 +46,11 @@ class SeriesSerializer(serializers.ModelSerializer[Series]):
         """Seconds from one reading to the next."""
         return series.interval.total_seconds()
 
-    @extend_schema_field(RuleSerializer(allow_null=True))
+    @extend_schema_field(AlarmRuleSerializer(allow_null=True))
     def get_rule(self, series: Series) -> Any:
         """The rule in force."""
         rule = alarms.rule_in_force(series)
-        return RuleSerializer(rule).data if rule else None
+        return AlarmRuleSerializer(rule).data if rule else None
 
 
 class SeriesQuery(Form):
@@ -123,7 +123,7 @@ class StoredSerializer(serializers.Serializer[Any]):
     errors = RefusedReading(many=True)  # type: ignore[assignment]
 
 
-class NewRule(Form):
+class NewAlarmRule(Form):
     """How a series is to be watched; what is left out takes what suits the method and the interval."""
 
     method = serializers.ChoiceField(choices=list(UNITS))

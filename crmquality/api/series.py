@@ -18,15 +18,15 @@ from crmquality.api.base import ADMINS, STAFF, STEWARDS, Endpoint, asked, sent
 from crmquality.api.errors import KeyReused
 from crmquality.api.serializers_series import (
     LONGEST_KEY,
+    AlarmRuleSerializer,
     ExpectationSerializer,
+    NewAlarmRule,
     NewExpectation,
     NewObservations,
-    NewRule,
     NewSeries,
     ObservationQuery,
     ObservationSerializer,
     OutlookStep,
-    RuleSerializer,
     SeriesQuery,
     SeriesSerializer,
     StoredSerializer,
@@ -100,20 +100,20 @@ class SeriesEndpoint(ListModelMixin, RetrieveModelMixin, DestroyModelMixin, Endp
         page: Any = self.paginate_queryset(found)
         return self.get_paginated_response(ObservationSerializer(page, many=True).data)
 
-    @extend_schema(responses=RuleSerializer(many=True), filters=False)
+    @extend_schema(responses=AlarmRuleSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)
     def rules(self, request: Request, pk: int) -> Response:
         """How it is watched, every version, the newest first: that one is in force."""
         found = self.get_object().rules.select_related("by").order_by("-number")
-        return Response(RuleSerializer(found, many=True).data)
+        return Response(AlarmRuleSerializer(found, many=True).data)
 
-    @extend_schema(request=NewRule, responses={201: RuleSerializer})
+    @extend_schema(request=NewAlarmRule, responses={201: AlarmRuleSerializer})
     @action(detail=True, methods=["post"])
     def rule(self, request: Request, pk: int) -> Response:
         """Say how it is watched, as a new version; the history is judged by it, alarms are raised about what comes."""
         series = self.get_object()
-        made = services.set_rule(series=series, **sent(NewRule, request), user=request.user)
-        return Response(RuleSerializer(made).data, status=status.HTTP_201_CREATED)
+        made = services.set_rule(series=series, **sent(NewAlarmRule, request), user=request.user)
+        return Response(AlarmRuleSerializer(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses=OutlookStep(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)

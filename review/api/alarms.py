@@ -71,7 +71,7 @@ class ManyAnswers(Form):
     text = serializers.CharField(default="", allow_blank=True, max_length=2_000)
 
 
-class AnsweredSerializer(serializers.Serializer[Any]):
+class AnsweredAlarm(serializers.Serializer[Any]):
     """The alarm as it is now, and what the series learned, in words."""
 
     alarm = AlarmSerializer()
@@ -112,12 +112,12 @@ class AlarmEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Alarm]):
         """The alarms, the latest raised first."""
         return super().list(request, *args, **kwargs)
 
-    @extend_schema(request=NewAnswer, responses=AnsweredSerializer)
+    @extend_schema(request=NewAnswer, responses=AnsweredAlarm)
     @action(detail=True, methods=["post"])
     def answer(self, request: Request, pk: int) -> Response:
         """Say what it is: false ones may raise the threshold, expected ones teach the dates they come on."""
         done = alarms.answer(alarm=self.get_object(), user=request.user, **sent(NewAnswer, request))
-        return Response(AnsweredSerializer({"alarm": done.alarm, "learned": done.words()}).data)
+        return Response(AnsweredAlarm({"alarm": done.alarm, "learned": done.words()}).data)
 
     @extend_schema(request=ManyAnswers, responses=ManyAnswered)
     @action(detail=False, methods=["post"], url_path="answers")
