@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME [--json] [--save]` runs one; `python -m benchmarks --all` runs and keeps every one."""
+"""`python -m benchmarks NAME [--json] [--save [AS]]` runs one; `python -m benchmarks --all` runs and keeps each."""
 
 from __future__ import annotations
 
@@ -65,19 +65,28 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def save(name: str, rows: list[dict[str, Any]], module: Any) -> None:
-    """Keep a result beside its notes, and render docs/benchmarks.md from all that are kept."""
-    result = {"title": module.TITLE, "machine": machine(), "peers": peers(module), "rows": rows}
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+def save(kept_as: str, words: list[str], rows: list[dict[str, Any]], module: Any) -> None:
+    """Keep a result with the command that made it, and render docs/benchmarks.md from all that are kept.
+
+    kept_as: the name of its file; a benchmark of several parts keeps each under a name of its own.
+    """
+    command = " ".join(["python -m benchmarks", *words])
+    result = {"title": module.TITLE, "command": command, "machine": machine(), "peers": peers(module), "rows": rows}
+    (RESULTS / f"{kept_as}.json").write_text(json.dumps(result, indent=1) + "\n")
+    render()
+
+
+def render() -> None:
+    """Write docs/benchmarks.md anew from the kept results and the notes beside them."""
     parts = [
         "# Benchmarks",
         "",
-        "Each table is the kept result of the command above it; `make bench` makes all anew.",
+        "Each table is the kept result of the command above it; `make bench` makes those of the defaults anew.",
         "",
     ]
     for path in sorted(RESULTS.glob("*.json")):
         kept = json.loads(path.read_text())
-        parts += [f"## {kept['title']}", "", f"`python -m benchmarks {path.stem} --save`. {kept['machine']}."]
+        parts += [f"## {kept['title']}", "", f"`{kept['command']}`. {kept['machine']}."]
         parts += [f"Peers: {kept['peers']}."] if kept["peers"] else []
         notes = path.with_suffix(".md")
         parts += [f"[Notes](benchmarks/{notes.name})."] if notes.exists() else []
@@ -105,12 +114,13 @@ def main(words: list[str]) -> int:
     module = importlib.import_module(f"benchmarks.{words[0]}")
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks {words[0]}", description=module.TITLE)
     parser.add_argument("--json", action="store_true", dest="as_json")
-    parser.add_argument("--save", action="store_true", help="keep the result in docs/benchmarks")
+    kept_as = "keep the result in docs/benchmarks, under another name where one is given"
+    parser.add_argument("--save", nargs="?", const=words[0], metavar="AS", help=kept_as)
     module.add_arguments(parser)
     options = parser.parse_args(words[1:])
     rows = module.run(options)
     if options.save:
-        save(words[0], rows, module)
+        save(options.save, words, rows, module)
     if options.as_json:
         print(json.dumps({"benchmark": words[0], "machine": machine(), "peers": peers(module), "rows": rows}))
     else:

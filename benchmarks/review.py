@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--open", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--pace", type=float, default=0.7, help="mean seconds that a steward looks at a card")
+    parser.add_argument(
+        "--pace", type=float, nargs="+", default=[2.0, 0.7], help="mean seconds that a steward looks at a card"
+    )
     parser.add_argument("--all-open", action="store_true", help="also the list with every item open (takes minutes)")
     parser.add_argument("--home", type=Path, help="keep the data here, and use what is here already")
 
@@ -53,8 +55,8 @@ def _run(home: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
         stewards = [Steward(address, name, word, seed) for seed, (name, word) in enumerate(people.items())]
         for one in stewards:
             one.sign_in()
-        work_together(stewards, seconds=WARM_UP, pace=options.pace)
-        for pace in (options.pace, 0.0):
+        work_together(stewards, seconds=WARM_UP, pace=max(options.pace))
+        for pace in (*options.pace, 0.0):
             for one in stewards:
                 one.answers.clear()
             before = cpu(process.pid)

@@ -91,8 +91,10 @@ def is_masked(value: str | None) -> bool:
 
 
 def _is_letter(sign: str) -> bool:
-    """Whether a sign is part of a word; masked ones are, so that masking twice is masking once."""
-    return sign.isalnum() or (sign != "" and sign in SIGNS)
+    """Whether a sign is part of a word: letters, digits, marks upon letters, and their masks, so that masking twice is
+    masking once.
+    """
+    return sign != "" and (sign.isalnum() or sign in SIGNS or unicodedata.category(sign)[0] in "LMN")
 
 
 def _hidden(sign: str) -> str:
