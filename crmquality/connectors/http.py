@@ -16,37 +16,37 @@ PAUSE = 30.0
 """Seconds to wait where a system asks for a pause and does not say how long."""
 
 
-class Http:
-    """Requests below one address. No redirect is followed: it could lead a login to another host."""
+class Lent(requests.Session):
+    """A session to lend to a vendor's client: every request is counted and timed, and faults are ours.
 
-    def __init__(self, base: str, line: Line, headers: Mapping[str, str] | None = None) -> None:
+    No redirect is followed: it could lead a login to another host. No proxy or login is taken from the environment.
+    headers_seen: those of the last answer, for quotas.
+    """
+
+    def __init__(self, base: str, line: Line) -> None:
+        super().__init__()
         self.base = base.rstrip("/")
         self.line = line
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.headers.update({"Accept": "application/json", "User-Agent": "crmquality", **(headers or {})})
+        self.trust_env = False
+        self.headers.update({"Accept": "application/json", "User-Agent": "crmquality"})
+        self.headers_seen: Mapping[str, str] = {}
 
-    def ask(
-        self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, **query: Any
-    ) -> requests.Response:
-        """Send one request; returns the answer if its status is below 300.
+    def request(self, method: Any, url: Any, *given: Any, **more: Any) -> requests.Response:
+        """Send one request below the one address; returns the answer if its status is below 300.
 
         Raises Denied (401, 403), Gone (404, 410), Stale (409, 412), Invalid (400, 422 and the like), Throttled (429),
         Unreachable (5xx, no answer, a redirect), and what `Line.spend` raises.
         """
+        if not str(url).startswith(self.base + "/"):
+            raise Invalid(f"The system sends us to another place than {self.base}.")
         self.line.spend()
         try:
-            answer = self.session.request(
-                method,
-                self.base + path,
-                json=body,
-                params={name: value for name, value in query.items() if value is not None},
-                headers=dict(headers or {}),
-                timeout=self.line.timeout,
-                allow_redirects=False,
+            answer = super().request(
+                method, url, *given, **{**more, "timeout": self.line.timeout, "allow_redirects": False}
             )
         except requests.RequestException as error:
             raise Unreachable(f"{self.base} did not answer ({type(error).__name__}).") from None
+        self.headers_seen = answer.headers
         if answer.status_code >= 300:
             raise self.fault(answer)
         return answer
@@ -66,6 +66,24 @@ class Http:
             case code if 400 <= code < 500:
                 return Invalid(f"It was refused ({code}){said}.")
         return Unreachable(f"{self.base} answered {answer.status_code}.")
+
+
+class Http:
+    """JSON requests below one address, in a session of `Lent`."""
+
+    def __init__(
+        self, base: str, line: Line, headers: Mapping[str, str] | None = None, session: Lent | None = None
+    ) -> None:
+        self.session = session or Lent(base, line)
+        self.base = self.session.base
+        self.session.headers.update(headers or {})
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, **query: Any
+    ) -> requests.Response:
+        """Send one request; returns the answer if its status is below 300. Raises what `Lent.request` raises."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return self.session.request(method, self.base + path, json=body, params=given, headers=dict(headers or {}))
 
     def close(self) -> None:
         """Close its connections."""

@@ -11,9 +11,11 @@ import pytest
 from crmquality.connectors import sql_engines
 from crmquality.connectors.testing import Bench, Check, system_checks
 from tests.connectors.benches import SqlBench, TrytonBench, little_bench, sql_engines_of
+from tests.connectors.vendor_benches import VENDORS, vendor_bench
 from tests.tryton_server import serving
 
 KINDS = ["littlecrm", "postgresql", "mysql", "sqlite", "two of postgresql", "two of mysql", "two of sqlite", "tryton"]
+KINDS += list(VENDORS)
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,9 @@ def make(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with ExitStack() as stack:
         if kind == "littlecrm":
             yield lambda: stack.enter_context(little_bench())
+            return
+        if kind in VENDORS:
+            yield lambda: stack.enter_context(vendor_bench(kind))
             return
         folder = tmp_path_factory.mktemp("databases")
         if kind == "tryton":
