@@ -74,7 +74,7 @@ def cursor(**state: Any) -> str:
     return json.dumps(state, sort_keys=True)
 
 
-def state_of(since: str | None, **first: Any) -> dict[str, Any]:
+def state_of(since: str | None, /, **first: Any) -> dict[str, Any]:
     """The state of a cursor; `first` for a pull of everything."""
     return {**first, **(json.loads(since) if since else {})}
 
