@@ -86,6 +86,11 @@ _ROLES = {
     "parentcustomerid": Role.ACCOUNT_REF, "estimatedvalue": Role.AMOUNT, "closeprobability": Role.PROBABILITY,
     "actualclosedate": Role.CLOSED_AT, "address1_line1": Role.STREET, "subject": Role.TEXT,
 }  # fmt: skip
+_DEFINITION: dict[str, Any] = {
+    "$select": "LogicalName,EntitySetName,PrimaryIdAttribute,DisplayCollectionName",
+    "$expand": "Attributes($select=LogicalName,AttributeType,DisplayName,IsValidForRead,IsValidForUpdate,"
+    "RequiredLevel,IsCustomAttribute)",
+}
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _TENANT = re.compile(r"[A-Za-z0-9.-]{1,255}", re.ASCII)
 
@@ -131,7 +136,7 @@ class _Login(Lent):
 
 
 class _Table:
-    """What a table is to the Web API. set: its name in addresses. custom: further columns that are pulled."""
+    """What a table is to the Web API. set: its name in addresses. asked: its fields as they are selected."""
 
     def __init__(self, about: ObjectType, address: str) -> None:
         self.about = about
@@ -198,12 +203,10 @@ class Dynamics(System):
         """One PATCH with If-Match."""
         if not isinstance(step, Write):
             raise Invalid(f"There is no act {step.name!r}.")
-        table, values = self._table(step.object), {}
+        table = self._table(step.object)
+        values: dict[str, Any] = {}
         for name, (_, after) in step.values.items():
-            field = table.about.field(name) if name in table.about.names else None
-            if field is None or not field.writable:
-                raise Invalid(f"{table.about.label}: {name!r} cannot be written.")
-            values |= self._native(field, after)
+            values |= self._native(vendors.writable_field(table.about, name), after)
         return [Call("PATCH", f"{BASE}/{table.set}({row.id})", {"values": values, "version": row.version})]
 
     def send(self, call: Call, *, key: str) -> None:
@@ -253,14 +256,8 @@ class Dynamics(System):
         if name not in _KINDS:
             raise Invalid(f"{name!r} is not among the tables of this connection.")
         if name not in self._tables:
-            given = self.http.ask(
-                "GET", f"{BASE}/EntityDefinitions(LogicalName='{name}')",
-                **{
-                    "$select": "LogicalName,EntitySetName,PrimaryIdAttribute,DisplayCollectionName",
-                    "$expand": "Attributes($select=LogicalName,AttributeType,DisplayName,IsValidForRead,"
-                    "IsValidForUpdate,RequiredLevel,IsCustomAttribute)",
-                },
-            ).json()  # fmt: skip
+            answer = self.http.ask("GET", f"{BASE}/EntityDefinitions(LogicalName='{name}')", None, **_DEFINITION)
+            given = answer.json()
             self._tables[name] = _Table(_object_type(name, given), given["EntitySetName"])
         return self._tables[name]
 

@@ -178,9 +178,8 @@ class HubSpot(System):
         about = self._object(step.object)
         values = {}
         for name, (_, after) in step.values.items():
-            if name not in about.names or not about.field(name).writable:
-                raise Invalid(f"{about.label}: {name!r} cannot be written.")
-            vendors.native(name, about.field(name).kind, after)  # it has to be one; HubSpot takes text all the same
+            kind = vendors.writable_field(about, name).kind
+            vendors.native(name, kind, after)  # it has to be one of its kind; HubSpot is given the text all the same
             values[name] = after or ""
         body = {"properties": values, "version": row.version}
         return [Call("PATCH", f"/crm/v3/objects/{step.object}/{step.id}", body)]

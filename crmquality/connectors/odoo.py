@@ -195,8 +195,8 @@ class Odoo(System):
     def user_id(self) -> int:
         """Who we are there; logs in if need be. Raises Denied."""
         if self._user_id is None:
-            login = (self.settings["database"], self.settings["user"], self._key, {})
-            found = self._ask("common", "authenticate", *login)
+            login = (self.settings["database"], self.settings["user"], self._key)
+            found = self._ask("common", "authenticate", *login, {})
             if not found:
                 raise Denied("Odoo refuses the user or the API key.")
             self._user_id = int(found)
@@ -230,9 +230,10 @@ class Odoo(System):
         for one in self.model(name, "search_read", list(domain), **asked):
             flags = {field.name for field in about.fields if field.kind is FieldKind.FLAG} if about else set()
             values = {field: _text(one[field], field in references, field in flags) for field in fields}
-            values["id"] = str(one["id"])
+            key = str(one["id"])
+            values["id"] = key
             digest = xxh3_128_hexdigest(json.dumps([values, one["write_date"]], sort_keys=True).encode())
-            found[values["id"]] = Row(values["id"], digest, values, inactive=values.get("active") == "no")
+            found[key] = Row(key, digest, values, inactive=values.get("active") == "no")
         return found
 
     def _latest(self, name: str) -> str:
@@ -243,10 +244,8 @@ class Odoo(System):
         return str(last[0]["write_date"]) if last else "1970-01-01 00:00:00"
 
     def _native(self, name: str, field: str, value: str | None) -> Any:
-        about = self._objects[name].field(field) if name in self._objects else None
-        if about is not None and not about.writable:
-            raise Invalid(f"{name}: {field!r} cannot be written.")
-        kind = about.kind if about else FieldKind.REFERENCE
+        about = self._objects.get(name)
+        kind = vendors.writable_field(about, field).kind if about else FieldKind.REFERENCE
         if kind is not FieldKind.REFERENCE:
             return vendors.native(field, kind, value)
         if value is not None and not value.isdecimal():

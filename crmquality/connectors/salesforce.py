@@ -196,7 +196,7 @@ class SalesforceSystem(System):
         about = self._object(step.object)
         values = {}
         for name, (_, after) in step.values.items():
-            field = _writable(about, name)
+            field = vendors.writable_field(about, name)
             values[name] = vendors.native(name, field.kind, after)
         address = f"sobjects/{step.object}/{step.id}"
         return [Call("PATCH", address, {"values": values, "version": row.version})]
@@ -306,13 +306,6 @@ def _text(value: Any) -> str | None:
     """A value as text; times of REST as Bulk writes them."""
     found = vendors.text(value)
     return f"{found[:-5]}Z" if found and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+0000", found) else found
-
-
-def _writable(about: ObjectType, name: str) -> FieldType:
-    field = about.field(name) if name in about.names else None
-    if field is None or not field.writable:
-        raise Invalid(f"{about.label}: {name!r} cannot be written.")
-    return field
 
 
 def _field(given: Mapping[str, Any]) -> FieldType:

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Any, TypeVar
 
-from crmquality.connectors.contract import FieldKind
+from crmquality.connectors.contract import FieldKind, FieldType, ObjectType
 from crmquality.connectors.faults import Invalid
 
 OVERLAP = timedelta(minutes=2)
@@ -30,6 +30,14 @@ def parts(values: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(values)
     while part := list(islice(rest, size)):
         yield part
+
+
+def writable_field(about: ObjectType, name: str) -> FieldType:
+    """A field of an object that may be written. Raises Invalid."""
+    field = about.field(name) if name in about.names else None
+    if field is None or not field.writable:
+        raise Invalid(f"{about.label}: {name!r} cannot be written.")
+    return field
 
 
 def text(value: Any) -> str | None:
