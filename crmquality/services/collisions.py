@@ -55,12 +55,16 @@ class Collision:
 
 
 def find_collisions(
-    records: Sequence[Record], values: Mapping[str, str | None], unique: Sequence[str]
+    records: Sequence[Record],
+    values: Mapping[str, str | None],
+    unique: Sequence[str],
+    *,
+    moves_children: bool = True,
 ) -> list[Collision]:
     """Values of the golden record that others hold, and children of different parents that would collide.
 
     records: of the merge, the surviving one first. values: what the golden record will hold. unique: columns that an
-    admin marked, besides those whose role says so.
+    admin marked, besides those whose role says so. moves_children: False if it is known that none will move.
     """
     golden = records[0]
     found = []
@@ -77,7 +81,7 @@ def find_collisions(
             others = _holders(golden.source, column, value, [record.pk for record in records])
             if others:
                 found.append(Collision(column, value, others, is_new))
-    return found + _among_children(records)
+    return found + (_among_children(records) if moves_children else [])
 
 
 def index_unique_columns(source_id: int) -> list[str]:

@@ -147,7 +147,9 @@ def plan_merge(
     rows = _without_self(taken, rows)
     children = merging.children_counts(source, [record.pk for record in taken])
     plan = Plan(taken, rows, [one for one in records if one not in taken], [], children)
-    return replace(plan, collisions=find_collisions(taken, {row.name: row.after for row in rows}, rules.unique))
+    moves_children = any(children.get(record.pk) for record in taken[1:])
+    values = {row.name: row.after for row in rows}
+    return replace(plan, collisions=find_collisions(taken, values, rules.unique, moves_children=moves_children))
 
 
 def merger(source: Source, records: Sequence[Record], rules: SurvivorshipRules) -> Merger:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import OuterRef
 from django.utils import timezone
 
@@ -73,24 +73,24 @@ def decide(
     since detection, Refused if the edit does not fit the claim or writes a masked value, or a merge waits for an
     answer, PermissionDenied if policy leaves this kind of item to stewards.
     """
-    if idempotency_key:
-        earlier = Decision.objects.filter(by=user, idempotency_key=idempotency_key).first()
-        if earlier:
-            if earlier.item_id != item.pk or earlier.verdict != verdict:
-                raise Refused("This idempotency key was used for another decision.")
-            return earlier
     disclosing.require_may_decide(user, item.source, item.action)
     if edited and isinstance(edited.get("changes"), dict):
         masking.current().refuse_masked(item.source, edited["changes"])
-    decision = _decide(
-        item_id=item.pk,
-        verdict=verdict,
-        user=user,
-        edited=edited,
-        seconds=seconds,
-        reason=reason,
-        idempotency_key=idempotency_key,
-    )
+    try:
+        decision = _decide(
+            item_id=item.pk,
+            verdict=verdict,
+            user=user,
+            edited=edited,
+            seconds=seconds,
+            reason=reason,
+            idempotency_key=idempotency_key,
+        )
+    except (AlreadyDecided, IntegrityError):  # said before: looked for only here, since most is said once
+        earlier = _said_before(item, verdict, user, idempotency_key)
+        if earlier is None:
+            raise
+        return earlier
     if decision is None:
         raise StaleFinding("The record changed since this was found; nothing was written.")
     feedback.learn_from(decision)
@@ -159,6 +159,16 @@ def _decide(
     )
     _settle(item, digest)
     return decision
+
+
+def _said_before(item: ReviewItem, verdict: Decision.Verdict, user: Any, idempotency_key: str) -> Decision | None:
+    """The decision that this person made with this key. Raises Refused if it was another one."""
+    if not idempotency_key:
+        return None
+    earlier = Decision.objects.filter(by=user, idempotency_key=idempotency_key).first()
+    if earlier and (earlier.item_id != item.pk or earlier.verdict != verdict):
+        raise Refused("This idempotency key was used for another decision.")
+    return earlier
 
 
 def seen_of(item: ReviewItem) -> dict[str, Any]:

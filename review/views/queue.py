@@ -76,7 +76,7 @@ def next_card(request: HttpRequest) -> HttpResponse:
 @require_POST
 def decide(request: HttpRequest, item_id: int) -> HttpResponse:
     """Record a verdict; answers with what became of it and the cards that fill the desk again."""
-    item = get_object_or_404(visible_items(request.user), pk=item_id)
+    item = get_object_or_404(visible_items(request.user).select_related("source"), pk=item_id)
     verdict = request.POST.get("verdict", "")
     if verdict not in Decision.Verdict.values:
         return HttpResponseBadRequest("No such verdict.")
