@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detectors.compiling import compiled
 from detectors.duplicates.plan import Plan, combine
 from detectors.duplicates.scales import PEOPLE
-from detectors.duplicates.text import Hashes, Ints, compiled
+from detectors.duplicates.text import Hashes, Ints
 
 Pairs = npt.NDArray[np.uint64]
 """Candidate pairs, packed: the smaller row position in the upper 32 bits, the larger in the lower."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from detectors.compiling import compiled
 from detectors.duplicates.scoring import Bits
-from detectors.duplicates.text import Ints, compiled
+from detectors.duplicates.text import Ints
 
 UNCOMPARED = -3.0
 """Bits of a pair that no blocking key brought together."""

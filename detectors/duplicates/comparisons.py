@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from detectors.compiling import compiled
 from detectors.contract import Batch
 from detectors.duplicates import fills, preparing
 from detectors.duplicates import text as kernels
@@ -31,7 +32,7 @@ from detectors.duplicates.scales import (
     Shared,
 )
 from detectors.duplicates.scales import EMAIL as EMAIL_SCALE
-from detectors.duplicates.text import Codes, Hashes, Ints, compiled
+from detectors.duplicates.text import Codes, Hashes, Ints
 from detectors.duplicates.vocabulary import LEGAL_FORMS
 from detectors.roles import Role
 
@@ -199,10 +200,11 @@ class Planner:
         if mails:
             columns = preparing.united([encode(frame[name], EMAIL) for name in mails])
             ats = preparing.find(columns[0], "@")
+            signed = kernels.signatures(columns[0].text, columns[0].starts[:-1], ats, False)
             exact = _exact(columns[0])
             self.plan.add(
                 self._comparison("email", "e-mail", mails, EMAIL_SCALE, exact),
-                partial(fills.fill_email, columns, ats, [name or self._empty() for name in self.names]),
+                partial(fills.fill_email, columns, (ats, signed), [name or self._empty() for name in self.names]),
             )
             for place, column in enumerate(columns):
                 mark = "'" * place

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from detectors.compiling import compiled
 from detectors.duplicates import text as kernels
 from detectors.duplicates.text import ALNUM, DIGITS, EMAIL, WORDS, Bytes, Codes, Hashes, Ints
 from detectors.missing_values import PLACEHOLDERS
@@ -52,6 +53,12 @@ class Column:
         """How many rows hold a value."""
         return int((self.codes >= 0).sum())
 
+    @cached_property
+    def signatures(self) -> Hashes:
+        """(values,) `text.signatures` of each distinct value."""
+        numbers = bool(((self.text >= 48) & (self.text <= 57)).all())
+        return np.asarray(kernels.signatures(self.text, self.starts[:-1], self.starts[1:], numbers))
+
     def values(self) -> list[str]:
         """Every distinct cleaned value as text."""
         whole = self.text.tobytes()
@@ -72,8 +79,11 @@ def encode(series: pd.Series, mode: int) -> Column:
     text, starts = _buffers(series)
     text, starts = _folded(text, starts)
     text, starts, hashes = kernels.clean(text, starts, mode)
-    hashes[np.isin(hashes, _placeholders(mode))] = 0
     codes, sample = kernels.intern(hashes)
+    nobody = np.isin(hashes[sample], _placeholders(mode))
+    if nobody.any():
+        kept = np.where(nobody, -1, np.cumsum(~nobody) - 1).astype(np.int32)
+        codes, sample = np.append(kept, np.int32(-1))[codes], sample[~nobody]
     text, starts = kernels.take(text, starts, sample)
     return Column(codes, text, starts, hashes[sample])
 
@@ -99,7 +109,7 @@ def pieces(column: Column) -> tuple[Codes, Ints, Column]:
     return codes, bounds, Column(codes, text, starts, hashes[sample])
 
 
-@kernels.compiled
+@compiled
 def _word_bounds(text: Bytes, starts: Ints) -> tuple[Ints, Ints, Ints]:
     size = len(starts) - 1
     firsts = np.empty(len(text) // 2 + size + 1, np.int64)
@@ -119,7 +129,7 @@ def _word_bounds(text: Bytes, starts: Ints) -> tuple[Ints, Ints, Ints]:
     return firsts[:found].copy(), lasts[:found].copy(), bounds
 
 
-@kernels.compiled
+@compiled
 def cut(text: Bytes, firsts: Ints, lasts: Ints) -> tuple[Bytes, Ints]:
     """The parts text[firsts[i]:lasts[i]] as a new buffer."""
     ends = np.zeros(len(firsts) + 1, np.int64)
@@ -146,8 +156,10 @@ def _buffers(series: pd.Series) -> tuple[Bytes, Ints]:
 
 def _folded(text: Bytes, starts: Ints) -> tuple[Bytes, Ints]:
     """The same strings with letters beyond ASCII folded (`text.fold`); untouched where there are none."""
+    if text.max(initial=0) < 128:
+        return text, starts
     odd = np.flatnonzero(np.add.reduceat(np.append(text > 127, False), starts[:-1]) * (np.diff(starts) > 0))
-    if len(text) == 0 or not len(odd):
+    if not len(odd):
         return text, starts
     known: dict[bytes, bytes] = {}
     cells = [text[starts[row] : starts[row + 1]].tobytes() for row in odd]

@@ -14,7 +14,9 @@ from detectors.duplicates.text import Hashes, Ints
 
 def fill_name(prepared: Name, left: Ints, right: Ints, out: Levels) -> None:
     column = prepared.column
-    levels.names(left, right, column.codes, column.text, column.starts, prepared.aliases, prepared.sounds, out)
+    levels.names(
+        left, right, column.codes, column.text, column.starts, column.signatures, prepared.aliases, prepared.sounds, out
+    )
 
 
 def swap(given: tuple[int, Name], family: tuple[int, Name], left: Ints, right: Ints, found: Levels) -> None:
@@ -34,6 +36,7 @@ def fill_words(prepared: Words, left: Ints, right: Ints, out: Levels) -> None:
         prepared.weights,
         prepared.vocabulary.text,
         prepared.vocabulary.starts,
+        prepared.vocabulary.signatures,
         prepared.joined,
         out,
     )
@@ -51,21 +54,26 @@ def fill_short(columns: list[Column], left: Ints, right: Ints, out: Levels) -> N
     for one in columns:
         for two in columns:
             first = one is columns[0] and two is columns[0]
-            levels.short(left, right, one.codes, two.codes, one.text, one.starts, out, not first)
+            levels.short(left, right, one.codes, two.codes, one.text, one.starts, one.signatures, out, not first)
 
 
-def fill_email(columns: list[Column], ats: Ints, names: list[Column], left: Ints, right: Ints, out: Levels) -> None:
+def fill_email(
+    columns: list[Column], local: tuple[Ints, Hashes], names: list[Column], left: Ints, right: Ints, out: Levels
+) -> None:
+    """local: where each value's "@" stands, and the signature of what is before it."""
+    united = columns[0]
+    shared = united.text, united.starts, united.signatures, *local
     given, family = ((name.codes, name.text, name.starts) for name in names)
     for one in columns:
         for two in columns:
             first = one is columns[0] and two is columns[0]
-            levels.emails(left, right, one.codes, two.codes, one.text, one.starts, ats, *given, *family, out, not first)
+            levels.emails(left, right, one.codes, two.codes, *shared, *given, *family, out, not first)
 
 
 def fill_line(street: Words, number: Column, left: Ints, right: Ints, out: Levels) -> None:
     numbers = np.zeros(len(left), np.uint8)
     fill_words(street, left, right, out)
-    levels.short(left, right, number.codes, number.codes, number.text, number.starts, numbers, False)
+    levels.short(left, right, number.codes, number.codes, number.text, number.starts, number.signatures, numbers, False)
     out[:] = _LINE[out, numbers]
 
 
@@ -74,7 +82,9 @@ def fill_place(code: Column, town: Column, region: Column, left: Ints, right: In
     for column in (code, town, region):
         part = np.zeros(len(left), np.uint8)
         if column.filled:
-            levels.short(left, right, column.codes, column.codes, column.text, column.starts, part, False)
+            levels.short(
+                left, right, column.codes, column.codes, column.text, column.starts, column.signatures, part, False
+            )
         parts.append(part)
     out[:] = _PLACE[tuple(parts)]
 

@@ -18,9 +18,10 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from detectors.compiling import compiled
 from detectors.duplicates.plan import Plan
 from detectors.duplicates.scoring import Bits, Model
-from detectors.duplicates.text import Bytes, Ints, compiled
+from detectors.duplicates.text import Bytes, Ints
 
 Floats = npt.NDArray[np.float64]
 

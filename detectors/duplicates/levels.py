@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from detectors.duplicates.text import Bytes, Codes, Hashes, Ints, compiled, contains, edits
+from detectors.compiling import compiled
+from detectors.duplicates.text import Bytes, Codes, Hashes, Ints, beyond, contains, edits
 
 Levels = Bytes
 
@@ -20,24 +21,29 @@ def _allowed(length: int) -> int:
 
 
 @compiled
-def _name(text: Bytes, first: int, last: int, other: Bytes, start: int, stop: int, peq: Hashes) -> int:
-    """1 different, 2 alike, 3 an initial that fits, 4 one within the other, 5 nearly equal."""
+def _name(
+    text: Bytes, first: int, last: int, mine: np.uint64, start: int, stop: int, theirs: np.uint64, peq: Hashes
+) -> int:
+    """1 different, 2 alike, 3 an initial that fits, 4 one within the other, 5 nearly equal.
+
+    mine, theirs: the signatures of text[first:last] and text[start:stop].
+    """
     size, wide = last - first, stop - start
-    if text[first] == other[start] and (size == 1 or wide == 1):
+    if text[first] == text[start] and (size == 1 or wide == 1):
         return 3
     if min(size, wide) == 1:
         return 1
     longest = max(size, wide)
-    distance = edits(text, first, last, other, start, stop, peq)
-    if distance <= _allowed(longest):
-        return 5
+    distance = longest
+    if not beyond(mine, theirs, longest * 4 // 10):
+        distance = edits(text, first, last, text, start, stop, peq)
+        if distance <= _allowed(longest):
+            return 5
     if min(size, wide) >= 3:
-        inside = (
-            contains(text, first, last, other, start, stop)
-            if size > wide
-            else contains(other, start, stop, text, first, last)
-        )
-        if inside:
+        if size > wide:
+            if not theirs & ~mine and contains(text, first, last, text, start, stop):
+                return 4
+        elif not mine & ~theirs and contains(text, start, stop, text, first, last):
             return 4
     return 2 if distance * 10 <= longest * 4 else 1
 
@@ -53,7 +59,15 @@ def _nicknames(aliases: Codes, a: int, b: int) -> bool:
 
 @compiled
 def names(
-    left: Ints, right: Ints, codes: Codes, text: Bytes, starts: Ints, aliases: Codes, sounds: Hashes, out: Levels
+    left: Ints,
+    right: Ints,
+    codes: Codes,
+    text: Bytes,
+    starts: Ints,
+    signatures: Hashes,
+    aliases: Codes,
+    sounds: Hashes,
+    out: Levels,
 ) -> None:
     """A name: 1 different, 2 alike or of one sound, 3 initial, 4 short form or part, 5 nearly equal, 6 equal."""
     peq = np.zeros(256, np.uint64)
@@ -64,7 +78,7 @@ def names(
         elif a == b:
             out[pair] = 6
         else:
-            level = _name(text, starts[a], starts[a + 1], text, starts[b], starts[b + 1], peq)
+            level = _name(text, starts[a], starts[a + 1], signatures[a], starts[b], starts[b + 1], signatures[b], peq)
             if level < 4 and _nicknames(aliases, a, b):
                 level = 4
             if level == 1 and sounds[a] == sounds[b]:
@@ -120,7 +134,15 @@ def swapped_names(
 
 @compiled
 def short(
-    left: Ints, right: Ints, codes: Codes, other: Codes, text: Bytes, starts: Ints, out: Levels, keep_best: bool
+    left: Ints,
+    right: Ints,
+    codes: Codes,
+    other: Codes,
+    text: Bytes,
+    starts: Ints,
+    signatures: Hashes,
+    out: Levels,
+    keep_best: bool,
 ) -> None:
     """A short value: 1 different, 2 alike, 3 nearly equal, 4 equal.
 
@@ -140,7 +162,7 @@ def short(
                 size, wide = starts[a + 1] - starts[a], starts[b + 1] - starts[b]
                 longest = max(size, wide)
                 level = 1
-                if abs(size - wide) * 10 <= longest * 4:
+                if abs(size - wide) * 10 <= longest * 4 and not beyond(signatures[a], signatures[b], longest * 4 // 10):
                     distance = edits(text, starts[a], starts[a + 1], text, starts[b], starts[b + 1], peq)
                     if distance <= _allowed(longest):
                         level = 3
@@ -190,7 +212,9 @@ def emails(
     other: Codes,
     text: Bytes,
     starts: Ints,
+    signatures: Hashes,
     ats: Ints,
+    local_signatures: Hashes,
     given: Codes,
     given_text: Bytes,
     given_starts: Ints,
@@ -215,11 +239,13 @@ def emails(
             first, start = starts[a], starts[b]
             longest = max(starts[a + 1] - first, starts[b + 1] - start)
             whole = longest
-            if abs((starts[a + 1] - first) - (starts[b + 1] - start)) * 10 <= longest * 3:
+            near = abs((starts[a + 1] - first) - (starts[b + 1] - start)) * 10 <= longest * 3
+            if near and not beyond(signatures[a], signatures[b], max(longest * 2 // 10, _allowed(longest))):
                 whole = edits(text, first, starts[a + 1], text, start, starts[b + 1], peq)
             size, wide = ats[a] - first, ats[b] - start
             local = max(size, wide)
-            if abs(size - wide) * 10 <= local * 3:
+            near = abs(size - wide) * 10 <= local * 3
+            if near and not beyond(local_signatures[a], local_signatures[b], local * 3 // 10):
                 local = edits(text, first, ats[a], text, start, ats[b], peq)
             if whole <= _allowed(longest):
                 level = 3
@@ -308,6 +334,7 @@ def words(
     weights: np.ndarray,
     text: Bytes,
     starts: Ints,
+    signatures: Hashes,
     joined: Hashes,
     out: Levels,
 ) -> None:
@@ -341,9 +368,7 @@ def words(
                 if used >> np.uint64(j - start) & np.uint64(1):
                     continue
                 two = tokens[j]
-                likeness = (
-                    1.0 if one == two else _alike(text, starts[one], starts[one + 1], starts[two], starts[two + 1], peq)
-                )
+                likeness = 1.0 if one == two else _alike(text, starts, signatures, one, two, peq)
                 if likeness > best:
                     best, partner = likeness, j
                     if best == 1.0:
@@ -365,8 +390,9 @@ def words(
 
 
 @compiled
-def _alike(text: Bytes, first: int, last: int, start: int, stop: int, peq: Hashes) -> float:
+def _alike(text: Bytes, starts: Ints, signatures: Hashes, one: int, two: int, peq: Hashes) -> float:
     """Likeness of two unequal words in [0, 1]."""
+    first, last, start, stop = starts[one], starts[one + 1], starts[two], starts[two + 1]
     size, wide = last - first, stop - start
     if text[first] <= 57 or text[start] <= 57:
         return 0.0
@@ -374,6 +400,8 @@ def _alike(text: Bytes, first: int, last: int, start: int, stop: int, peq: Hashe
         return 0.5 if text[first] == text[start] else 0.0
     longest = max(size, wide)
     if abs(size - wide) * 10 > longest * 4:
+        return 0.0
+    if beyond(signatures[one], signatures[two], max(longest * 3 // 10, _allowed(longest))):
         return 0.0
     distance = edits(text, first, last, text, start, stop, peq)
     if distance <= _allowed(longest):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from detectors.duplicates.encoding import Column
 from detectors.duplicates.scales import Scale, Shared
-from detectors.duplicates.text import Hashes, Ints
+from detectors.duplicates.text import Codes, Hashes, Ints, intern
 
 Floats = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.uint8]
@@ -40,6 +41,13 @@ class Comparison:
     def top(self) -> int:
         """The level of full agreement."""
         return len(self.scale.words)
+
+    @cached_property
+    def holders(self) -> Codes:
+        """(rows,) how many rows hold the row's value, itself included; 0 where it is missing."""
+        codes, _ = intern(self.exact)
+        counts = np.bincount(codes[codes >= 0], minlength=1).astype(np.int32)
+        return np.append(counts, np.int32(0))[codes]
 
 
 @dataclass

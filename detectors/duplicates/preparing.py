@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from detectors.compiling import compiled
 from detectors.duplicates import text as kernels
 from detectors.duplicates.encoding import DIGITS, EMAIL, WORDS, Column, cut, encode, encode_values, pieces
 from detectors.duplicates.text import Codes, Hashes, Ints
@@ -101,7 +102,7 @@ def phone(series: pd.Series) -> Column:
     return parts_of(column, np.where(lasts - firsts >= 5, np.maximum(firsts, lasts - 9), lasts), lasts)
 
 
-@kernels.compiled
+@compiled
 def _find(text: npt.NDArray[np.uint8], starts: Ints, letter: int) -> Ints:
     ats = starts[1:].copy()
     for value in range(len(starts) - 1):
@@ -202,7 +203,7 @@ def words(column: Column, *, drop: frozenset[str] = frozenset()) -> Words:
     return Words(column, bounds, tokens, weights, vocabulary, column.hashes)
 
 
-@kernels.compiled
+@compiled
 def _joined(bounds: Ints, tokens: Codes, text: npt.NDArray[np.uint8], starts: Ints) -> Hashes:
     """A hash of each value's words without blanks between them; 0 for no words."""
     out = np.zeros(len(bounds) - 1, np.uint64)
@@ -216,7 +217,7 @@ def _joined(bounds: Ints, tokens: Codes, text: npt.NDArray[np.uint8], starts: In
     return out
 
 
-@kernels.compiled
+@compiled
 def _regroup(bounds: Ints, tokens: Codes, sample: Ints) -> tuple[Codes, Ints]:
     """The words of the sampled values only."""
     ends = np.zeros(len(sample) + 1, np.int64)
@@ -239,7 +240,7 @@ def street_line(column: Column) -> tuple[Column, Column]:
     return numbers, _interned(text, starts, column.codes)
 
 
-@kernels.compiled
+@compiled
 def _number_bounds(text: npt.NDArray[np.uint8], starts: Ints) -> tuple[Ints, Ints, Ints]:
     """Where each value's house number begins, where its digits end, and where its word ends."""
     size = len(starts) - 1
@@ -258,7 +259,7 @@ def _number_bounds(text: npt.NDArray[np.uint8], starts: Ints) -> tuple[Ints, Int
     return firsts, lasts, stops
 
 
-@kernels.compiled
+@compiled
 def _without(text: npt.NDArray[np.uint8], starts: Ints, first: Ints, stop: Ints) -> tuple[npt.NDArray[np.uint8], Ints]:
     """Every value without text[first:stop] and one blank beside it."""
     out = np.empty(len(text), np.uint8)

@@ -18,11 +18,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from detectors.compiling import compiled
 from detectors.duplicates.namesakes import CLASS as NAMESAKES
 from detectors.duplicates.namesakes import Namesakes
 from detectors.duplicates.plan import Comparison, Plan, count_patterns
 from detectors.duplicates.scales import NAMESAKE
-from detectors.duplicates.text import Ints, compiled, intern
+from detectors.duplicates.text import Ints
 
 Floats = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.float32]
@@ -71,18 +72,37 @@ class Model:
         return np.asarray(np.log2(self.chances) * self.trust[:, None, None])
 
 
-def strangers(plan: Plan, sample: Levels, copies: float) -> Floats:
+@dataclass(frozen=True)
+class Coincidence:
+    """What is counted once of how records agree by coincidence.
+
+    seen: (comparisons, 8) how often each level is met in a sample of random pairs.
+    agreeing: (comparisons, 2) pairs of rows that agree fully, and pairs where both rows have a value.
+    """
+
+    seen: Floats
+    agreeing: Floats
+
+    @classmethod
+    def of(cls, plan: Plan, sample: Levels) -> Coincidence:
+        """sample: (comparisons, pairs) levels of random pairs."""
+        seen = [np.bincount(levels, minlength=_WIDTH) for levels in sample]
+        agreeing = [agreeing_pairs(comparison) for comparison in plan.comparisons]
+        return cls(np.array(seen, float).reshape(-1, _WIDTH), np.array(agreeing, float).reshape(-1, 2))
+
+
+def strangers(plan: Plan, counted: Coincidence, copies: float) -> Floats:
     """(comparisons, 8) how often each level is met among two random records.
 
-    sample: (comparisons, pairs) levels of random pairs. Full agreement is counted over all pairs by the values'
-    frequencies; the expected number of true copies is taken out of that count.
+    Full agreement is counted over all pairs by the values' frequencies; the expected number of true copies is taken
+    out of that count.
     """
     found = np.ones((len(plan.comparisons), _WIDTH))
     for row, comparison in enumerate(plan.comparisons):
         prior = np.array(comparison.scale.chance)
-        seen = np.bincount(sample[row], minlength=_WIDTH)[1 : len(prior) + 1].astype(float)
+        seen = counted.seen[row, 1 : len(prior) + 1]
         rate = (seen + 10 * prior) / (seen.sum() + 10)
-        alike, comparable = agreeing_pairs(comparison)
+        alike, comparable = counted.agreeing[row]
         chance = max(alike - copies, 0.02 * alike)
         rate[-1] = (chance + 10 * prior[-1]) / (comparable + 10)
         found[row, 1 : len(prior) + 1] = rate / rate.sum()
@@ -91,10 +111,9 @@ def strangers(plan: Plan, sample: Levels, copies: float) -> Floats:
 
 def agreeing_pairs(comparison: Comparison) -> tuple[float, float]:
     """(pairs of rows that agree fully, pairs where both rows have a value)."""
-    codes, _ = intern(comparison.exact)
-    counts = np.bincount(codes[codes >= 0]).astype(float)
-    filled = counts.sum()
-    return float((counts * (counts - 1)).sum() / 2), float(filled * (filled - 1) / 2)
+    holders = comparison.holders
+    filled = float((holders > 0).sum())
+    return float((holders.sum(dtype=np.float64) - filled) / 2), filled * (filled - 1) / 2
 
 
 def rarity(comparison: Comparison) -> Bits:
@@ -102,12 +121,14 @@ def rarity(comparison: Comparison) -> Bits:
 
     Half the log of mean frequency over this frequency, clipped at 6 bits: the full log overrates rare typing errors.
     """
-    codes, _ = intern(comparison.exact)
-    counts = np.bincount(codes[codes >= 0], minlength=1).astype(float)
-    pairs = counts * (counts - 1)
-    mean = (pairs * counts).sum() / pairs.sum() if pairs.sum() else 1.0
-    bits = np.clip(RARITY * np.log2(mean / np.maximum(counts, 1.0)), -RARITY_CLIP, RARITY_CLIP)
-    return np.asarray(np.append(bits, 0.0)[codes] * comparison.trust, dtype=np.float32)
+    holders = comparison.holders
+    sizes = np.arange(holders.max(initial=0) + 1, dtype=np.float64)
+    rows = np.bincount(holders, minlength=len(sizes))
+    pairs = rows * np.maximum(sizes - 1, 0.0)
+    mean = (pairs * sizes).sum() / pairs.sum() if pairs.sum() else 1.0
+    bits = np.clip(RARITY * np.log2(mean / np.maximum(sizes, 1.0)), -RARITY_CLIP, RARITY_CLIP)
+    bits[0] = 0.0
+    return np.asarray((bits * comparison.trust).astype(np.float32)[holders])
 
 
 def fit(plan: Plan, levels: Levels, sample: Levels, alike: Namesakes | None = None) -> Model:
@@ -118,7 +139,8 @@ def fit(plan: Plan, levels: Levels, sample: Levels, alike: Namesakes | None = No
     """
     total = plan.rows * (plan.rows - 1) / 2
     patterns, counts = count_patterns(levels)
-    anchors, free = _anchors(plan, strangers(plan, sample, 0.0))
+    counted = Coincidence.of(plan, sample)
+    anchors, free = _anchors(plan, strangers(plan, counted, 0.0))
     chances = anchors.copy()
     trust = np.array([comparison.trust for comparison in plan.comparisons])
     expected = EXPECTED * (plan.rows + 10)
@@ -136,7 +158,7 @@ def fit(plan: Plan, levels: Levels, sample: Levels, alike: Namesakes | None = No
         priors = np.append(np.minimum((masses[:3] + expected) / (total + 4 * expected[0]), 0.3), 0.0)
         priors[3] = 1 - priors[:3].sum()
         if step % 5 == 0 or step == 1:
-            anchors, free = _anchors(plan, strangers(plan, sample, masses[0] * 0.9))
+            anchors, free = _anchors(plan, strangers(plan, counted, masses[0] * 0.9))
         chances = _maximisation(plan, anchors, free, seen, chances)
         if alike:
             chances[alike.free, NAMESAKES] = alike.learn(chances, trust)
@@ -280,5 +302,8 @@ def _score(
             top = max(top, value[one])
         others = 0.0
         for one in range(1, classes):
-            others += 2.0 ** (value[one] - top)
-        out[pair] = value[0] - top - np.log2(others)
+            if value[one] > top - 30.0:  # less is lost in rounding
+                others += 1.0 if value[one] == top else np.exp2(value[one] - top)
+        out[pair] = value[0] - top
+        if others != 1.0:
+            out[pair] -= np.log2(others)

@@ -8,12 +8,11 @@ over threads. Compiled code is cached beside this file.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from detectors.compiling import compiled
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -22,14 +21,6 @@ Hashes = npt.NDArray[np.uint64]
 
 WORDS, ALNUM, DIGITS, EMAIL = 0, 1, 2, 3
 """How a value is cleaned: words apart by one blank, letters and digits run together, digits, e-mail."""
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def compiled(function: F) -> F:
-    """The function compiled on first call, cached on disk; it runs without the interpreter lock."""
-    return cast(F, numba.njit(nogil=True, cache=True, boundscheck=False)(function))
-
 
 _LETTERS = dict(
     zip(
@@ -243,6 +234,51 @@ def edits(text: Bytes, first: int, last: int, other: Bytes, start: int, stop: in
     for place in range(length):
         peq[text[first + place]] = 0
     return distance
+
+
+@compiled
+def signatures(text: Bytes, first: Ints, last: Ints, numbers: bool) -> Hashes:
+    """The letters and digits of each part as a set of bits: a cheap lower bound of the edit distance (`beyond`).
+
+    One bit a letter, another where it occurs twice or more; one a digit, and two for anything else. numbers: the parts
+    hold digits alone; a digit has up to six bits then, by how often it occurs. Bytes beyond the 64th count for nothing.
+    """
+    out = np.zeros(len(first), np.uint64)
+    for row in range(len(first)):
+        bits = np.uint64(0)
+        for place in range(first[row], min(last[row], first[row] + 64)):
+            letter = text[place]
+            if 97 <= letter <= 122:
+                at, most = 2 * (letter - 97), 2
+            elif 48 <= letter <= 57:
+                at, most = (6 * (letter - 48), 6) if numbers else (52 + letter - 48, 1)
+            else:
+                at, most = 62, 2
+            for step in range(most):
+                bit = np.uint64(1) << np.uint64(at + step)
+                if not bits & bit:
+                    bits |= bit
+                    break
+        out[row] = bits
+    return out
+
+
+@compiled
+def _ones(bits: np.uint64) -> int:
+    """How many bits are set (the processor's own instruction, which the compiler recognises in this form)."""
+    bits -= (bits >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return int((bits * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@compiled
+def beyond(one: np.uint64, other: np.uint64, most: int) -> bool:
+    """Whether two values cannot be within `most` edits, by their `signatures`; False leaves it open.
+
+    An edit adds at most one letter and takes away at most one.
+    """
+    return _ones(one & ~other) > most or _ones(other & ~one) > most
 
 
 @compiled
