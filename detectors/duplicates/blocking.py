@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.compiling import compiled
+from detectors.duplicates.cores import ahead
 from detectors.duplicates.plan import Plan, combine
 from detectors.duplicates.scales import PEOPLE
 from detectors.duplicates.text import Hashes, Ints
@@ -86,11 +87,16 @@ def block(plan: Plan, *, budget: int | None = None) -> Blocking:
         return Blocking(pack(left, right), (Key("all pairs", len(left), 0, True),))
     left_over = budget if budget is not None else max(PAIRS_A_ROW * plan.rows, min(FREE_PAIRS, 400 * plan.rows))
     order = _order(plan)
+    wanted = recipes(plan)
+    ordered = {name: plan.features[name][order] for name in dict.fromkeys(part for parts in wanted for part in parts)}
+
+    def blocks(parts: tuple[str, ...]) -> tuple[Ints, Ints]:
+        return grouped(combine(*(ordered[part] for part in parts)), order)
+
     made: list[Pairs] = []
     keys = []
-    for parts in recipes(plan):
-        rows, bounds = _blocks(combine(*(plan.features[part] for part in parts)), order)
-        cost, oversized = _cost(bounds)
+    for parts, (rows, bounds) in zip(wanted, ahead(blocks, wanted), strict=True):
+        cost, oversized = cost_of(bounds)
         used = cost <= left_over
         keys.append(Key(" + ".join(parts), cost, oversized, used))
         if used and cost:
@@ -141,20 +147,42 @@ def _order(plan: Plan) -> Ints:
     return np.argsort(rank, kind="stable")
 
 
-def _blocks(hashes: Hashes, order: Ints) -> tuple[Ints, Ints]:
-    """Rows block after block (within a block in `order`), and where each block of two or more begins and ends."""
+def grouped(hashes: Hashes, order: Ints) -> tuple[Ints, Ints]:
+    """Rows block after block, and where each block of two or more begins and ends.
+
+    hashes: one a row, in the `order` that the rows of a block shall have.
+    """
     bits = np.uint64(max(len(order) - 1, 1)).item().bit_length()
     low = np.uint64((1 << bits) - 1)
-    mixed = hashes[order]
-    packed = (mixed & ~low) | np.arange(len(order), dtype=np.uint64)
-    packed = np.sort(packed[mixed != 0])
-    change = np.flatnonzero((packed[1:] & ~low) != (packed[:-1] & ~low)) + 1
-    bounds = np.concatenate([[0], change, [len(packed)]])
-    wide = np.flatnonzero(np.diff(bounds) > 1)
-    return order[(packed & low).astype(np.int64)], np.stack([bounds[wide], bounds[wide + 1]])
+    packed = (hashes & ~low) | np.arange(len(order), dtype=np.uint64)
+    packed = packed[hashes != 0]
+    packed.sort()
+    return _cut(packed, low, order)
 
 
-def _cost(bounds: Ints) -> tuple[int, int]:
+@compiled
+def _cut(packed: Pairs, low: np.uint64, order: Ints) -> tuple[Ints, Ints]:
+    """The rows of blocks of two or more, and the blocks' bounds. packed: sorted; the row's place in the low bits."""
+    rows = np.empty(len(packed), np.int64)
+    bounds = np.empty((2, len(packed) // 2 + 1), np.int64)
+    first, found, kept = 0, 0, 0
+    while first < len(packed):
+        last = first + 1
+        while last < len(packed) and packed[last] & ~low == packed[first] & ~low:
+            last += 1
+        if last - first > 1:
+            bounds[0, found] = kept
+            for place in range(first, last):
+                rows[kept] = order[packed[place] & low]
+                kept += 1
+            bounds[1, found] = kept
+            found += 1
+        first = last
+    return rows[:kept].copy(), bounds[:, :found].copy()
+
+
+def cost_of(bounds: Ints) -> tuple[int, int]:
+    """(pairs that the blocks make, blocks read as neighbourhoods)."""
     sizes = bounds[1] - bounds[0]
     small = sizes <= LARGEST
     near = sizes[~small]

@@ -14,6 +14,7 @@ from detectors.compiling import compiled
 from detectors.contract import Batch
 from detectors.duplicates import fills, preparing
 from detectors.duplicates import text as kernels
+from detectors.duplicates.cores import ahead
 from detectors.duplicates.encoding import ALNUM, DIGITS, EMAIL, WORDS, Column, encode, encode_values
 from detectors.duplicates.plan import Comparison, Plan, combine
 from detectors.duplicates.preparing import Floats, Name, Words
@@ -36,6 +37,11 @@ from detectors.duplicates.text import Codes, Hashes, Ints
 from detectors.duplicates.vocabulary import LEGAL_FORMS
 from detectors.roles import Role
 
+_MODES = dict.fromkeys((Role.GIVEN_NAME, Role.FAMILY_NAME, Role.MIDDLE_NAME, Role.GENDER), WORDS)
+_MODES |= dict.fromkeys((Role.STREET, Role.CITY, Role.DATE_OF_BIRTH), WORDS)
+_MODES |= {Role.EMAIL: EMAIL, Role.PHONE: DIGITS, Role.POSTCODE: ALNUM, Role.NATIONAL_ID: ALNUM}
+"""How the columns that are always read are cleaned."""
+
 
 def _exact(column: Column) -> Hashes:
     return column.by_row(column.hashes)
@@ -48,6 +54,7 @@ class Planner:
         self.batch, self.entity = batch, entity
         self.plan = Plan(entity, len(batch))
         self.names: list[Column | None] = [None, None]
+        self._read: dict[tuple[str, int], Column] = {}
 
     def _shared(self, key: str) -> Shared:
         return SHARED[self.entity].get(key, (None, None))
@@ -60,7 +67,20 @@ class Planner:
     def columns(self, *roles: Role) -> list[str]:
         return [name for name in self.batch.columns(*roles) if self.batch.frame[name].notna().any()]
 
+    def encoded(self, name: str, mode: int) -> Column:
+        """The batch's column, cleaned by `mode` and dictionary-encoded."""
+        if (name, mode) not in self._read:
+            self._read[name, mode] = encode(self.batch.frame[name], mode)
+        return self._read[name, mode]
+
+    def read(self) -> None:
+        """Read the columns whose way of cleaning is known from their role, on all cores."""
+        wanted = [(name, mode) for role, mode in _MODES.items() for name in self.columns(role)[:3]]
+        made = ahead(lambda one: encode(self.batch.frame[one[0]], one[1]), wanted)
+        self._read.update(zip(wanted, made, strict=True))
+
     def build(self) -> Plan:
+        self.read()
         if self.entity == PEOPLE:
             self.person()
         else:
@@ -87,7 +107,7 @@ class Planner:
         middle, whole = self.columns(Role.MIDDLE_NAME), self.columns(Role.NAME)
         if given or family:
             fields = (given[:1], middle[:1], family[:1])
-            parts = [encode(frame[names[0]], WORDS) if names else None for names in fields]
+            parts = [self.encoded(names[0], WORDS) if names else None for names in fields]
         elif whole:
             fields = (whole[:1],) * 3
             parts = list(preparing.split_names(frame[whole[0]]))
@@ -127,7 +147,7 @@ class Planner:
     def _several(
         self, key: str, label: str, fields: list[str], drop: frozenset[str] = frozenset(), trust: float = 1.0
     ) -> Words:
-        prepared = preparing.words(encode(self.batch.frame[fields[0]], WORDS), drop=drop)
+        prepared = preparing.words(self.encoded(fields[0], WORDS), drop=drop)
         column = prepared.column
         comparison = self._comparison(key, label, fields, SEVERAL, _exact(column), trust)
         self.plan.add(comparison, partial(fills.fill_words, prepared))
@@ -141,7 +161,7 @@ class Planner:
 
     def dates(self) -> None:
         for name in self.columns(Role.DATE_OF_BIRTH)[:1]:
-            prepared = preparing.dates(self.batch.frame[name])
+            prepared = preparing.dates(self.encoded(name, WORDS))
             column = prepared.column
             self.plan.add(
                 self._comparison("birth", "date of birth", [name], DATE, _exact(column)),
@@ -166,7 +186,7 @@ class Planner:
             for name in self.columns(role)[:2]:
                 self._short(f"{key}:{name}", name, [name], CODE, ALNUM, feature=True)
         for name in self.columns(Role.GENDER)[:1]:
-            column = encode(self.batch.frame[name], WORDS)
+            column = self.encoded(name, WORDS)
             column = encode_values([value[:1] for value in column.values()], column.codes)
             self._short("gender", "gender", [name], FEW, ALNUM, columns=[column])
 
@@ -183,7 +203,7 @@ class Planner:
         trust: float = 1.0,
     ) -> None:
         if columns is None:
-            columns = preparing.united([encode(self.batch.frame[name], mode) for name in fields])
+            columns = preparing.united([self.encoded(name, mode) for name in fields])
         exact = _exact(columns[0])
         for column in columns[1:]:
             exact = np.where(exact == 0, _exact(column), exact)
@@ -198,7 +218,7 @@ class Planner:
         frame = self.batch.frame
         mails = self.columns(Role.EMAIL)[:3]
         if mails:
-            columns = preparing.united([encode(frame[name], EMAIL) for name in mails])
+            columns = preparing.united([self.encoded(name, EMAIL) for name in mails])
             ats = preparing.find(columns[0], "@")
             signed = kernels.signatures(columns[0].text, columns[0].starts[:-1], ats, False)
             exact = _exact(columns[0])
@@ -214,13 +234,21 @@ class Planner:
                 self.plan.features["local" + mark] = column.by_row(local)
         phones = self.columns(Role.PHONE)[:4]
         if phones:
-            columns = preparing.united([preparing.phone(frame[name]) for name in phones])
+            columns = preparing.united([preparing.phone(self.encoded(name, DIGITS)) for name in phones])
             self._short("phone", "telephone", phones, CODE, DIGITS, columns=columns, feature=True)
             tail = _suffix(columns[0], 4)
             self.plan.features["phone4"] = columns[0].by_row(tail)
         faxes = self.columns(Role.FAX)[:1]
         if faxes:
-            self._short("fax", "fax", faxes, CODE, DIGITS, columns=[preparing.phone(frame[faxes[0]])], feature=True)
+            self._short(
+                "fax",
+                "fax",
+                faxes,
+                CODE,
+                DIGITS,
+                columns=[preparing.phone(self.encoded(faxes[0], DIGITS))],
+                feature=True,
+            )
         sites = self.columns(Role.WEBSITE)[:1]
         if sites:
             self._short(
@@ -235,10 +263,10 @@ class Planner:
         numbers = self.columns(Role.HOUSE_NUMBER)[:1]
         if not lines:
             return
-        whole = encode(frame[lines[0]], WORDS)
+        whole = self.encoded(lines[0], WORDS)
         number, street = preparing.street_line(whole)
         if numbers:
-            own = encode(frame[numbers[0]], WORDS)
+            own = self.encoded(numbers[0], WORDS)
             if own.filled >= 0.5 * len(frame):
                 number, street = preparing.street_line(own)[0], whole
         prepared = preparing.words(street)
@@ -258,15 +286,14 @@ class Planner:
             self.plan.steps.append(partial(fills.swap_lines, row - 1, row, self.plan.features["street"], other))
 
     def place(self) -> None:
-        frame = self.batch.frame
         codes, towns = self.columns(Role.POSTCODE)[:1], self.columns(Role.CITY)[:1]
         regions = (self.columns(Role.REGION) + self.columns(Role.COUNTY) + self.columns(Role.COUNTRY))[:1]
         if not (codes or towns or regions):
             return
         empty = self._empty()
-        code = encode(frame[codes[0]], ALNUM) if codes else empty
-        town = encode(frame[towns[0]], WORDS) if towns else empty
-        region = encode(frame[regions[0]], WORDS) if regions else empty
+        code = self.encoded(codes[0], ALNUM) if codes else empty
+        town = self.encoded(towns[0], WORDS) if towns else empty
+        region = self.encoded(regions[0], WORDS) if regions else empty
         both = (
             combine(_exact(code), _exact(town))
             if codes and towns

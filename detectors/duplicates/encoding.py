@@ -19,7 +19,7 @@ from detectors.duplicates import text as kernels
 from detectors.duplicates.text import ALNUM, DIGITS, EMAIL, WORDS, Bytes, Codes, Hashes, Ints
 from detectors.missing_values import PLACEHOLDERS
 
-__all__ = ["ALNUM", "DIGITS", "EMAIL", "WORDS", "Column", "cut", "encode", "encode_values", "pieces"]
+__all__ = ["ALNUM", "DIGITS", "EMAIL", "WORDS", "Column", "cut", "encode", "encode_values", "joined", "pieces"]
 
 _NAMES_TOO = frozenset({"na", "nan", "nc", "nil", "nie", "ka", "unk", "nat", "set", "missing", "blank"})
 """Placeholders that, once cleaned, could be somebody's name; kept as values."""
@@ -90,7 +90,7 @@ def encode(series: pd.Series, mode: int) -> Column:
 
 def encode_values(values: list[str], codes: Codes) -> Column:
     """A column from one cleaned text a former value and the former codes; empty text is missing."""
-    text, starts = _joined([value.encode() for value in values])
+    text, starts = joined([value.encode() for value in values])
     hashes = kernels.hash_parts(text, starts[:-1], starts[1:])
     merged, sample = kernels.intern(hashes)
     text, starts = kernels.take(text, starts, sample)
@@ -165,7 +165,7 @@ def _folded(text: Bytes, starts: Ints) -> tuple[Bytes, Ints]:
     cells = [text[starts[row] : starts[row + 1]].tobytes() for row in odd]
     for cell in set(cells):
         known[cell] = kernels.fold(cell.decode("utf-8", "replace")).encode()
-    extra, extra_starts = _joined([known[cell] for cell in cells])
+    extra, extra_starts = joined([known[cell] for cell in cells])
     chosen = np.arange(len(starts) - 1)
     chosen[odd] = len(starts) - 1 + np.arange(len(odd))
     both = np.concatenate([text, extra])
@@ -174,7 +174,7 @@ def _folded(text: Bytes, starts: Ints) -> tuple[Bytes, Ints]:
     return cut(both, firsts[chosen], ends[chosen])
 
 
-def _joined(cells: list[bytes]) -> tuple[Bytes, Ints]:
+def joined(cells: list[bytes]) -> tuple[Bytes, Ints]:
     starts = np.zeros(len(cells) + 1, np.int64)
     np.cumsum([len(cell) for cell in cells], out=starts[1:])
     return np.frombuffer(b"".join(cells) or b"\0", np.uint8), starts
@@ -183,7 +183,7 @@ def _joined(cells: list[bytes]) -> tuple[Bytes, Ints]:
 def _placeholders(mode: int) -> Hashes:
     """Hashes of the cleaned placeholders ("unknown", "n a") that nobody is called."""
     if mode not in _PLACEHOLDER_HASHES:
-        text, starts = _joined([kernels.fold(word).encode() for word in sorted(PLACEHOLDERS)])
+        text, starts = joined([kernels.fold(word).encode() for word in sorted(PLACEHOLDERS)])
         cleaned, bounds, hashes = kernels.clean(text, starts, mode)
         whole = cleaned.tobytes()
         words = [whole[first:last].decode() for first, last in pairwise(bounds)]

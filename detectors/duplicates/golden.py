@@ -10,6 +10,7 @@ import pandas as pd
 
 from detectors.contract import Batch, RecordId
 from detectors.duplicates import preparing, survivorship
+from detectors.duplicates.encoding import WORDS, encode
 from detectors.duplicates.survivorship import ADDRESS, Candidate, Choice, Rule
 from detectors.missing_values import is_missing
 from detectors.roles import Role, ValueType
@@ -104,7 +105,7 @@ def _cells(series: pd.Series) -> list[str | None]:
 
 def _days(series: pd.Series) -> np.ndarray:
     """yyyymmdd of a column of dates; 0 where there is none."""
-    dates = preparing.dates(series)
+    dates = preparing.dates(encode(series, WORDS))
     numbers = dates.years * 10000 + dates.months * 100 + dates.days
     return np.append(numbers, 0)[dates.column.codes]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy.typing as npt
 from detectors.contract import Batch, RunContext
 from detectors.duplicates import blocking, clustering, comparisons, namesakes, scoring
 from detectors.duplicates.blocking import Key
+from detectors.duplicates.cores import ahead
 from detectors.duplicates.learning import REPLACED, Learned, vectors
 from detectors.duplicates.links import DIFFERENT, SAME, Links, rows_of
 from detectors.duplicates.plan import Plan
@@ -153,13 +152,8 @@ def relearned(
 
 def _each_chunk(one: Callable[[int], None], size: int, done: Callable[[float], None]) -> None:
     starts = range(0, size, CHUNK)
-    if len(starts) <= 1:
-        for start in starts:
-            one(start)
-        return
-    with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 16)) as pool:
-        for count, _ in enumerate(pool.map(one, starts), start=1):
-            done(count / len(starts))
+    for count, _ in enumerate(ahead(one, starts), start=1):
+        done(count / len(starts))
 
 
 def _completed(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from detectors.compiling import compiled
 from detectors.duplicates import text as kernels
-from detectors.duplicates.encoding import DIGITS, EMAIL, WORDS, Column, cut, encode, encode_values, pieces
+from detectors.duplicates.encoding import EMAIL, WORDS, Column, cut, encode, encode_values, joined, pieces
 from detectors.duplicates.text import Codes, Hashes, Ints
 from detectors.duplicates.vocabulary import LEGAL_FORMS, NICKNAMES, SAME_WORDS, SUFFIXES, TITLES
 
@@ -95,9 +95,11 @@ def looks_like_people(series: pd.Series) -> bool:
     return fits >= 0.85 * len(values) and organised <= 0.05 * len(values)
 
 
-def phone(series: pd.Series) -> Column:
-    """Telephone numbers as their last nine digits: country code and trunk zero are written or not."""
-    column = encode(series, DIGITS)
+def phone(column: Column) -> Column:
+    """Telephone numbers as their last nine digits: country code and trunk zero are written or not.
+
+    column: cleaned to digits.
+    """
     firsts, lasts = column.starts[:-1], column.starts[1:]
     return parts_of(column, np.where(lasts - firsts >= 5, np.maximum(firsts, lasts - 9), lasts), lasts)
 
@@ -126,22 +128,71 @@ def website(series: pd.Series) -> Column:
     return encode_values(hosts, column.codes)
 
 
-def dates(series: pd.Series) -> Dates:
+def dates(column: Column) -> Dates:
     """Dates in any usual layout; the order of day and month is decided a column, by values above 12."""
-    column = encode(series, WORDS)
-    split = [_date_parts(value) for value in column.values()]
-    both = [parts for parts in split if parts and parts[3]]
-    day_first = sum(parts[1] > 12 for parts in both) >= sum(parts[2] > 12 for parts in both)
-    found = np.zeros((len(column), 3), np.int64)
-    for code, parts in enumerate(split):
-        if parts:
-            year, one, two, unsure = parts
-            exchange = unsure and (day_first or one > 12) and not two > 12
-            found[code] = (year, two, one) if exchange else (year, one, two)
-    written = ["" if not year else f"{year:04d}{month:02d}{day:02d}" for year, month, day in found.tolist()]
-    merged = encode_values(written, column.codes)
-    numbers = np.array([int(value) for value in merged.values()], np.int64)
-    return Dates(merged, numbers // 10000, numbers // 100 % 100, numbers % 100)
+    parts = _numeric_dates(column.text, column.starts)
+    others = np.flatnonzero(parts[:, 3] < 0)
+    if len(others):
+        values = column.values()
+        parts[others] = [_date_parts(values[place]) or (0, 0, 0, 0) for place in others]
+    year, one, two, unsure = parts[:, 0], parts[:, 1], parts[:, 2], parts[:, 3] == 1
+    day_first = (one[unsure] > 12).sum() >= (two[unsure] > 12).sum()
+    exchange = unsure & ((one > 12) | bool(day_first)) & (two <= 12)
+    months, days = np.where(exchange, two, one), np.where(exchange, one, two)
+    hashes = np.where(year > 0, _finished(year * 10000 + months * 100 + days), np.uint64(0))
+    merged, sample = kernels.intern(hashes)
+    written = [f"{year[at]:04d}{months[at]:02d}{days[at]:02d}".encode() for at in sample.tolist()]
+    text, starts = joined(written)
+    codes = np.append(merged, np.int32(-1))[column.codes]
+    whole = Column(codes, text, starts, kernels.hash_parts(text, starts[:-1], starts[1:]))
+    return Dates(whole, year[sample], months[sample], days[sample])
+
+
+@compiled
+def _numeric_dates(text: npt.NDArray[np.uint8], starts: Ints) -> Ints:
+    """(values, 4) what `_date_parts` says of three short numbers or of eight digits; -1 last where it must be asked."""
+    out = np.zeros((len(starts) - 1, 4), np.int64)
+    parts = np.zeros(4, np.int64)
+    sizes = np.zeros(4, np.int64)
+    for value in range(len(starts) - 1):
+        first, last = starts[value], starts[value + 1]
+        count = 0
+        parts[:] = 0
+        sizes[:] = 0
+        for place in range(first, last):
+            digit = int(text[place]) - 48
+            if digit == -16:
+                count += 1
+            elif not 0 <= digit <= 9 or (sizes[count] >= 4 and last - first != 8):
+                count = 9
+            else:
+                parts[count] = parts[count] * 10 + digit
+                sizes[count] += 1
+            if count > 2:
+                break
+        if count == 0 and last - first == 8:
+            whole = parts[0]
+            if 1000 <= whole // 10000 <= 2200:
+                parts[0], parts[1], parts[2] = whole // 10000, whole // 100 % 100, whole % 100
+                sizes[0], sizes[2] = 4, 2
+            else:
+                parts[0], parts[1], parts[2] = whole // 1000000, whole // 10000 % 100, whole % 10000
+                sizes[0], sizes[2] = 2, 4
+        elif count != 2 or sizes.max() > 4 or min(sizes[0], sizes[1], sizes[2]) == 0:
+            out[value, 3] = -1
+            continue
+        if sizes[0] == 4:
+            if parts[0] > 0:
+                out[value, 0], out[value, 1], out[value, 2] = parts[0], parts[1], parts[2]
+        elif parts[2] > 0 or sizes[2] == 2:
+            year = parts[2] if parts[2] > 99 else parts[2] + (1900 if parts[2] > 29 else 2000)
+            out[value, 0], out[value, 1], out[value, 2], out[value, 3] = year, parts[0], parts[1], 1
+    return out
+
+
+def _finished(values: Ints) -> Hashes:
+    mixed = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return np.asarray((mixed ^ (mixed >> np.uint64(31))) | np.uint64(1))
 
 
 def _date_parts(value: str) -> tuple[int, int, int, bool] | None:

@@ -147,11 +147,11 @@ def fit(plan: Plan, levels: Levels, sample: Levels, alike: Namesakes | None = No
     expected[1] *= 1.0 if HOUSEHOLDS & {comparison.key.split(":")[0] for comparison in plan.comparisons} else 1e-9
     priors = np.append(np.minimum((expected * 5) / total, 0.2), 0.0)
     priors[3] = 1 - priors[:3].sum()
-    step, converged, masses = 0, False, np.zeros(4)
+    step, converged, before, masses = 0, False, np.zeros(4), np.zeros(4)
     for step in range(1, STEPS + 1):
         seen, new = expectation(patterns, counts, np.log(chances) * trust[:, None, None], np.log(priors))
-        converged = bool(np.abs(new[:3] - masses[:3]).max() < TOLERANCE * max(new[:3].max(), 1.0))
-        masses = new
+        converged = bool(np.abs(new[:3] - before[:3]).max() < TOLERANCE * max(new[:3].max(), 1.0))
+        before, masses = new, new.copy()  # the latter with opinions
         masses[1] *= expected[1] > 1e-6
         if alike:
             masses[NAMESAKES] = max(masses[NAMESAKES], alike.mass(plan, chances))
