@@ -12,8 +12,20 @@ from rapidfuzz.distance import OSA
 
 from benchmarks._people import ROLES, generate
 from detectors.contract import Batch, Finding, Label, MergeRecords, RunContext
-from detectors.duplicates import blocking, clustering, comparisons, evaluation, linking, text
+from detectors.duplicates import (
+    blocking,
+    clustering,
+    comparisons,
+    encoding,
+    evaluation,
+    linking,
+    preparing,
+    scoring,
+    text,
+)
+from detectors.duplicates.cores import ahead
 from detectors.duplicates.detector import DuplicateDetector
+from detectors.duplicates.encoding import encode
 from detectors.duplicates.entities import entities
 from detectors.duplicates.linking import Linkage
 from detectors.roles import Role
@@ -183,3 +195,35 @@ def test_evaluating_a_file_gives_every_figure(tmp_path):
 
 def test_a_blank_truth_is_an_entity_of_its_own():
     assert len(set(evaluation.entities_of(pd.Series(["a", None, "a", None])).tolist())) == 3
+
+
+def test_letters_in_common_never_rule_out_values_that_are_near_enough():
+    generator, peq = random.Random(5), np.zeros(256, np.uint64)
+    for alphabet, numbers in (("abcdeeé 1", False), ("0123", True)):
+        words = ["".join(generator.choices(alphabet, k=generator.randint(1, 9))).encode() for _ in range(400)]
+        whole = np.frombuffer(b"".join(words), np.uint8)
+        ends = np.cumsum([len(word) for word in words])
+        firsts = ends - [len(word) for word in words]
+        sets = text.signatures(whole, firsts, ends, numbers)
+        for a, b in zip(range(0, 400, 2), range(1, 400, 2), strict=True):
+            distance = text.edits(whole, firsts[a], ends[a], whole, firsts[b], ends[b], peq)
+            assert not text.beyond(sets[a], sets[b], distance)
+
+
+def test_the_fit_converges(linkage):
+    assert linkage.model.converged
+    assert linkage.model.steps < scoring.STEPS
+
+
+def test_compiled_dates_are_those_of_the_slow_reader():
+    written = "1960-01-31 31.1.1960 1/31/60 19600131 31011960 1960-13-02 2.13.60 0/0/0 1/1/00 1 12-12 1234567"
+    column = encode(pd.Series([*written.split(), "3 March 1960", "1960-01-31 10:00", "abc"]), encoding.WORDS)
+    fast = preparing._numeric_dates(column.text, column.starts)
+    for value, found in zip(column.values(), fast.tolist(), strict=True):
+        if found[3] >= 0:
+            assert tuple(map(int, preparing._date_parts(value) or (0, 0, 0, 0))) == tuple(found)
+    assert preparing.dates(column).years.tolist()[:1] == [1960]
+
+
+def test_work_made_ahead_comes_in_order():
+    assert list(ahead(lambda item: item * item, range(50))) == [item * item for item in range(50)]
