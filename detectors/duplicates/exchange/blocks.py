@@ -1,0 +1,63 @@
+"""The blocks of `blocking.block` as numbers a record carries: two records are compared where they share one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.duplicates import blocking
+from detectors.duplicates.blocking import ALL_PAIRS, FREE_PAIRS, LARGEST, PAIRS_A_ROW, WINDOW, Key
+from detectors.duplicates.plan import Plan, combine
+from detectors.duplicates.text import Ints
+
+
+def memberships(plan: Plan) -> tuple[Ints, Ints, tuple[Key, ...]]:
+    """(rows, block numbers, keys): row rows[i] is in block numbers[i]; records alone in a block are left out.
+
+    The sorted neighbourhood of a large block is written as one block for each window of `WINDOW` + 1 neighbours:
+    two records share such a window exactly if they are at most `WINDOW` apart.
+    """
+    if plan.rows <= ALL_PAIRS:
+        every = np.arange(plan.rows)
+        pairs = plan.rows * (plan.rows - 1) // 2
+        return every, np.zeros(plan.rows, np.int64), (Key("all pairs", pairs, 0, True),)
+    left_over = max(PAIRS_A_ROW * plan.rows, min(FREE_PAIRS, 400 * plan.rows))
+    order = blocking._order(plan)
+    found: list[tuple[Ints, Ints]] = []
+    keys, base = [], 0
+    for parts in blocking.recipes(plan):
+        rows, bounds = blocking._blocks(combine(*(plan.features[part] for part in parts)), order)
+        cost, oversized = blocking._cost(bounds)
+        used = cost <= left_over
+        keys.append(Key(" + ".join(parts), cost, oversized, used))
+        if used and cost:
+            left_over -= cost
+            for own, numbers in _numbered(rows, bounds):
+                found.append((own, numbers + base))
+            base = int(found[-1][1].max()) + 1 if len(found[-1][1]) else base
+    if not found:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), tuple(keys)
+    return np.concatenate([own for own, _ in found]), np.concatenate([numbers for _, numbers in found]), tuple(keys)
+
+
+def _numbered(rows: Ints, bounds: Ints) -> list[tuple[Ints, Ints]]:
+    """Rows and block numbers of one key: whole blocks, then the windows of large ones."""
+    sizes = bounds[1] - bounds[0]
+    small = np.flatnonzero(sizes <= LARGEST)
+    own, block = _places(bounds[0, small], sizes[small])
+    found = [(rows[own], block)]
+    base = len(small)
+    for large in np.flatnonzero(sizes > LARGEST).tolist():
+        first, size = int(bounds[0, large]), int(sizes[large])
+        windows = max(size - WINDOW, 1)
+        place = np.repeat(np.arange(windows), WINDOW + 1) + np.tile(np.arange(WINDOW + 1), windows)
+        window = np.repeat(np.arange(windows), WINDOW + 1)
+        found.append((rows[first + place], base + window))
+        base += windows
+    return found
+
+
+def _places(firsts: Ints, sizes: Ints) -> tuple[Ints, Ints]:
+    """Every position of the runs that begin at `firsts`, and the run each is in."""
+    run = np.repeat(np.arange(len(firsts)), sizes)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]) if len(sizes) else np.zeros(0, np.int64)
+    return firsts[run] + np.arange(len(run)) - starts[run], run
