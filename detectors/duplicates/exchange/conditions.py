@@ -298,8 +298,9 @@ def _likeness(one: str, other: str) -> str:
 # -- address and place ---------------------------------------------------------------------------------------------
 
 
-def _looked_up(table: Sequence[int], place: str, dialect: Dialect) -> str:
-    return dialect.item(dialect.array(*(str(int(level)) for level in table)), place)
+def _looked_up(table: Sequence[int], place: str) -> str:
+    """The level at a place (from 1) of a table of one-digit levels."""
+    return f"CAST(substr('{''.join(str(int(level)) for level in table)}', CAST({place} AS INT), 1) AS INT)"
 
 
 def line(street: str, house: str, dialect: Dialect) -> Conditions:
@@ -314,16 +315,14 @@ def line(street: str, house: str, dialect: Dialect) -> Conditions:
 
 def _line_level(street: str, house: str, dialect: Dialect) -> str:
     place = f"{_words_number(street, dialect)} * 5 + {_as_number(short([house], dialect))} + 1"
-    return _looked_up(fills._LINE.ravel().tolist(), place, dialect)
+    return _looked_up(fills._LINE.ravel().tolist(), place)
 
 
 def place(parts: Sequence[str | None], dialect: Dialect) -> Conditions:
     """A place, from the levels of postcode, town and region (None: there is no such column)."""
     numbers = [_as_number(short([part], dialect)) if part else "0" for part in parts]
-    level = _looked_up(
-        fills._PLACE.ravel().tolist(), f"{numbers[0]} * 25 + {numbers[1]} * 5 + {numbers[2]} + 1", dialect
-    )
-    return [*((number, f"{level} = {number}") for number in range(7, 0, -1)), (0, ELSE)]
+    level = _looked_up(fills._PLACE.ravel().tolist(), f"{numbers[0]} * 25 + {numbers[1]} * 5 + {numbers[2]} + 1")
+    return [*((number, f"{level} = {number}") for number in (7, 1, 6, 5, 4, 3, 2)), (0, ELSE)]
 
 
 def crossed_lines(line: str, unit: str, dialect: Dialect) -> tuple[Conditions, Conditions]:
