@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 export CRMQUALITY_HOME ?= $(CURDIR)/.home
 
-.PHONY: install demo test bench lint browser tryton
+.PHONY: install demo test bench lint browser java tryton
 
 install: $(STAMP)
 
@@ -30,11 +30,16 @@ browser:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
 	  || { echo "The browser tests need Debian's chromium: sudo apt-get install chromium"; exit 1; }
 
+# Only the test of duplicates on Spark needs it; where it cannot be installed, that test says so and is skipped.
+java:
+	@command -v java >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless >/dev/null; } \
+	  || echo "No Java: duplicates on Spark are not tested. sudo apt-get install openjdk-17-jre-headless"
+
 # A Tryton of its own, beside the project and never imported by it, for the test of a whole CRM: about four minutes, once.
 tryton: install
 	$(BIN)/python -W ignore -m tests.tryton_server
 
-test: install browser lint tryton
+test: install browser java lint tryton
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 # Peers are installed beside the project, never into it: see each benchmark's PEERS.

@@ -49,7 +49,9 @@ class Command(BaseCommand):
         except (Refused, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
         for one in written:
-            self.stdout.write(f"{one.rows:,} records, compared by {', '.join(one.comparisons)}, written to {one.directory}")
+            self.stdout.write(
+                f"{one.rows:,} records, compared by {', '.join(one.comparisons)}, written to {one.directory}"
+            )
 
     def _run(self, options: dict[str, Any]) -> None:
         settings = dict(one.partition("=")[::2] for one in options["set"])

@@ -67,9 +67,7 @@ def _name(name: str, dialect: Dialect) -> dict[int, str]:
     one, other = f"{name}_l", f"{name}_r"
     equal = f"{one} = {other}"
     several = f"{_shortest(one, other)} >= 2"
-    inside = _all(
-        f"{_shortest(one, other)} >= 3", _any([f"contains({one}, {other})", f"contains({other}, {one})"])
-    )
+    inside = _all(f"{_shortest(one, other)} >= 3", _any([f"contains({one}, {other})", f"contains({other}, {one})"]))
     short_form = dialect.overlap(f"{name}_forms_l", f"{name}_forms_r")
     alike = _all(several, f"{_edits(one, other)} * 10 <= {_longest(one, other)} * 4")
     return {
@@ -98,10 +96,12 @@ def crossed_names(given: str, family: str, dialect: Dialect) -> tuple[Conditions
     both = _all(f"{family}_l IS NOT NULL", f"{family}_r IS NOT NULL")
     crossed = {
         given: _all(*low, yes_one, f"NOT {no_two}"),
-        family: _any([
-            _all(*low, yes_two, f"NOT {no_one}"),
-            _all(*low, yes_one, f"NOT {no_two}", both),
-        ]),
+        family: _any(
+            [
+                _all(*low, yes_two, f"NOT {no_one}"),
+                _all(*low, yes_one, f"NOT {no_two}", both),
+            ]
+        ),
     }
     found = []
     for column in (given, family):
@@ -118,9 +118,7 @@ def crossed_names(given: str, family: str, dialect: Dialect) -> tuple[Conditions
 def _short(one: str, other: str, dialect: Dialect) -> dict[int, str]:
     comparable = f"{_gap(one, other)} * 10 <= {_longest(one, other)} * 4"
     distance = _edits(one, other)
-    begins = _all(
-        f"{_shortest(one, other)} >= 2", _any([dialect.starts(one, other), dialect.starts(other, one)])
-    )
+    begins = _all(f"{_shortest(one, other)} >= 2", _any([dialect.starts(one, other), dialect.starts(other, one)]))
     return {
         4: f"{one} = {other}",
         3: _all(comparable, f"{distance} <= {_allowed(_longest(one, other))}"),
@@ -148,11 +146,16 @@ def date(column: str) -> Conditions:
     one, other = f"{column}_l", f"{column}_r"
     digits = [(f"substr({one}, {place}, 1)", f"substr({other}, {place}, 1)") for place in range(1, 9)]
     changed = " + ".join(f"(CASE WHEN {a} = {b} THEN 0 ELSE 1 END)" for a, b in digits)
-    swapped = _any([
-        _all(f"{digits[place][0]} = {digits[place + 1][1]}", f"{digits[place + 1][0]} = {digits[place][1]}",
-             f"{digits[place][0]} <> {digits[place][1]}")
-        for place in range(7)
-    ])
+    swapped = _any(
+        [
+            _all(
+                f"{digits[place][0]} = {digits[place + 1][1]}",
+                f"{digits[place + 1][0]} = {digits[place][1]}",
+                f"{digits[place][0]} <> {digits[place][1]}",
+            )
+            for place in range(7)
+        ]
+    )
     same = {part: f"{column}_{part}_l = {column}_{part}_r" for part in "ymd"}
     exchanged = _all(same["y"], f"{column}_m_l = {column}_d_r", f"{column}_d_l = {column}_m_r")
     parts = " + ".join(f"(CASE WHEN {sql} THEN 1 ELSE 0 END)" for sql in same.values())
@@ -186,9 +189,10 @@ def number(column: str) -> Conditions:
 
 
 def email(columns: Sequence[str], names: Sequence[str]) -> Conditions:
-    """E-mail addresses; what is merely alike says nothing. names: columns with the first letters of given and family name.
+    """E-mail addresses; what is merely alike says nothing.
 
-    Beside each column stand `_local` (before the "@") and `_digits` (the digits of that).
+    names: columns with the first letters of given and family name. Beside each column stand `_local` (before the "@")
+    and `_digits` (the digits of that).
     """
     levels = [_email(one, other, names) for one, other in product(columns, columns)]
     found = [(level, _any([f"coalesce({one[level]}, false)" for one in levels])) for level in (4, 3, 2, 1)]
@@ -203,10 +207,12 @@ def _email(left: str, right: str, names: Sequence[str]) -> dict[int, str]:
         return f"(CASE WHEN {_gap(a, b)} * 10 <= {_longest(a, b)} * 3 THEN {_edits(a, b)} ELSE {_longest(a, b)} END)"
 
     near = f"{distance(one, other)} <= {_allowed(_longest(one, other))}"
-    alike = _any([
-        f"{distance(one, other)} * 10 <= {_longest(one, other)} * 2",
-        f"{distance(local, others)} * 10 <= {_longest(local, others)} * 3",
-    ])
+    alike = _any(
+        [
+            f"{distance(one, other)} * 10 <= {_longest(one, other)} * 2",
+            f"{distance(local, others)} * 10 <= {_longest(local, others)} * 3",
+        ]
+    )
     holds = _any([f"coalesce(contains({local}, {name}_l), false)" for name in names]) if names else "false"
     slip = _all(f"{_first(one)} = {_first(other)}", f"{left}_digits_l = {right}_digits_r")
     return {

@@ -56,8 +56,10 @@ class Dialect:
 
     def bit(self, place: str) -> str:
         """A whole number with one bit set."""
-        return f"(CAST(1 AS BIGINT) << CAST({place} AS INT))" if self.duckdb else (
-            f"shiftleft(CAST(1 AS BIGINT), CAST({place} AS INT))"
+        return (
+            f"(CAST(1 AS BIGINT) << CAST({place} AS INT))"
+            if self.duckdb
+            else (f"shiftleft(CAST(1 AS BIGINT), CAST({place} AS INT))")
         )
 
     def overlap(self, one: str, other: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,10 @@ class Prepared:
 
 
 def prepare(batch: Batch, entity: str) -> Prepared:
-    """The records of a batch (ordered by id) as columns for SQL. Raises TypeError if a comparison has no form in SQL."""
+    """The records of a batch (ordered by id) as columns for SQL.
+
+    Raises TypeError if a comparison has no form in SQL.
+    """
     planner = Planner(batch, entity)
     plan = Noted(entity, len(batch))
     planner.plan = plan
@@ -141,7 +145,7 @@ def _words(name: str, prepared: Words) -> _Made:
 def _word_columns(name: str, prepared: Words) -> tuple[pa.Array, dict[str, pa.Array]]:
     column, vocabulary = prepared.column, prepared.vocabulary.values()
     bounds, tokens = prepared.bounds.tolist(), prepared.tokens.tolist()
-    codes = [tokens[first : min(last, first + LIKELY_WORDS)] for first, last in zip(bounds, bounds[1:], strict=False)]
+    codes = [tokens[first : min(last, first + LIKELY_WORDS)] for first, last in pairwise(bounds)]
     spelled = [[vocabulary[code] for code in one] for one in codes]
     weights = [[float(prepared.weights[code]) for code in one] for one in codes]
     parts = {
@@ -149,7 +153,7 @@ def _word_columns(name: str, prepared: Words) -> tuple[pa.Array, dict[str, pa.Ar
         f"{name}_weights": _spread_lists(column, weights, pa.float64()),
         f"{name}_mass": _spread(column, [sum(one) for one in weights], pa.float64()),
     }
-    whole = ["".join(vocabulary[code] for code in tokens[first:last]) for first, last in zip(bounds, bounds[1:], strict=False)]
+    whole = ["".join(vocabulary[code] for code in tokens[first:last]) for first, last in pairwise(bounds)]
     return _spread(column, whole, pa.string()), parts
 
 
@@ -297,5 +301,3 @@ def _blocks(plan: Plan) -> tuple[pa.Array, tuple[blocking.Key, ...]]:
     order = np.argsort(rows, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=plan.rows))])
     return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(numbers[order])).cast(pa.list_(pa.int64())), keys
-
-

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from detectors.contract import Batch
 from detectors.duplicates.exchange import settings as making
 from detectors.duplicates.exchange.dialects import NAMES, Dialect
-from detectors.duplicates.exchange.prepared import KEY, Prepared, prepare
+from detectors.duplicates.exchange.prepared import KEY, prepare
 from detectors.duplicates.scoring import Model
 
 RECORDS, MANIFEST = "records.parquet", "manifest.json"
@@ -60,14 +60,18 @@ def export(batch: Batch, entity: str, model: Model, directory: Path) -> Exported
         "entity": entity,
         "rows": prepared.plan.rows,
         "comparisons": {one.column: [one.comparison.key, list(one.comparison.fields)] for one in prepared.compared},
-        "blocking": [{"key": key.name, "pairs": key.pairs, "oversized": key.oversized, "used": key.used} for key in prepared.keys],
+        "blocking": [
+            {"key": key.name, "pairs": key.pairs, "oversized": key.oversized, "used": key.used} for key in prepared.keys
+        ],
         "tolerance_bits": making.TOLERANCE,
     }
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     return Exported(directory, prepared.plan.rows, comparisons, keys)
 
 
-def run(directory: Path, engine: str, *, threshold: float | None = None, options: Mapping[str, str] | None = None) -> pa.Table:
+def run(
+    directory: Path, engine: str, *, threshold: float | None = None, options: Mapping[str, str] | None = None
+) -> pa.Table:
     """Splink's pairs of an export: record_id_l, record_id_r, match_weight (bits), match_probability.
 
     engine: "duckdb" or "spark" (a local session unless spark.master in `options` says otherwise). threshold: the least
@@ -103,7 +107,9 @@ def _predicted(database: tuple[Any, Any, Any], path: Path, directory: Path, thre
     predicted = linker.inference.predict(threshold_match_weight=threshold)
     frame = predicted.as_pandas_dataframe()[[f"{KEY}_l", f"{KEY}_r", "match_weight", "match_probability"]]
     frame["match_weight"] = frame["match_weight"].astype(np.float64)
-    return pa.Table.from_pandas(frame, preserve_index=False).sort_by([(f"{KEY}_l", "ascending"), (f"{KEY}_r", "ascending")])
+    return pa.Table.from_pandas(frame, preserve_index=False).sort_by(
+        [(f"{KEY}_l", "ascending"), (f"{KEY}_r", "ascending")]
+    )
 
 
 def _duckdb(splink: Any, directory: Path) -> tuple[Any, Any, Any]:
@@ -131,7 +137,9 @@ def _spark(options: Mapping[str, str]) -> Any:
     try:
         session = builder.getOrCreate()
     except Exception as error:  # pyspark wraps a missing Java in errors of its own, which differ by version
-        raise CannotRun(f"Spark did not start; Java 17 must be installed: {' '.join(str(error).split())[:200]}") from error
+        raise CannotRun(
+            f"Spark did not start; Java 17 must be installed: {' '.join(str(error).split())[:200]}"
+        ) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
 

@@ -47,7 +47,11 @@ def settings(prepared: Prepared, model: Model, dialect: Dialect) -> dict[str, An
                 "arrays_to_explode": [BLOCKS],
             }
         ],
-        "comparisons": [*comparisons, *_rarities(prepared.compared, dialect), *_classes(prepared.compared, model, dialect)],
+        "comparisons": [
+            *comparisons,
+            *_rarities(prepared.compared, dialect),
+            *_classes(prepared.compared, model, dialect),
+        ],
         "retain_matching_columns": False,
         "retain_intermediate_calculation_columns": True,
         "sql_dialect": dialect.name,
@@ -118,7 +122,8 @@ def _rarities(compared: list[Compared], dialect: Dialect) -> list[dict[str, Any]
         steps = int(RARITY_CLIP) * STEP  # half of the widest gap of 2 * RARITY_CLIP bits
         levels = [
             {
-                "sql_condition": dialect.let("g", gap, f"CASE WHEN {_top(one, dialect)} THEN g ELSE 0 END") + f" < {_UNIT // STEP // 2}",
+                "sql_condition": dialect.let("g", gap, f"CASE WHEN {_top(one, dialect)} THEN g ELSE 0 END")
+                + f" < {_UNIT // STEP // 2}",
                 "label_for_charts": "equally rare",
                 **_weight(0.0),
             }
@@ -126,7 +131,9 @@ def _rarities(compared: list[Compared], dialect: Dialect) -> list[dict[str, Any]
         for step in range(1, steps + 1):
             bound = (2 * step + 1) * (_UNIT // STEP) // 2
             condition = f"{gap} < {bound}" if step < steps else ELSE
-            levels.append({"sql_condition": condition, "label_for_charts": f"{step / STEP:g} bits", **_weight(step / STEP)})
+            levels.append(
+                {"sql_condition": condition, "label_for_charts": f"{step / STEP:g} bits", **_weight(step / STEP)}
+            )
         found.append(
             {
                 "output_column_name": f"{one.column}_of_two_values",
@@ -150,7 +157,7 @@ def _classes(compared: list[Compared], model: Model, dialect: Dialect) -> list[d
     for row, one in enumerate(compared):
         rows = _logs(model, row)
         top = one.comparison.top
-        counted = [int(round(1 - model.by_chance[row, place])) for place in (_SHARED, _NAMESAKES)]
+        counted = [round(1 - float(model.by_chance[row, place])) for place in (_SHARED, _NAMESAKES)]
         entries = np.round(rows[:, : top + 1] * _UNIT).astype(np.int64)
         reserve = [int(RARITY_CLIP * _UNIT + 1) * one_counts for one_counts in counted]
         lowest = entries.min(axis=1)
@@ -175,7 +182,8 @@ def _classes(compared: list[Compared], model: Model, dialect: Dialect) -> list[d
     most = 2**DIGITS - 1
     # log2(1 + 2^a + 2^b) without overflow: the largest of the three is taken out
     top_one = f"greatest(CAST(0 AS DOUBLE), {a}, {b})"
-    loss = f"({top_one} + log2(power(CAST(2 AS DOUBLE), -{top_one}) + power(CAST(2 AS DOUBLE), {a} - {top_one}) + power(CAST(2 AS DOUBLE), {b} - {top_one})))"
+    powers = " + ".join(f"power(CAST(2 AS DOUBLE), {one} - {top_one})" for one in ("0", a, b))
+    loss = f"({top_one} + log2({powers}))"
     number = f"CAST(least(round({loss} * {STEP}), {most}) AS BIGINT)"
     total = " + ".join(terms) or "CAST(0 AS BIGINT)"
     argument = dialect.struct(**rarities) if rarities else "0"

@@ -1,4 +1,4 @@
-"""A fitted model as Splink settings: Splink finds the same pairs at the same weights, on DuckDB and on a local Spark."""
+"""A fitted model as Splink settings: Splink finds the same pairs at the same weights, on DuckDB and on Spark."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _weights_agree(batch: Batch, directory, engine: str) -> None:
     ours = linking.score(linkage.model, linkage.plan, left, right, levels, linkage.rare)
     off = np.abs(found["match_weight"].to_numpy() - ours)
     assert off.max() <= TOLERANCE, (off.max(), levels[:, off.argmax()])
-    assert len(np.unique(levels, axis=1).T) > 10
+    assert len(np.unique(levels, axis=1).T) > 8
 
 
 def test_splink_on_duckdb_gives_people_our_weights(tmp_path):
