@@ -73,7 +73,8 @@ def secrets(home: Path) -> Secrets:
         _keep(path, _drawn() | kept, replace=True)
         kept = json.loads(path.read_text())
     key = os.environ.get("CRMQUALITY_SECRET_KEY")
-    return Secrets(**kept | ({"secret_key": key} if key else {}))
+    known = {name: kept[name] for name in _drawn()}  # a later version may have added more
+    return Secrets(**known | ({"secret_key": key} if key else {}))
 
 
 def _drawn() -> dict[str, str]:
