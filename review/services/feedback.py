@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
-from crmquality.models import ModelVersion, Source
+from crmquality.models import ModelVersion, Source, Training
 from crmquality.services import learning
 from crmquality.services.proposals import finding_from_row
 from crmquality.services.publishing import publish
@@ -27,6 +28,10 @@ REMEMBERED = 20
 """So many states of a reweighted model are kept: as many as decisions can be undone by key."""
 AT_ONCE = 2_000
 """So many open items are ranked anew before the next card; the rest follow in a worker."""
+
+RESTS = 4
+"""Trainings that nobody asked for take a fifth of the time at most: fitting a million records takes minutes."""
+LONGEST_REST = timedelta(hours=1)
 
 LOOKED_THROUGH = 20_000
 """The sources and detectors of so many of the latest decisions are looked at for new labels."""
@@ -101,8 +106,12 @@ def learn_from(decision: Decision) -> None:
 def refit_due() -> int:
     """Queue a training wherever enough labels came in since the last one; returns how many.
 
-    Counted no further than is asked, for there may be a million decisions.
+    Trainings take turns with rest: after one, none is queued for RESTS times as long as it took, so that people who
+    decide fast at a large source do not keep the machine fitting. Counted no further than is asked, for there may be
+    a million decisions.
     """
+    if _is_resting():
+        return 0
     latest = Decision.objects.order_by("-id").values_list("id", flat=True).first() or 0
     lately = Decision.objects.looked_at().filter(pk__gt=latest - LOOKED_THROUGH, verdict__in=TEACHES)
     enough, count = int(settings.CRMQUALITY["refit_after_labels"]), 0
@@ -115,6 +124,15 @@ def refit_due() -> int:
             learning.request_training(source=Source.objects.get(pk=source), detector=detector)
             count += 1
     return count
+
+
+def _is_resting() -> bool:
+    """Whether the trainings of late took their share of the machine."""
+    last = Training.objects.filter(finished_at__isnull=False, started_at__isnull=False).order_by("-finished_at").first()
+    if last is None:
+        return False
+    took = last.finished_at - last.started_at
+    return timezone.now() < last.finished_at + min(RESTS * took, LONGEST_REST)
 
 
 def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:

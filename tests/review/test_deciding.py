@@ -1,12 +1,15 @@
 """What happens to a claim once a person has spoken."""
 
-import pytest
+from datetime import timedelta
 
-from crmquality.models import Change, ChangeSet, Finding, Record
+import pytest
+from django.utils import timezone
+
+from crmquality.models import Change, ChangeSet, Finding, JobState, Record, Training
 from crmquality.services import correcting, undoing
 from crmquality.services.errors import Refused
 from review.models import Decision, ReviewItem
-from review.services import deciding, queue
+from review.services import deciding, feedback, queue
 from tests.scripted import claim, install, merge_claim, scan
 
 Verdict = Decision.Verdict
@@ -211,3 +214,31 @@ class TestQueue:
 
     def test_sales_people_get_items_of_their_own_records_only(self, item, sales):
         assert queue.claim_next(user=sales) is None
+
+
+class TestRefits:
+    """Decisions fit models anew, in a worker, without taking the machine from those who decide."""
+
+    @pytest.fixture
+    def decided(self, item, steward, settings, monkeypatch):
+        settings.CRMQUALITY = settings.CRMQUALITY | {"refit_after_labels": 1}
+        ReviewItem.objects.update(detector="formats")  # one that learns
+        deciding.decide(item=item, verdict=Verdict.ACCEPT, user=steward)
+        monkeypatch.undo()  # the detectors that are installed
+        return item
+
+    def test_a_training_is_queued_once_there_are_enough_labels(self, decided):
+        assert feedback.refit_due() == 1
+        assert feedback.refit_due() == 0, "one is under way"
+
+    @pytest.mark.parametrize(("minutes_ago", "queued"), [(30, 0), (45, 1)])
+    def test_after_a_long_training_the_next_waits(self, decided, minutes_ago, queued):
+        finished = timezone.now() - timedelta(minutes=minutes_ago)
+        Training.objects.create(
+            source=decided.source,
+            detector="another",
+            state=JobState.SUCCEEDED,
+            started_at=finished - timedelta(minutes=10),
+            finished_at=finished,
+        )
+        assert feedback.refit_due() == queued
