@@ -86,7 +86,7 @@ def block(plan: Plan, *, budget: int | None = None) -> Blocking:
         left, right = np.triu_indices(plan.rows, 1)
         return Blocking(pack(left, right), (Key("all pairs", len(left), 0, True),))
     left_over = budget if budget is not None else max(PAIRS_A_ROW * plan.rows, min(FREE_PAIRS, 400 * plan.rows))
-    order = _order(plan)
+    order = np.argsort(ranks(plan), kind="stable")
     wanted = recipes(plan)
     ordered = {name: plan.features[name][order] for name in dict.fromkeys(part for parts in wanted for part in parts)}
 
@@ -130,9 +130,13 @@ def unpack(pairs: Pairs) -> tuple[Ints, Ints]:
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-def _order(plan: Plan) -> Ints:
-    """Row positions in the order of the first letters of the columns to sort by, so that neighbours are alike."""
-    wide = {0: [], 1: [8], 2: [5, 3]}.get(len(plan.sort_by), [4, 2, 2])
+LETTERS: dict[int, list[int]] = {0: [], 1: [8], 2: [5, 3], 3: [4, 2, 2]}
+"""Number of columns to sort by -> how many of the first letters of each count."""
+
+
+def ranks(plan: Plan) -> Hashes:
+    """(rows,) the first letters of the columns to sort by as a number: rows of near numbers are alike."""
+    wide = LETTERS[min(len(plan.sort_by), 3)]
     rank = np.zeros(plan.rows, np.uint64)
     for column, letters in zip(plan.sort_by, wide, strict=False):
         value = np.zeros(len(column) + 1, np.uint64)
@@ -144,7 +148,7 @@ def _order(plan: Plan) -> Ints:
             )
             value[:-1] = value[:-1] << np.uint64(8) | letter
         rank = rank << np.uint64(8 * letters) | value[column.codes]
-    return np.argsort(rank, kind="stable")
+    return rank
 
 
 def grouped(hashes: Hashes, order: Ints) -> tuple[Ints, Ints]:

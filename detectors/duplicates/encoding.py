@@ -21,7 +21,7 @@ from detectors.missing_values import PLACEHOLDERS
 
 __all__ = ["ALNUM", "DIGITS", "EMAIL", "WORDS", "Column", "cut", "encode", "encode_values", "joined", "pieces"]
 
-_NAMES_TOO = frozenset({"na", "nan", "nc", "nil", "nie", "ka", "unk", "nat", "set", "missing", "blank"})
+NAMES_TOO = frozenset({"na", "nan", "nc", "nil", "nie", "ka", "unk", "nat", "set", "missing", "blank"})
 """Placeholders that, once cleaned, could be somebody's name; kept as values."""
 
 
@@ -187,7 +187,7 @@ def _placeholders(mode: int) -> Hashes:
         cleaned, bounds, hashes = kernels.clean(text, starts, mode)
         whole = cleaned.tobytes()
         words = [whole[first:last].decode() for first, last in pairwise(bounds)]
-        kept = [code for code, word in zip(hashes, words, strict=True) if word not in _NAMES_TOO]
+        kept = [code for code, word in zip(hashes, words, strict=True) if word not in NAMES_TOO]
         _PLACEHOLDER_HASHES[mode] = np.unique(np.array(kept, dtype=np.uint64))
     return _PLACEHOLDER_HASHES[mode]
 

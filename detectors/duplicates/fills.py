@@ -86,7 +86,7 @@ def fill_place(code: Column, town: Column, region: Column, left: Ints, right: In
                 left, right, column.codes, column.codes, column.text, column.starts, column.signatures, part, False
             )
         parts.append(part)
-    out[:] = _PLACE[tuple(parts)]
+    out[:] = PLACES[tuple(parts)]
 
 
 def swap_lines(line: int, unit: int, street: Hashes, other: Hashes, left: Ints, right: Ints, found: Levels) -> None:
@@ -138,4 +138,4 @@ def _place_table() -> Levels:
     return table
 
 
-_LINE, _PLACE = _line_table(), _place_table()
+_LINE, PLACES = _line_table(), _place_table()

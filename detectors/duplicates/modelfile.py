@@ -36,7 +36,7 @@ class State:
 def save(directory: Path, state: State) -> None:
     """Write the state to one file in the directory."""
     plain = {
-        "models": {entity: _model_to_plain(model) for entity, model in state.models.items()},
+        "models": {entity: model_to_plain(model) for entity, model in state.models.items()},
         "learned": {entity: learned.to_plain() for entity, learned in state.learned.items()},
         "same": sorted(state.links.same),
         "different": sorted(state.links.different),
@@ -68,7 +68,7 @@ def load(directory: Path) -> State:
 
 def _state_from_plain(plain: dict[str, Any]) -> State:
     return State(
-        {entity: _model_from_plain(entity, model) for entity, model in plain["models"].items()},
+        {entity: model_from_plain(entity, model) for entity, model in plain["models"].items()},
         {entity: Learned.from_plain(learned) for entity, learned in plain["learned"].items()},
         Links(*(frozenset(map(tuple, plain[name])) for name in ("same", "different", "rejected"))),
         {name: Rule(rule) for name, rule in plain["rules"].items()},
@@ -76,12 +76,14 @@ def _state_from_plain(plain: dict[str, Any]) -> State:
     )
 
 
-def _model_to_plain(model: Model) -> dict[str, Any]:
+def model_to_plain(model: Model) -> dict[str, Any]:
+    """A model as lists and numbers."""
     plain: dict[str, Any] = {name: getattr(model, name).tolist() for name in _ARRAYS}
     return plain | {"keys": model.keys, "steps": model.steps, "converged": model.converged, "matches": model.matches}
 
 
-def _model_from_plain(entity: str, plain: dict[str, Any]) -> Model:
+def model_from_plain(entity: str, plain: dict[str, Any]) -> Model:
+    """Read what `model_to_plain` wrote. Raises KeyError, TypeError or ValueError if it is something else."""
     arrays = {name: np.array(plain[name], dtype=np.float64) for name in _ARRAYS}
     if arrays["chances"].shape[1:] != (4, 8) or len(arrays["chances"]) != len(plain["keys"]):
         raise ValueError("the arrays do not fit the comparisons")

@@ -58,6 +58,7 @@ class Plan:
     steps: fill the rows of a level matrix, in order; each knows its own rows of the matrix.
     features: name -> (rows,) hash, 0 where missing; prefixes mean the role.
     sort_by: columns whose order puts similar records side by side, for sorted neighbourhoods.
+    fills: what fills the row of each comparison, bound to its prepared columns.
     """
 
     entity: str
@@ -66,6 +67,7 @@ class Plan:
     steps: list[Callable[[Ints, Ints, Levels], None]] = field(default_factory=list)
     features: dict[str, Hashes] = field(default_factory=dict)
     sort_by: list[Column] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
 
     def compare(self, left: Ints, right: Ints) -> Levels:
         """(comparisons, pairs) levels of the pairs of row positions."""
@@ -78,6 +80,7 @@ class Plan:
         """Add a comparison that fills its own row; returns the row."""
         row = len(self.comparisons)
         self.comparisons.append(comparison)
+        self.fills.append(fill)
 
         def step(left: Ints, right: Ints, found: Levels) -> None:
             fill(left, right, found[row])

@@ -38,12 +38,13 @@ class Name:
 
 @dataclass(frozen=True)
 class Dates:
-    """Dates: one year, month and day a distinct value; unreadable text is missing."""
+    """Dates: one year, month and day a distinct value; unreadable text is missing. day_first: "3/4" is in April."""
 
     column: Column
     years: Ints
     months: Ints
     days: Ints
+    day_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,20 +69,27 @@ def name(column: Column) -> Name:
     return Name(column, aliases, kernels.sounds(column.text, column.starts[:-1], column.starts[1:]))
 
 
+def comma_first(series: pd.Series) -> bool:
+    """Whether a column of whole names is mostly written "Lee, Ann B."."""
+    cells = series.dropna().astype(str)
+    return len(cells) > 0 and bool(cells.str.contains(",", regex=False).mean() > 0.5)
+
+
 def split_names(series: pd.Series) -> tuple[Column, Column, Column]:
     """Given, middle and family name of a column of whole names ("Dr. Ann B. Lee", "Lee, Ann B.")."""
-    cells = series.dropna().astype(str)
-    comma_first = len(cells) > 0 and bool(cells.str.contains(",", regex=False).mean() > 0.5)
+    family_first = comma_first(series)
     column = encode(series, WORDS)
-    given, middle, family = [], [], []
-    for value in column.values():
-        parts = [part for part in value.split() if part not in TITLES and part not in SUFFIXES] or value.split()
-        if comma_first and len(parts) > 1:
-            parts = [*parts[1:], parts[0]]
-        given.append(parts[0] if len(parts) > 1 else "")
-        middle.append(" ".join(parts[1:-1]))
-        family.append(parts[-1])
-    return tuple(encode_values(part, column.codes) for part in (given, middle, family))  # type: ignore[return-value]
+    split = [name_parts(value, family_first) for value in column.values()]
+    given, middle, family = zip(*split, strict=True) if split else ((), (), ())
+    return tuple(encode_values(list(part), column.codes) for part in (given, middle, family))  # type: ignore[return-value]
+
+
+def name_parts(value: str, family_first: bool) -> tuple[str, str, str]:
+    """Given, middle and family name of a cleaned whole name."""
+    parts = [part for part in value.split() if part not in TITLES and part not in SUFFIXES] or value.split()
+    if family_first and len(parts) > 1:
+        parts = [*parts[1:], parts[0]]
+    return parts[0] if len(parts) > 1 else "", " ".join(parts[1:-1]), parts[-1]
 
 
 def looks_like_people(series: pd.Series) -> bool:
@@ -134,7 +142,7 @@ def dates(column: Column) -> Dates:
     others = np.flatnonzero(parts[:, 3] < 0)
     if len(others):
         values = column.values()
-        parts[others] = [_date_parts(values[place]) or (0, 0, 0, 0) for place in others]
+        parts[others] = [date_parts(values[place]) or (0, 0, 0, 0) for place in others]
     year, one, two, unsure = parts[:, 0], parts[:, 1], parts[:, 2], parts[:, 3] == 1
     day_first = (one[unsure] > 12).sum() >= (two[unsure] > 12).sum()
     exchange = unsure & ((one > 12) | bool(day_first)) & (two <= 12)
@@ -145,12 +153,12 @@ def dates(column: Column) -> Dates:
     text, starts = joined(written)
     codes = np.append(merged, np.int32(-1))[column.codes]
     whole = Column(codes, text, starts, kernels.hash_parts(text, starts[:-1], starts[1:]))
-    return Dates(whole, year[sample], months[sample], days[sample])
+    return Dates(whole, year[sample], months[sample], days[sample], bool(day_first))
 
 
 @compiled
 def _numeric_dates(text: npt.NDArray[np.uint8], starts: Ints) -> Ints:
-    """(values, 4) what `_date_parts` says of three short numbers or of eight digits; -1 last where it must be asked."""
+    """(values, 4) what `date_parts` says of three short numbers or of eight digits; -1 last where it must be asked."""
     out = np.zeros((len(starts) - 1, 4), np.int64)
     parts = np.zeros(4, np.int64)
     sizes = np.zeros(4, np.int64)
@@ -195,7 +203,14 @@ def _finished(values: Ints) -> Hashes:
     return np.asarray((mixed ^ (mixed >> np.uint64(31))) | np.uint64(1))
 
 
-def _date_parts(value: str) -> tuple[int, int, int, bool] | None:
+def settled(parts: tuple[int, int, int, bool], day_first: bool) -> tuple[int, int, int]:
+    """(year, month, day) of what `date_parts` read."""
+    year, one, two, unsure = parts
+    exchange = unsure and (day_first or one > 12) and not two > 12
+    return (year, two, one) if exchange else (year, one, two)
+
+
+def date_parts(value: str) -> tuple[int, int, int, bool] | None:
     """(year, month, day, False), or (year, first, second, True) where day and month may be exchanged."""
     parts = value.split()
     if len(parts) > 3:
