@@ -52,6 +52,7 @@ class Supervisor:
                 [*celery, "worker", "-Q", "cpu,gpu", "-c", str(workers), "-l", "WARNING", "--without-mingle"],
                 nice=5,  # a job never slows the page down
             ),
+            _Child("resident", [sys.executable, "-m", "django", "resident"]),
             _Child("beat", [*celery, "beat", "-l", "WARNING", "--schedule", str(folder(home, "beat") / "schedule")]),
             _Child(
                 "web",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from detectors.contract import Batch
@@ -28,6 +30,14 @@ def entities(batch: Batch) -> list[tuple[str, Ints]]:
     if company.mean() < _MIXED:
         return [(PEOPLE, every)]
     return [(PEOPLE, every[~company]), (ORGANISATIONS, every[company])]
+
+
+def entity_of(values: Mapping[str, object], roles: Mapping[str, Role], among: Sequence[str]) -> str | None:
+    """Which of the kinds of entity found in a batch another of its records is; None if there is none."""
+    if len(among) < 2:
+        return among[0] if among else None
+    of_names = (name for name, role in roles.items() if role in (Role.GIVEN_NAME, Role.FAMILY_NAME))
+    return PEOPLE if any(str(values.get(name) or "").strip() for name in of_names) else ORGANISATIONS
 
 
 def _filled(batch: Batch, *roles: Role) -> np.ndarray:

@@ -132,7 +132,7 @@ def _probe(slots: Codes, hashes: Hashes, value: np.uint64) -> int:
     slot = (value >> np.uint64(20)) & mask
     while slots[slot] >= 0:
         if hashes[slots[slot]] == value:
-            return slots[slot]
+            return int(slots[slot])
         slot = (slot + np.uint64(1)) & mask
     return -1
 

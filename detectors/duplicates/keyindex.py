@@ -104,8 +104,19 @@ class KeyIndex:
         for part in self.segments:
             place = int(np.searchsorted(part.ranks, np.uint64(rank)))
             count = _gather(
-                *(part.rows, part.packed, part.offsets, np.uint64((1 << part.bits) - 1), keys, place),
-                *(blocking.LARGEST, blocking.WINDOW, self.alive, self._seen, self._question, out, count),
+                part.rows,
+                part.packed,
+                part.offsets,
+                np.uint64((1 << part.bits) - 1),
+                keys,
+                place,
+                blocking.LARGEST,
+                blocking.WINDOW,
+                self.alive,
+                self._seen,
+                self._question,
+                out,
+                count,
             )
         if self._fresh:
             for key, value in enumerate(keys.tolist()):
