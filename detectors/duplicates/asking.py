@@ -111,12 +111,16 @@ def combined(*hashes: int) -> int:
 
 
 class Pad:
-    """The texts of one record, hashed by one call. A text is named by its place; -1 is the empty one."""
+    """The texts of one record, hashed by one call. A text is named by its place; -1 is the empty one.
+
+    signs: their signatures, and those among columns that hold digits alone.
+    """
 
     def __init__(self) -> None:
         self.texts: list[bytes] = []
         self.hashes: list[int] = []
         self.sounds: list[int] = []
+        self.signs: tuple[list[int], list[int]] = [], []
 
     def add(self, text: bytes) -> int:
         """Note a text; its place."""
@@ -133,6 +137,10 @@ class Pad:
         firsts, lasts = starts[:-1], starts[1:]
         self.hashes = [*kernels.hash_parts(whole, firsts, lasts).tolist(), 0]
         self.sounds = [*kernels.sounds(whole, firsts, lasts).tolist(), 0]
+        self.signs = (
+            [*kernels.signatures(whole, firsts, lasts, False).tolist(), 0],
+            [*kernels.signatures(whole, firsts, lasts, True).tolist(), 0],
+        )
 
     def text(self, place: int) -> bytes:
         """The text at a place."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.compiling import compiled
+from detectors.duplicates.asking import Pad
 from detectors.duplicates.encoding import Column
 from detectors.duplicates.text import Codes, Hashes
 
@@ -67,6 +68,8 @@ class Dictionary:
 
     def __init__(self, column: Column, *extras: npt.NDArray[Any]) -> None:
         self.text, self.starts, self.hashes = Stretch(column.text), Stretch(column.starts), Stretch(column.hashes)
+        self.signatures = Stretch(column.signatures)
+        self.numbers = bool(((column.text >= 48) & (column.text <= 57)).all())
         self.text.size = int(column.starts[-1])
         self.extras = [Stretch(extra) for extra in extras]
         self._slots = np.zeros(0, np.int32)
@@ -80,8 +83,9 @@ class Dictionary:
         """The code of a hash; -1 if it is none of these values, or 0."""
         return int(_probe(self._slots, self.hashes.array, value)) if value else -1
 
-    def code(self, value: np.uint64, text: bytes, *extras: Any) -> int:
-        """The code of a value, which is added if it is new; -1 for the hash 0, a missing value."""
+    def code(self, pad: Pad, at: int, *extras: Any) -> int:
+        """The code of a text on the pad, which is added if it is new; -1 for a missing one."""
+        value = np.uint64(pad.hashes[at])
         if not value:
             return -1
         found = int(_probe(self._slots, self.hashes.array, value))
@@ -90,9 +94,10 @@ class Dictionary:
         for recent in range(self._filled_to, self.hashes.size):
             if self.hashes.array[recent] == value:
                 return recent
-        self.text.extend(np.frombuffer(text, np.uint8))
+        self.text.extend(np.frombuffer(pad.texts[at], np.uint8))
         self.starts.append(self.text.size)
         self.hashes.append(value)
+        self.signatures.append(np.uint64(pad.signs[self.numbers][at]))
         for stretch, extra in zip(self.extras, extras, strict=True):
             stretch.append(extra)
         return self.hashes.size - 1
@@ -100,7 +105,7 @@ class Dictionary:
     def forget(self, size: int) -> None:
         """Back to the first `size` values: what a question added. Values that were kept stay."""
         if size < self.hashes.size:
-            self.hashes.size, self.starts.size = size, size + 1
+            self.hashes.size, self.signatures.size, self.starts.size = size, size, size + 1
             self.text.size = int(self.starts.array[size])
             for stretch in self.extras:
                 stretch.size = size
@@ -115,7 +120,9 @@ class Dictionary:
 
     def over(self, codes: Codes) -> Column:
         """These values as the column of some rows."""
-        return Column(codes, self.text.array, self.starts.array, self.hashes.array)
+        column = Column(codes, self.text.array, self.starts.array, self.hashes.array)
+        column.__dict__["signatures"] = self.signatures.array  # else it would be derived from all values
+        return column
 
     def _spread(self) -> None:
         size = 64

@@ -78,7 +78,7 @@ class NameSlot(Slot):
         text = pad.text(self.at)
         groups = [*NICKNAMES.get(text.decode("utf-8", "replace"), ())[:2], -1, -1][:2]
         sound = np.uint64(pad.sounds[self.at])
-        self.codes.put(row, self.values.code(np.uint64(pad.hashes[self.at]), text, groups, sound))
+        self.codes.put(row, self.values.code(pad, self.at, groups, sound))
 
     def exact(self, pad: Pad) -> int:
         return pad.hashes[self.at]
@@ -122,10 +122,9 @@ class Texts:
         self.whole = pad.add("".join(spelled).encode())
 
     def place(self, row: int, pad: Pad) -> None:
-        joined = np.uint64(pad.hashes[self.whole])
         size = len(self.values)
         # the dictionary's own text is that of the words with blanks; nothing reads it, so the joined one stands in
-        code = self.values.code(joined, pad.text(self.whole))
+        code = self.values.code(pad, self.whole)
         if code == size:
             codes = [self._word(at, pad) for at in self.parts]
             self.tokens.extend(codes)
@@ -158,7 +157,7 @@ class Texts:
         return [heard[place] for place in order] + [0] * (count - len(order))
 
     def _word(self, at: int, pad: Pad) -> int:
-        return self.words.code(np.uint64(pad.hashes[at]), pad.texts[at], self.rarest, np.uint64(pad.sounds[at]))
+        return self.words.code(pad, at, self.rarest, np.uint64(pad.sounds[at]))
 
     def now(self) -> Words:
         return Words(
@@ -223,7 +222,7 @@ class DateSlot(Slot):
         self.at = pad.add(written.encode())
 
     def place(self, row: int, pad: Pad) -> None:
-        self.codes.put(row, self.values.code(np.uint64(pad.hashes[self.at]), pad.text(self.at), *self.parts))
+        self.codes.put(row, self.values.code(pad, self.at, *self.parts))
 
     def exact(self, pad: Pad) -> int:
         return pad.hashes[self.at]

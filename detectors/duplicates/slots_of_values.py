@@ -13,7 +13,7 @@ from detectors.duplicates.growing import Dictionary, Stretch
 from detectors.duplicates.plan import Comparison, Levels
 from detectors.duplicates.preparing import Words
 from detectors.duplicates.slots import Cells, Features, NameSlot, Slot, Texts
-from detectors.duplicates.text import ALNUM, EMAIL, WORDS, Ints
+from detectors.duplicates.text import ALNUM, EMAIL, WORDS, Hashes, Ints
 
 _READ: dict[str, Any] = {
     "phone": asking.phone,
@@ -43,7 +43,7 @@ class ShortSlot(Slot):
 
     def place(self, row: int, pad: Pad) -> None:
         for codes, at in zip(self.codes, self.places, strict=True):
-            codes.put(row, self.values.code(np.uint64(pad.hashes[at]), pad.text(at)))
+            codes.put(row, self.values.code(pad, at))
 
     def exact(self, pad: Pad) -> int:
         return next((pad.hashes[at] for at in self.places if pad.hashes[at]), 0)
@@ -70,10 +70,10 @@ class EmailSlot(ShortSlot):
         self,
         comparison: Comparison,
         columns: list[Column],
-        ats: Ints,
+        local: tuple[Ints, Hashes],
         names: list[NameSlot | None],
     ) -> None:
-        super().__init__(comparison, columns, ats)
+        super().__init__(comparison, columns, *local)
         self.names = names
         self.locals = [-1] * len(columns)
 
@@ -82,14 +82,14 @@ class EmailSlot(ShortSlot):
         self.locals = []
         for at in self.places:
             local = pad.text(at).partition(b"@")[0]
-            self.locals.append(pad.add(local) if len(local) >= 4 else -1)
+            self.locals.append(pad.add(local))
 
     def place(self, row: int, pad: Pad) -> None:
-        for codes, at in zip(self.codes, self.places, strict=True):
-            text = pad.text(at)
+        for codes, at, local in zip(self.codes, self.places, self.locals, strict=True):
+            text, sign = pad.text(at), np.uint64(pad.signs[False][local])
             mark = text.find(b"@")
             end = self.values.text.size + (len(text) if mark < 0 else mark)
-            codes.put(row, self.values.code(np.uint64(pad.hashes[at]), text, end))
+            codes.put(row, self.values.code(pad, at, end, sign))
 
     def exact(self, pad: Pad) -> int:
         return pad.hashes[self.places[0]]
@@ -97,7 +97,7 @@ class EmailSlot(ShortSlot):
     def features(self, pad: Pad, found: Features) -> None:
         super().features(pad, found)
         for place, at in enumerate(self.locals):
-            found["local" + "'" * place] = pad.hashes[at]
+            found["local" + "'" * place] = pad.hashes[at] if len(pad.text(at)) >= 4 else 0
 
     def fill(self, left: Ints, right: Ints, out: Levels) -> None:
         columns = self.columns()
@@ -108,7 +108,8 @@ class EmailSlot(ShortSlot):
             else Column(nobody, np.zeros(1, np.uint8), np.zeros(1, np.int64), np.zeros(0, np.uint64))  # type: ignore[arg-type]
             for slot in self.names
         ]
-        fills.fill_email(columns, self.values.extras[0].array, names, left, right, out)
+        ats, signed = (extra.array for extra in self.values.extras)
+        fills.fill_email(columns, (ats, signed), names, left, right, out)
 
 
 class LineSlot(Slot):
@@ -132,7 +133,7 @@ class LineSlot(Slot):
 
     def place(self, row: int, pad: Pad) -> None:
         self.texts.place(row, pad)
-        self.codes.put(row, self.numbers.code(np.uint64(pad.hashes[self.at]), pad.text(self.at)))
+        self.codes.put(row, self.numbers.code(pad, self.at))
 
     def exact(self, pad: Pad) -> int:
         return combined(pad.hashes[self.texts.whole], pad.hashes[self.at])
@@ -169,7 +170,7 @@ class PlaceSlot(Slot):
 
     def place(self, row: int, pad: Pad) -> None:
         for values, codes, at in zip(self.values, self.codes, self.places, strict=True):
-            codes.put(row, values.code(np.uint64(pad.hashes[at]), pad.text(at)))
+            codes.put(row, values.code(pad, at))
 
     def exact(self, pad: Pad) -> int:
         code, town, region = (pad.hashes[at] for at in self.places)
@@ -186,6 +187,7 @@ class PlaceSlot(Slot):
             part = np.zeros(len(left), np.uint8)
             if name:
                 column = values.over(codes.array)
-                levels.short(left, right, column.codes, column.codes, column.text, column.starts, part, False)
+                short = column.text, column.starts, column.signatures
+                levels.short(left, right, column.codes, column.codes, *short, part, False)
             parts.append(part)
         out[:] = fills.PLACES[tuple(parts)]

@@ -21,12 +21,12 @@ def memberships(plan: Plan) -> tuple[Ints, Ints, tuple[Key, ...]]:
         pairs = plan.rows * (plan.rows - 1) // 2
         return every, np.zeros(plan.rows, np.int64), (Key("all pairs", pairs, 0, True),)
     left_over = max(PAIRS_A_ROW * plan.rows, min(FREE_PAIRS, 400 * plan.rows))
-    order = blocking._order(plan)
+    order = np.argsort(blocking.ranks(plan), kind="stable")
     found: list[tuple[Ints, Ints]] = []
     keys, base = [], 0
     for parts in blocking.recipes(plan):
-        rows, bounds = blocking._blocks(combine(*(plan.features[part] for part in parts)), order)
-        cost, oversized = blocking._cost(bounds)
+        rows, bounds = blocking.grouped(combine(*(plan.features[part][order] for part in parts)), order)
+        cost, oversized = blocking.cost_of(bounds)
         used = cost <= left_over
         keys.append(Key(" + ".join(parts), cost, oversized, used))
         if used and cost:
