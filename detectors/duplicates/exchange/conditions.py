@@ -327,7 +327,7 @@ def _line_level(street: str, house: str, dialect: Dialect) -> str:
 def place(parts: Sequence[str | None], dialect: Dialect) -> Conditions:
     """A place, from the levels of postcode, town and region (None: there is no such column)."""
     numbers = [_as_number(short([part], dialect)) if part else "0" for part in parts]
-    level = _looked_up(fills._PLACE.ravel().tolist(), f"{numbers[0]} * 25 + {numbers[1]} * 5 + {numbers[2]} + 1")
+    level = _looked_up(fills.PLACES.ravel().tolist(), f"{numbers[0]} * 25 + {numbers[1]} * 5 + {numbers[2]} + 1")
     return [*((number, f"{level} = {number}") for number in (7, 1, 6, 5, 4, 3, 2)), (0, ELSE)]
 
 
