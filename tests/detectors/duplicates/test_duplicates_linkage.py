@@ -221,7 +221,7 @@ def test_compiled_dates_are_those_of_the_slow_reader():
     fast = preparing._numeric_dates(column.text, column.starts)
     for value, found in zip(column.values(), fast.tolist(), strict=True):
         if found[3] >= 0:
-            assert tuple(map(int, preparing._date_parts(value) or (0, 0, 0, 0))) == tuple(found)
+            assert tuple(map(int, preparing.date_parts(value) or (0, 0, 0, 0))) == tuple(found)
     assert preparing.dates(column).years.tolist()[:1] == [1960]
 
 
