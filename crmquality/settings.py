@@ -186,6 +186,7 @@ CELERY_BEAT_SCHEDULE = {
     "known-answers": {"task": "review.tasks.gather_known_answers", "schedule": 600.0, "options": {"expires": 600}},
     "outboxes": {"task": "crmquality.tasks.publish_outboxes", "schedule": 5.0, "options": {"expires": 5}},
     "schedule-pulls": {"task": "crmquality.tasks.schedule_pulls", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-look-ups": {"task": "crmquality.tasks.sweep_look_ups", "schedule": 86_400.0, "options": {"expires": 3600}},
     "sweep-pulls": {"task": "crmquality.tasks.sweep_pulls", "schedule": 3600.0, "options": {"expires": 3600}},
     "series": {"task": "crmquality.tasks.tend_series", "schedule": 60.0, "options": {"expires": 60}},
     "schedule-runs": {"task": "crmquality.tasks.schedule_runs", "schedule": 60.0, "options": {"expires": 60}},

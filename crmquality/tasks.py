@@ -8,6 +8,7 @@ from crmquality.services import (
     collisions,
     comparing,
     delivering,
+    enriching,
     exporting_jobs,
     importing,
     judging,
@@ -139,6 +140,12 @@ def publish_outboxes() -> None:
 def schedule_pulls() -> None:
     """Queue the pulls that are due."""
     pulling.schedule_due()
+
+
+@shared_task
+def sweep_look_ups() -> None:
+    """Forget old answers of look-ups."""
+    enriching.sweep_answers()
 
 
 @shared_task

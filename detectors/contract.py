@@ -20,6 +20,7 @@ import pandas as pd
 from detectors.roles import Role
 
 if TYPE_CHECKING:
+    from detectors.enrichment.detector import Suggestion
     from detectors.rules.checking import Result
 
 RecordId = int
@@ -70,6 +71,10 @@ def _no_rules(batch: Batch) -> Sequence[Result]:
     return ()
 
 
+def _no_look_ups(batch: Batch, report: Callable[..., None]) -> Iterable[Suggestion]:
+    return ()
+
+
 def _silent(done: int, total: int, stage: str = "") -> None:
     return None
 
@@ -86,6 +91,7 @@ class RunContext:
         that is absent goes by its role. For detectors that propose merges.
     trusted: source systems (values of a column of that role), the most trusted first.
     check: check(batch) holds the rules that an admin set for the source against the batch.
+    enrich: enrich(batch, report) asks the look-ups that an admin set for the source.
     """
 
     seed: int = 0
@@ -94,6 +100,7 @@ class RunContext:
     survivorship: Mapping[str, str] = field(default_factory=dict)
     trusted: tuple[str, ...] = ()
     check: Callable[[Batch], Sequence[Result]] = _no_rules
+    enrich: Callable[[Batch, Callable[..., None]], Iterable[Suggestion]] = _no_look_ups
 
 
 @dataclass(frozen=True, slots=True)

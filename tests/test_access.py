@@ -178,6 +178,14 @@ ROUTES = {
     "outbox-entry": route("outbox_entry", GET=STAFF),
     "entry-calls": route("outbox_entry", POST=STEWARDS),
     "settle-entry": route("outbox_entry", POST=STEWARDS),
+    "enrichments": route("source", GET=STAFF),
+    "new-enrichment": route("source", GET=ADMINS, POST=ADMINS),
+    "enrichment": route("enrichment", GET=ADMINS, POST=ADMINS),
+    "enrichment-act": route("enrichment", POST=ADMINS),
+    "api-enrichment-list": route(GET=STAFF, POST=ADMINS),
+    "api-enrichment-adapters": route(GET=ADMINS),
+    "api-enrichment-detail": route("enrichment", GET=STAFF, PATCH=ADMINS, DELETE=ADMINS),
+    "api-enrichment-test": route("enrichment", POST=ADMINS),
     "api-connection-list": route(GET=STAFF, POST=ADMINS),
     "api-connection-connectors": route(GET=ADMINS),
     "api-connection-detail": route("connection", GET=STAFF, PATCH=ADMINS, DELETE=ADMINS),
@@ -358,7 +366,7 @@ def patterns(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
 def address(name: str, number: int) -> str:
     """The path of a route, for an object of this id where it takes one."""
     pattern = next(entry for entry in patterns() if entry.name == name)
-    words = {"form": "csv", "connector": "sql"}
+    words = {"form": "csv", "connector": "sql", "adapter": "file"}
     given = {key: words.get(key, number) for key in pattern.pattern.converters}
     return reverse(name, kwargs=given)
 
@@ -384,6 +392,7 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         Delivery,
         Destination,
         Disclosure,
+        Enrichment,
         ExpectedPeriod,
         Export,
         Feed,
@@ -435,6 +444,15 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     span = {"first": watching.at, "last": watching.at, "reason": "a campaign"}
     single = {
         "connection": system.pk,
+        "enrichment": Enrichment.objects.create(
+            source=source,
+            name="register",
+            adapter="file",
+            settings={"file": "none.csv"},
+            key="email",
+            provider="A register",
+            licence="CC BY 4.0",
+        ).pk,
         "feed": feed.pk,
         "outbox_entry": entry.pk,
         "series": watched.pk,

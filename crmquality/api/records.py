@@ -26,6 +26,7 @@ from crmquality.api.serializers import (
 )
 from crmquality.api.serializers_privacy import Why
 from crmquality.models import Change, ChangeSet, Finding, Record
+from crmquality.selectors.attributions import attributions
 from crmquality.services import access, correcting, disclosing, masking
 
 SHOWN = 50
@@ -152,4 +153,5 @@ def _answer(record: Record, user: Any) -> Response:
     claims = visible_findings(user).filter(subjects__contains=[record.pk], state=Finding.State.OPEN)
     claims = claims.order_by("-score", "id")
     record.history, record.findings = history[:SHOWN], claims[:SHOWN]  # type: ignore[attr-defined]
+    record.attributions = attributions(record)  # type: ignore[attr-defined]
     return Response(RecordDetail(record).data, headers={"ETag": etag(record)})

@@ -117,14 +117,24 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
         return super().to_representation(masking.current().finding(instance))
 
 
-class RecordDetail(RecordSerializer):
-    """A record with the row as it was read, its latest changes, and the open claims about it."""
+class AttributionSerializer(serializers.Serializer[Any]):
+    """Where a field's value is from, if a look-up gave it: who says so, and under which licence."""
 
+    field = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    licence = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class RecordDetail(RecordSerializer):
+    """A record with the row as it was read, its latest changes, the open claims about it, and what is attributed."""
+
+    attributions = AttributionSerializer(many=True, read_only=True)
     history = ChangeSerializer(many=True, read_only=True)
     findings = FindingSerializer(many=True, read_only=True)
 
     class Meta(RecordSerializer.Meta):
-        fields = [*RecordSerializer.Meta.fields, "raw", "history", "findings"]
+        fields = [*RecordSerializer.Meta.fields, "raw", "history", "findings", "attributions"]
 
 
 class RecordQuery(Form):

@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 from crmquality.api.bakeoffs import BakeOffEndpoint
 from crmquality.api.connections import ConnectionEndpoint, FeedEndpoint, HookEndpoint, OutboxEndpoint
 from crmquality.api.deliveries import DeliveryEndpoint, DestinationEndpoint
+from crmquality.api.enrichments import EnrichmentEndpoint
 from crmquality.api.jobs import ImportEndpoint, RunEndpoint, TrainingEndpoint
 from crmquality.api.measurements import ExportEndpoint, MeasurementEndpoint
 from crmquality.api.privacy import AccessPolicyEndpoint, DisclosureEndpoint
@@ -41,6 +42,7 @@ router.register("destinations", DestinationEndpoint, "api-destination")
 router.register("deliveries", DeliveryEndpoint, "api-delivery")
 router.register("connections", ConnectionEndpoint, "api-connection")
 router.register("feeds", FeedEndpoint, "api-feed")
+router.register("enrichments", EnrichmentEndpoint, "api-enrichment")
 router.register("outbox", OutboxEndpoint, "api-outbox")
 
 urlpatterns = [

@@ -3,6 +3,7 @@
 from crmquality.models.connections import Connection, Feed, OutboxEntry, Usage
 from crmquality.models.deliveries import Delivery, Destination
 from crmquality.models.disclosures import AccessPolicy, Disclosure
+from crmquality.models.enrichment import Enrichment, LookedUp
 from crmquality.models.exports import Export
 from crmquality.models.jobs import Job, JobState
 from crmquality.models.logins import FailedLogin
@@ -46,6 +47,7 @@ __all__ = [
     "DetectorConfig",
     "Disclosure",
     "EmaProfile",
+    "Enrichment",
     "ExpectedPeriod",
     "Export",
     "FailedLogin",
@@ -56,6 +58,7 @@ __all__ = [
     "Job",
     "JobState",
     "Kind",
+    "LookedUp",
     "Measurement",
     "ModelVersion",
     "Observation",

@@ -26,7 +26,7 @@ from crmquality.models import (
     Undoing,
 )
 from crmquality.models.jobs import Job, JobState
-from crmquality.services import learning, measuring, validating
+from crmquality.services import enriching, learning, measuring, validating
 from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
 from crmquality.services.findings import store_findings
@@ -124,8 +124,9 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
     rules = SurvivorshipRules.in_force(run.source)
     checker = validating.Checker(run.source)
     context = RunContext(
-        seed=run.seed, report=report, survivorship=rules.rules, trusted=tuple(rules.trusted), check=checker
-    )
+        seed=run.seed, report=report, survivorship=rules.rules, trusted=tuple(rules.trusted), check=checker,
+        enrich=enriching.Enricher(run.source),
+    )  # fmt: skip
     found = list(_limited(detector.detect(batch, context)))
     report(1, 1, "storing")
     with transaction.atomic():

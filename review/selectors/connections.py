@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from crmquality.connectors.contract import SystemConnector
-from crmquality.connectors.settings import Setting, SettingKind
 from crmquality.models import Connection, Feed, Import
 from crmquality.selectors import outbox
 from crmquality.services import connections
 from crmquality.services.errors import Refused
+from review.selectors.setting_rows import SettingRow, setting_rows
 
 
 @dataclass(frozen=True)
@@ -41,22 +41,6 @@ class ConnectionRow:
 
 
 @dataclass(frozen=True)
-class SettingRow:
-    """One field of the form. value: as it is shown; of a secret nothing. kept: whether a secret is kept."""
-
-    setting: Setting
-    value: Any
-    kept: bool = False
-
-    @property
-    def control(self) -> str:
-        """Which input it is."""
-        kinds = {SettingKind.LINES: "lines", SettingKind.LONG: "lines", SettingKind.FLAG: "flag"}
-        kinds |= {SettingKind.CHOICE: "choice", SettingKind.NUMBER: "number"}
-        return "secret" if self.setting.secret else kinds.get(self.setting.kind, "text")
-
-
-@dataclass(frozen=True)
 class FeedRow:
     """An object that feeds a source, with its latest pull."""
 
@@ -79,16 +63,9 @@ def row(connection: Connection) -> ConnectionRow:
 
 
 def form(connector: SystemConnector, connection: Connection | None, given: Mapping[str, Any]) -> list[SettingRow]:
-    """The fields of a connector's form: as given, else as kept, else the defaults."""
+    """The fields of a connector's form."""
     kept = connections.held_secrets(connection) if connection else set()
-    known = connection.settings if connection else {}
-    rows = []
-    for one in connector.settings:
-        value = given.get(one.name, known.get(one.name, one.default))
-        if isinstance(value, list):
-            value = "\n".join(value)
-        rows.append(SettingRow(one, "" if one.secret or value is None else value, one.name in kept))
-    return rows
+    return setting_rows(connector.settings, connection.settings if connection else {}, kept, given)
 
 
 def feeds(connection: Connection) -> list[FeedRow]:

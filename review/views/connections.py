@@ -11,14 +11,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from crmquality.connectors import registry
-from crmquality.connectors.contract import SystemConnector
-from crmquality.connectors.settings import SettingKind
 from crmquality.models import Connection, Feed, Kind
 from crmquality.selectors import outbox
 from crmquality.services import connections, pulling
 from crmquality.services.access import UserRole, has_role
 from crmquality.services.errors import Refused
 from review.selectors import connections as selecting
+from review.selectors.setting_rows import given_settings
 from review.views.common import STAFF, for_roles, number
 
 GRACES = {0: "at once", 1: "after a minute", 10: "after 10 minutes", 60: "after an hour", 1440: "after a day"}
@@ -40,7 +39,7 @@ def new(request: HttpRequest, connector: str) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, str(refusal))
         return redirect("connections")
-    error, given = "", _given(request, kind) if request.method == "POST" else {}
+    error, given = "", given_settings(kind.settings, request.POST) if request.method == "POST" else {}
     if request.method == "POST":
         try:
             made = connections.make(
@@ -94,7 +93,7 @@ def settings(request: HttpRequest, connection_id: int) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, str(refusal))
         return redirect("connection", connection_id=connection.pk)
-    error, given = "", _given(request, kind) if request.method == "POST" else {}
+    error, given = "", given_settings(kind.settings, request.POST) if request.method == "POST" else {}
     if request.method == "POST":
         try:
             connections.change(connection=connection, given=given, **_limits(request))
@@ -206,15 +205,6 @@ def write_back(request: HttpRequest, feed_id: int) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, str(refusal))
     return redirect("connection", connection_id=feed.connection_id)
-
-
-def _given(request: HttpRequest, connector: SystemConnector) -> dict[str, Any]:
-    """What was filled in; a box that is not ticked is sent by no browser."""
-    found: dict[str, Any] = {}
-    for one in connector.settings:
-        value = request.POST.get(f"setting:{one.name}")
-        found[one.name] = value == "1" if one.kind is SettingKind.FLAG else value
-    return found
 
 
 def _limits(request: HttpRequest) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, render
 
 from crmquality.models import Change, Record, Source
 from crmquality.selectors import outbox
+from crmquality.selectors.attributions import attributions
 from crmquality.services import access, masking, measuring
 from crmquality.services.access import UserRole
 from crmquality.services.disclosing import policy_in_force
@@ -73,11 +74,15 @@ def detail(request: HttpRequest, record_id: int) -> HttpResponse:
     shown = mask.record(record)
     items = visible_items(request.user).open().filter(finding__subjects__contains=[record.pk])
     history = Change.objects.filter(record=record).select_related("change_set", "change_set__by", "record__source")
+    said = {one.field: one for one in attributions(record)}
     context = {
         "record": shown,
         "title": title(shown),
         "score": measuring.record_score(record),
-        "values": [(name, shown.fields.get(name), record.source.roles.get(name, "")) for name in record.source.columns],
+        "values": [
+            (name, shown.fields.get(name), record.source.roles.get(name, ""), said.get(name))
+            for name in record.source.columns
+        ],
         "masked": sorted(mask.hides(record)),
         "may_reveal": access.has_role(request.user, UserRole.STEWARD, UserRole.SALES),
         "reason_required": policy_in_force(record.source).reason_required,
