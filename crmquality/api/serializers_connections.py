@@ -51,12 +51,13 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     secrets_kept = serializers.SerializerMethodField()
     calls_today = serializers.SerializerMethodField()
     outbox = serializers.SerializerMethodField()
+    hook = serializers.SerializerMethodField()
 
     class Meta:
         model = Connection
         fields = [
             "id", "name", "connector", "settings", "secrets_kept", "grace", "daily_calls", "calls_today", "quota",
-            "pull_every", "full_every", "held_until", "held_because", "paused_because", "outbox", "created_at",
+            "pull_every", "full_every", "held_until", "held_because", "paused_because", "outbox", "hook", "created_at",
             "created_by",
         ]  # fmt: skip
 
@@ -64,6 +65,10 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     def get_secrets_kept(self, connection: Connection) -> list[str]:
         """Names of secrets."""
         return sorted(connections.held_secrets(connection))
+
+    def get_hook(self, connection: Connection) -> str:
+        """The path that its webhooks go to; "" if it sends none that its connector understands."""
+        return connections.hook_path(connection)
 
     def get_calls_today(self, connection: Connection) -> int:
         """Requests made today (UTC)."""

@@ -125,7 +125,7 @@ def _roles(columns: Sequence[str], named: Mapping[str, Role]) -> dict[str, Role]
     missing = sorted(set(named) - set(columns))
     if missing:
         raise Invalid(f"There is no column {', '.join(map(repr, missing))}.")
-    found = {}
+    found: dict[str, Role] = {}
     for name in columns:
         hint = read_name(name)
         role = named.get(name) or (hint.role if hint else None)

@@ -87,7 +87,8 @@ class HttpLookUp(LookUp):
         parameter = self.settings["parameter"]
         path = self.path.replace(PLACE, quote(key, safe=""))
         try:
-            answer = self.http.ask("GET", path or "/", **({parameter: key} if parameter else {}))
+            query: dict[str, Any] = {parameter: key} if parameter else {}
+            answer = self.http.ask("GET", path or "/", None, **query)
         except Gone:
             return None
         try:

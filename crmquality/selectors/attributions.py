@@ -37,11 +37,12 @@ def attributions(record: Record) -> list[Attribution]:
     for claim in claims:
         for name, value in claim.proposal.get("changes", {}).items():
             by_claim[name, value] = claim
-    return [
-        Attribution(change.field, _said(claim, SOURCE), _said(claim, LICENCE), change.change_set.at)
-        for change in from_look_ups
-        if (claim := by_claim.get((change.field, change.after))) is not None
-    ]
+    found = []
+    for change in from_look_ups:
+        its = by_claim.get((change.field, change.after))
+        if its is not None:
+            found.append(Attribution(change.field, _said(its, SOURCE), _said(its, LICENCE), change.change_set.at))
+    return found
 
 
 def _detector(change: Change) -> str:

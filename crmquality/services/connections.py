@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection as database
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from crmquality.connectors import registry
@@ -203,6 +204,14 @@ def held_secrets(connection: Connection) -> set[str]:
         return set(_secrets(connection))
     except Refused:
         return set()
+
+
+def hook_path(connection: Connection) -> str:
+    """The path at which webhooks of the system are heard; "" if its connector understands none."""
+    try:
+        return reverse("api-hook", args=[connection.uid]) if connector_of(connection.connector).hears else ""
+    except Refused:
+        return ""
 
 
 def hear(connection: Connection, headers: Mapping[str, str], body: bytes) -> Sequence[str]:

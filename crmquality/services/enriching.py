@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from django.db.models import F
 from django.utils import timezone
 from django.utils.text import get_valid_filename
 
@@ -285,5 +284,7 @@ def _keep(one: Enrichment, answers: Mapping[str, Answer | None]) -> None:
 
 def sweep_answers() -> int:
     """Forget answers that are twice as old as they are kept; returns how many."""
-    old = LookedUp.objects.filter(at__lt=timezone.now() - 2 * timedelta(days=1) * F("enrichment__keep_days"))
-    return int(old.delete()[0])
+    removed = 0
+    for one in Enrichment.objects.all():
+        removed += one.answers.filter(at__lt=timezone.now() - 2 * timedelta(days=one.keep_days)).delete()[0]
+    return removed

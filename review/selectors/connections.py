@@ -16,12 +16,13 @@ from review.selectors.setting_rows import SettingRow, setting_rows
 
 @dataclass(frozen=True)
 class ConnectionRow:
-    """One connection in the list."""
+    """One connection in the list. hook: the path that its webhooks go to; "" if it sends none that we understand."""
 
     connection: Connection
     title: str
     calls: int
     counts: Mapping[str, int]
+    hook: str = ""
 
     @property
     def pending(self) -> int:
@@ -59,7 +60,8 @@ def row(connection: Connection) -> ConnectionRow:
         title = connections.connector_of(connection.connector).title
     except Refused:
         title = f"{connection.connector} (not installed)"
-    return ConnectionRow(connection, title, connections.calls_today(connection), outbox.counts(connection))
+    calls, counts = connections.calls_today(connection), outbox.counts(connection)
+    return ConnectionRow(connection, title, calls, counts, connections.hook_path(connection))
 
 
 def form(connector: SystemConnector, connection: Connection | None, given: Mapping[str, Any]) -> list[SettingRow]:

@@ -57,3 +57,13 @@ def test_a_hook_during_a_pull_makes_one_more_pull_due(feeds: Any, client: Any) -
 def test_an_unknown_address_and_a_huge_body_are_not_found(feeds: Any, client: Any) -> None:
     assert hook(client, [], uid="00000000-0000-4000-8000-000000000000") == 404
     assert hook(client, ["x" * 300_000]) == 404
+
+
+def test_an_admin_sees_the_address_to_be_called(feeds: Any, client: Any, admin: Any) -> None:
+    connection = Connection.objects.get()
+    path = f"/api/v1/hooks/{connection.uid}/"
+    client.force_login(admin)
+    assert f"http://testserver{path}" in client.get(f"/connections/{connection.pk}/").content.decode()
+    assert client.get(f"/api/v1/connections/{connection.pk}/").json()["hook"] == path
+    Connection.objects.update(connector="sql")
+    assert client.get(f"/api/v1/connections/{connection.pk}/").json()["hook"] == ""
