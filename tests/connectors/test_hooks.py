@@ -65,5 +65,5 @@ def test_an_admin_sees_the_address_to_be_called(feeds: Any, client: Any, admin: 
     client.force_login(admin)
     assert f"http://testserver{path}" in client.get(f"/connections/{connection.pk}/").content.decode()
     assert client.get(f"/api/v1/connections/{connection.pk}/").json()["hook"] == path
-    Connection.objects.update(connector="sql")
+    Connection.objects.update(connector="not-installed")
     assert client.get(f"/api/v1/connections/{connection.pk}/").json()["hook"] == ""
