@@ -93,15 +93,25 @@ def block(plan: Plan, *, budget: int | None = None) -> Blocking:
     def blocks(parts: tuple[str, ...]) -> tuple[Ints, Ints]:
         return grouped(combine(*(ordered[part] for part in parts)), order)
 
+    kept: dict[int, tuple[Ints, Ints]] = {}
+    costs = np.zeros((len(wanted), 2), np.int64)
+    for place, (rows, bounds) in enumerate(ahead(blocks, wanted)):
+        costs[place] = cost_of(bounds)
+        if 0 < costs[place, 0] <= left_over:
+            kept[place] = rows, bounds
     made: list[Pairs] = []
-    keys = []
-    for parts, (rows, bounds) in zip(wanted, ahead(blocks, wanted), strict=True):
-        cost, oversized = cost_of(bounds)
-        used = cost <= left_over
-        keys.append(Key(" + ".join(parts), cost, oversized, used))
-        if used and cost:
+    used = costs[:, 0] == 0
+    for place in np.argsort(costs[:, 0], kind="stable").tolist():
+        cost = int(costs[place, 0])
+        if cost > left_over:
+            break
+        used[place] = True
+        if place in kept:
             left_over -= cost
-            made.append(_emit(rows, bounds, cost))
+            made.append(_emit(*kept.pop(place), cost))
+    keys = (
+        Key(" + ".join(parts), *map(int, costs[place]), bool(used[place])) for place, parts in enumerate(wanted)
+    )
     return Blocking(distinct(made), tuple(keys))
 
 

@@ -55,6 +55,7 @@ class Planner:
         self.plan = Plan(entity, len(batch))
         self.names: list[Column | None] = [None, None]
         self._read: dict[tuple[str, int], Column] = {}
+        self._filled: dict[str, bool] = {}
 
     def _shared(self, key: str) -> Shared:
         return SHARED[self.entity].get(key, (None, None))
@@ -65,7 +66,12 @@ class Planner:
         )
 
     def columns(self, *roles: Role) -> list[str]:
-        return [name for name in self.batch.columns(*roles) if self.batch.frame[name].notna().any()]
+        """The batch's columns of these roles that hold anything."""
+        names = self.batch.columns(*roles)
+        for name in names:
+            if name not in self._filled:
+                self._filled[name] = bool(self.batch.frame[name].notna().any())
+        return [name for name in names if self._filled[name]]
 
     def encoded(self, name: str, mode: int) -> Column:
         """The batch's column, cleaned by `mode` and dictionary-encoded."""
