@@ -109,9 +109,7 @@ def block(plan: Plan, *, budget: int | None = None) -> Blocking:
         if place in kept:
             left_over -= cost
             made.append(_emit(*kept.pop(place), cost))
-    keys = (
-        Key(" + ".join(parts), *map(int, costs[place]), bool(used[place])) for place, parts in enumerate(wanted)
-    )
+    keys = (Key(" + ".join(parts), *map(int, costs[place]), bool(used[place])) for place, parts in enumerate(wanted))
     return Blocking(distinct(made), tuple(keys))
 
 

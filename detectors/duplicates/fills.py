@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.duplicates import levels
+from detectors.duplicates import levels, levels_words
 from detectors.duplicates.encoding import Column
 from detectors.duplicates.plan import Levels
 from detectors.duplicates.preparing import Dates, Name, Words
@@ -27,7 +27,7 @@ def swap(given: tuple[int, Name], family: tuple[int, Name], left: Ints, right: I
 
 
 def fill_words(prepared: Words, left: Ints, right: Ints, out: Levels) -> None:
-    levels.words(
+    levels_words.words(
         left,
         right,
         prepared.column.codes,
@@ -37,7 +37,6 @@ def fill_words(prepared: Words, left: Ints, right: Ints, out: Levels) -> None:
         prepared.vocabulary.text,
         prepared.vocabulary.starts,
         prepared.vocabulary.signatures,
-        prepared.joined,
         out,
     )
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.compiling import compiled
+from detectors.duplicates.fetching import BLOCK, bounds_of, codes_of, signed
 from detectors.duplicates.text import Bytes, Codes, Hashes, Ints, beyond, contains, edits
 
 Levels = Bytes
 
 
 @compiled
-def _allowed(length: int) -> int:
+def allowed(length: int) -> int:
     """How many typing errors still make "nearly equal" at this length."""
     return 0 if length < 3 else 1 if length < 8 else 2
 
@@ -37,7 +38,7 @@ def _name(
     distance = longest
     if not beyond(mine, theirs, longest * 4 // 10):
         distance = edits(text, first, last, text, start, stop, peq)
-        if distance <= _allowed(longest):
+        if distance <= allowed(longest):
             return 5
     if min(size, wide) >= 3:
         if size > wide:
@@ -71,14 +72,27 @@ def names(
 ) -> None:
     """A name: 1 different, 2 alike or of one sound, 3 initial, 4 short form or part, 5 nearly equal, 6 equal."""
     peq = np.zeros(256, np.uint64)
+    one, two = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
+    firsts, lasts = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    begins, ends = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    mine, theirs = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.uint64)
     for pair in range(len(left)):
-        a, b = codes[left[pair]], codes[right[pair]]
+        at = pair % BLOCK
+        if at == 0:
+            size = min(BLOCK, len(left) - pair)
+            codes_of(left[pair : pair + size], codes, one[:size])
+            codes_of(right[pair : pair + size], codes, two[:size])
+            bounds_of(one[:size], starts, firsts, lasts)
+            bounds_of(two[:size], starts, begins, ends)
+            signed(one[:size], signatures, mine)
+            signed(two[:size], signatures, theirs)
+        a, b = one[at], two[at]
         if a < 0 or b < 0:
             out[pair] = 0
         elif a == b:
             out[pair] = 6
         else:
-            level = _name(text, starts[a], starts[a + 1], signatures[a], starts[b], starts[b + 1], signatures[b], peq)
+            level = _name(text, firsts[at], lasts[at], mine[at], begins[at], ends[at], theirs[at], peq)
             if level < 4 and _nicknames(aliases, a, b):
                 level = 4
             if level == 1 and sounds[a] == sounds[b]:
@@ -92,7 +106,7 @@ def _near(text: Bytes, starts: Ints, a: int, other: Bytes, bounds: Ints, b: int,
     if a < 0 or b < 0:
         return -1
     size, wide = starts[a + 1] - starts[a], bounds[b + 1] - bounds[b]
-    most = _allowed(max(size, wide))
+    most = allowed(max(size, wide))
     if abs(size - wide) > most:
         return 0
     return 1 if edits(text, starts[a], starts[a + 1], other, bounds[b], bounds[b + 1], peq) <= most else 0
@@ -152,25 +166,39 @@ def short(
     keep_best: only ever raise what `out` holds, to compare several columns of one meaning crosswise.
     """
     peq = np.zeros(256, np.uint64)
+    one, two = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
+    firsts, lasts = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    begins, ends = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    mine, theirs = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.uint64)
     for pair in range(len(left)):
-        a, b = codes[left[pair]], other[right[pair]]
+        at = pair % BLOCK
+        if at == 0:
+            count = min(BLOCK, len(left) - pair)
+            codes_of(left[pair : pair + count], codes, one[:count])
+            codes_of(right[pair : pair + count], other, two[:count])
+            bounds_of(one[:count], starts, firsts, lasts)
+            bounds_of(two[:count], starts, begins, ends)
+            signed(one[:count], signatures, mine)
+            signed(two[:count], signatures, theirs)
+        a, b = one[at], two[at]
         level = 0
         if a >= 0 and b >= 0:
             if a == b:
                 level = 4
             else:
-                size, wide = starts[a + 1] - starts[a], starts[b + 1] - starts[b]
+                first, start = firsts[at], begins[at]
+                size, wide = lasts[at] - first, ends[at] - start
                 longest = max(size, wide)
                 level = 1
-                if abs(size - wide) * 10 <= longest * 4 and not beyond(signatures[a], signatures[b], longest * 4 // 10):
-                    distance = edits(text, starts[a], starts[a + 1], text, starts[b], starts[b + 1], peq)
-                    if distance <= _allowed(longest):
+                if abs(size - wide) * 10 <= longest * 4 and not beyond(mine[at], theirs[at], longest * 4 // 10):
+                    distance = edits(text, first, first + size, text, start, start + wide, peq)
+                    if distance <= allowed(longest):
                         level = 3
                     elif distance * 10 <= longest * 4:
                         level = 2
                 if level == 1 and min(size, wide) >= 2:
                     same = 0
-                    while same < min(size, wide) and text[starts[a] + same] == text[starts[b] + same]:
+                    while same < min(size, wide) and text[first + same] == text[start + same]:
                         same += 1
                     if same == min(size, wide):
                         level = 2
@@ -230,24 +258,37 @@ def emails(
     and neither does 3 if digits or the first letter differ ("smith1" and "smith2", "a.lee" and "b.lee").
     """
     peq = np.zeros(256, np.uint64)
+    one, two = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
+    firsts, lasts = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    begins, ends = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    mine, theirs = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.uint64)
     for pair in range(len(left)):
-        a, b = codes[left[pair]], other[right[pair]]
+        at = pair % BLOCK
+        if at == 0:
+            count = min(BLOCK, len(left) - pair)
+            codes_of(left[pair : pair + count], codes, one[:count])
+            codes_of(right[pair : pair + count], other, two[:count])
+            bounds_of(one[:count], starts, firsts, lasts)
+            bounds_of(two[:count], starts, begins, ends)
+            signed(one[:count], signatures, mine)
+            signed(two[:count], signatures, theirs)
+        a, b = one[at], two[at]
         level = 0
         if a >= 0 and b >= 0:
             level = 4 if a == b else 1
         if level == 1:
-            first, start = starts[a], starts[b]
-            longest = max(starts[a + 1] - first, starts[b + 1] - start)
+            first, start, last, stop = firsts[at], begins[at], lasts[at], ends[at]
+            longest = max(last - first, stop - start)
             whole = longest
-            near = abs((starts[a + 1] - first) - (starts[b + 1] - start)) * 10 <= longest * 3
-            if near and not beyond(signatures[a], signatures[b], max(longest * 2 // 10, _allowed(longest))):
-                whole = edits(text, first, starts[a + 1], text, start, starts[b + 1], peq)
+            near = abs((last - first) - (stop - start)) * 10 <= longest * 3
+            if near and not beyond(mine[at], theirs[at], max(longest * 2 // 10, allowed(longest))):
+                whole = edits(text, first, last, text, start, stop, peq)
             size, wide = ats[a] - first, ats[b] - start
             local = max(size, wide)
             near = abs(size - wide) * 10 <= local * 3
             if near and not beyond(local_signatures[a], local_signatures[b], local * 3 // 10):
                 local = edits(text, first, ats[a], text, start, ats[b], peq)
-            if whole <= _allowed(longest):
+            if whole <= allowed(longest):
                 level = 3
             elif local == 0:
                 level = 2
@@ -269,8 +310,14 @@ def dates(left: Ints, right: Ints, codes: Codes, years: Ints, months: Ints, days
 
     3 also where no part is off by more than one (the errors of a clerk who reads the line above).
     """
+    mine, theirs = np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int32)
     for pair in range(len(left)):
-        a, b = codes[left[pair]], codes[right[pair]]
+        at = pair % BLOCK
+        if at == 0:
+            count = min(BLOCK, len(left) - pair)
+            codes_of(left[pair : pair + count], codes, mine[:count])
+            codes_of(right[pair : pair + count], codes, theirs[:count])
+        a, b = mine[at], theirs[at]
         if a < 0 or b < 0:
             out[pair] = 0
             continue
@@ -322,88 +369,3 @@ def numbers(left: Ints, right: Ints, values: np.ndarray, out: Levels) -> None:
             out[pair] = 3
         else:
             out[pair] = 2 if gap <= max(2.0, size * 0.1) else 1
-
-
-@compiled
-def words(
-    left: Ints,
-    right: Ints,
-    codes: Codes,
-    bounds: Ints,
-    tokens: Codes,
-    weights: np.ndarray,
-    text: Bytes,
-    starts: Ints,
-    signatures: Hashes,
-    joined: Hashes,
-    out: Levels,
-) -> None:
-    """Several words: 1 different, 2 some, 3 half, 4 one within the other, 5 most, 6 nearly equal, 7 equal.
-
-    Words are weighed by rarity; a word finds its best partner: equal, or alike in letters (numbers: equal only),
-    or the initial of it. `joined`: hash of each value without blanks ("day care" = "daycare").
-    """
-    peq = np.zeros(256, np.uint64)
-    for pair in range(len(left)):
-        a, b = codes[left[pair]], codes[right[pair]]
-        if a < 0 or b < 0:
-            out[pair] = 0
-            continue
-        if a == b or joined[a] == joined[b]:
-            out[pair] = 7
-            continue
-        if bounds[a + 1] - bounds[a] > bounds[b + 1] - bounds[b]:
-            a, b = b, a
-        first, last = bounds[a], min(bounds[a + 1], bounds[a] + 16)
-        start, stop = bounds[b], min(bounds[b + 1], bounds[b] + 16)
-        used = np.uint64(0)
-        mine, theirs, found = 0.0, 0.0, 0.0
-        for j in range(start, stop):
-            theirs += weights[tokens[j]]
-        for i in range(first, last):
-            one = tokens[i]
-            mine += weights[one]
-            best, partner = 0.0, -1
-            for j in range(start, stop):
-                if used >> np.uint64(j - start) & np.uint64(1):
-                    continue
-                two = tokens[j]
-                likeness = 1.0 if one == two else _alike(text, starts, signatures, one, two, peq)
-                if likeness > best:
-                    best, partner = likeness, j
-                    if best == 1.0:
-                        break
-            if partner >= 0:
-                used |= np.uint64(1) << np.uint64(partner - start)
-                found += best * min(weights[one], weights[tokens[partner]]) * 2
-                if best < 1.0:  # an imperfect partner's missing rarity is no disagreement of its own
-                    found += best * abs(weights[one] - weights[tokens[partner]])
-        share = found / (mine + theirs)
-        if share >= 0.93:
-            out[pair] = 6
-        elif share >= 0.75:
-            out[pair] = 5
-        elif found >= 1.9 * min(mine, theirs):
-            out[pair] = 4
-        else:
-            out[pair] = 3 if share >= 0.5 else 2 if share >= 0.25 else 1
-
-
-@compiled
-def _alike(text: Bytes, starts: Ints, signatures: Hashes, one: int, two: int, peq: Hashes) -> float:
-    """Likeness of two unequal words in [0, 1]."""
-    first, last, start, stop = starts[one], starts[one + 1], starts[two], starts[two + 1]
-    size, wide = last - first, stop - start
-    if text[first] <= 57 or text[start] <= 57:
-        return 0.0
-    if size == 1 or wide == 1:
-        return 0.5 if text[first] == text[start] else 0.0
-    longest = max(size, wide)
-    if abs(size - wide) * 10 > longest * 4:
-        return 0.0
-    if beyond(signatures[one], signatures[two], max(longest * 3 // 10, _allowed(longest))):
-        return 0.0
-    distance = edits(text, first, last, text, start, stop, peq)
-    if distance <= _allowed(longest):
-        return 0.9
-    return 0.6 if distance * 10 <= longest * 3 else 0.0
