@@ -1,4 +1,4 @@
-"""manage.py splink export|run: duplicates beyond one machine, by Splink on DuckDB or Spark."""
+"""manage.py splink export|run|import: duplicates beyond one machine, by Splink on DuckDB or Spark."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from crmquality.models import Source
 from crmquality.services.errors import Refused
-from crmquality.services.exchanging import export_splink
+from crmquality.services.exchanging import export_splink, import_splink
 from detectors.duplicates.exchange.dialects import NAMES
 from detectors.duplicates.exchange.running import CannotRun, run
 
 
 class Command(BaseCommand):
-    """Exports a source's duplicate model for Splink, and runs Splink on an export."""
+    """Exports a source's duplicate model for Splink, runs Splink on it, and takes models from Splink settings."""
 
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One sub-command a direction."""
-        kinds = parser.add_subparsers(dest="kind", required=True, metavar="export|run")
+        kinds = parser.add_subparsers(dest="kind", required=True, metavar="export|run|import")
         export = kinds.add_parser("export", help="write settings, prepared records and term frequencies to a folder")
         export.add_argument("source", help="name of the source")
         export.add_argument("directory", type=Path)
@@ -35,16 +35,18 @@ class Command(BaseCommand):
             "--set", action="append", default=[], metavar="NAME=VALUE", help="a Spark setting, such as spark.master"
         )
 
+        importing = kinds.add_parser("import", help="a candidate model version from a Splink settings file")
+        importing.add_argument("source", help="name of the source")
+        importing.add_argument("file", type=Path, help="settings as Splink saves them, trained")
+        importing.add_argument("--skip", action="store_true", help="leave out comparisons that have no equivalent here")
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it. Raises CommandError with one clear line."""
-        (self._export if options["kind"] == "export" else self._run)(options)
+        {"export": self._export, "run": self._run, "import": self._import}[options["kind"]](options)
 
     def _export(self, options: dict[str, Any]) -> None:
-        source = Source.objects.filter(name=options["source"]).first()
-        if source is None:
-            known = ", ".join(Source.objects.values_list("name", flat=True)) or "none yet"
-            raise CommandError(f"There is no source {options['source']!r}: there are {known}.")
         try:
+            source = _source(options["source"])
             written = export_splink(source, options["directory"])
         except (Refused, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
@@ -52,6 +54,16 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{one.rows:,} records, compared by {', '.join(one.comparisons)}, written to {one.directory}"
             )
+
+    def _import(self, options: dict[str, Any]) -> None:
+        try:
+            version, read = import_splink(_source(options["source"]), options["file"], skip=options["skip"])
+        except (Refused, OSError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        for one in read.left_out:
+            self.stdout.write(f"left out: {one}")
+        pairs = ", ".join(f"{theirs} as {ours}" for theirs, ours in read.used.items())
+        self.stdout.write(f"Version {version.number} is a candidate ({pairs}); an admin activates it under Models.")
 
     def _run(self, options: dict[str, Any]) -> None:
         settings = dict(one.partition("=")[::2] for one in options["set"])
@@ -61,3 +73,11 @@ class Command(BaseCommand):
         except (CannotRun, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{pairs.num_rows:,} pairs written to {options['pairs']}")
+
+
+def _source(name: str) -> Source:
+    source = Source.objects.filter(name=name).first()
+    if source is None:
+        known = ", ".join(Source.objects.values_list("name", flat=True)) or "none yet"
+        raise Refused(f"There is no source {name!r}: there are {known}.")
+    return source

@@ -23,7 +23,7 @@ from detectors.duplicates.exchange.conditions import Conditions
 from detectors.duplicates.exchange.dialects import Dialect
 from detectors.duplicates.plan import Comparison, Fill, Plan
 from detectors.duplicates.preparing import Dates, Name, Words
-from detectors.duplicates.text import Ints
+from detectors.duplicates.text import Hashes, Ints
 
 KEY = "record_id"
 BLOCKS = "block_keys"
@@ -186,7 +186,8 @@ def _several(name: str, columns: list[Column], build: Callable[[list[str], Diale
     return value, dict(zip(names, texts, strict=True)), lambda dialect: build(names, dialect), True
 
 
-def _email(name: str, columns: list[Column], ats: Ints, names: list[Column]) -> _Made:
+def _email(name: str, columns: list[Column], local: tuple[Ints, Hashes], names: list[Column]) -> _Made:
+    ats, _ = local
     starts = columns[0].starts
     whole = columns[0].text.tobytes()
     locals_ = [whole[first:at].decode("utf-8", "replace") for first, at in zip(starts[:-1], ats, strict=True)]
