@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -14,14 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.contract import Batch
-from detectors.duplicates import blocking, fills, scoring
-from detectors.duplicates.comparisons import Planner
+from detectors.duplicates import blocking, comparisons, fills, scoring
 from detectors.duplicates.encoding import Column
 from detectors.duplicates.exchange import conditions
 from detectors.duplicates.exchange.blocks import memberships
 from detectors.duplicates.exchange.conditions import Conditions
 from detectors.duplicates.exchange.dialects import Dialect
-from detectors.duplicates.plan import Comparison, Fill, Plan
+from detectors.duplicates.plan import Comparison, Plan
 from detectors.duplicates.preparing import Dates, Name, Words
 from detectors.duplicates.text import Hashes, Ints
 
@@ -31,18 +30,6 @@ LIKELY_WORDS = 16
 """Words of a text that are compared; as in `levels.words`."""
 FRACTION = 256
 """Rarity is written in whole numbers of this part of a bit."""
-
-
-@dataclass
-class Noted(Plan):
-    """A plan that remembers what each comparison is filled by."""
-
-    fills: list[Fill] = field(default_factory=list)
-
-    def add(self, comparison: Comparison, fill: Fill) -> int:
-        """As `Plan.add`."""
-        self.fills.append(fill)
-        return super().add(comparison, fill)
 
 
 @dataclass(frozen=True)
@@ -67,7 +54,7 @@ class Prepared:
     frequencies: column -> (value, rarity in bits) of every value met.
     """
 
-    plan: Noted
+    plan: Plan
     compared: list[Compared]
     records: pa.Table
     frequencies: dict[str, pa.Table]
@@ -79,15 +66,12 @@ def prepare(batch: Batch, entity: str) -> Prepared:
 
     Raises TypeError if a comparison has no form in SQL.
     """
-    planner = Planner(batch, entity)
-    plan = Noted(entity, len(batch))
-    planner.plan = plan
-    planner.build()
+    plan = comparisons.plan(batch, entity)
     columns: dict[str, pa.Array] = {KEY: pa.array(batch.frame.index.to_numpy(np.int64))}
     compared, frequencies = [], {}
     names = _safe_names([one.key for one in plan.comparisons])
     for comparison, fill, name in zip(plan.comparisons, plan.fills, names, strict=True):
-        value, parts, build, unequal = _columns(fill, name, names, plan)
+        value, parts, build, unequal = _columns(fill, name)
         columns |= {name: value, **parts}
         rare = np.round(scoring.rarity(comparison).astype(np.float64) * FRACTION).astype(np.int64)
         columns[f"{name}_rarity"] = pa.array(rare)
@@ -120,7 +104,7 @@ def _frequencies(name: str, value: pa.Array, rare: np.ndarray[Any, Any]) -> pa.T
 _Made = tuple[pa.Array, dict[str, pa.Array], Callable[[Dialect], Conditions], bool]
 
 
-def _columns(fill: Any, name: str, names: list[str], plan: Noted) -> _Made:
+def _columns(fill: Any, name: str) -> _Made:
     """(value, further columns, its conditions, whether unequal values can reach the top) of one comparison."""
     if not isinstance(fill, partial) or fill.func not in _MAKERS:
         raise TypeError(f"the comparison {name} has no form in SQL")
@@ -249,7 +233,7 @@ _MAKERS: Mapping[Any, Callable[..., _Made]] = {
 }
 
 
-def _cross(plan: Noted, compared: list[Compared]) -> None:
+def _cross(plan: Plan, compared: list[Compared]) -> None:
     """Comparisons that look at each other: crossed names, crossed address lines."""
     for step in plan.steps:
         if not isinstance(step, partial):
