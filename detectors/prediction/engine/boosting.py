@@ -1,7 +1,8 @@
 """Boosted trees that judge candidates: look-ups propose values for a cell, trees say how likely each one is.
 
-One binary question ("is this candidate the value?") for every column, whatever its number of values: a multi-class
-model grows a tree a value a step, is slow and unstable on rare values, and cannot be had for two thousand cities.
+One question ("which of these candidates is it, or none?") for every column, whatever its number of values: a
+multi-class model grows a tree a value a step, is slow and unstable on rare values, and cannot be had for two
+thousand cities.
 
 Tried and rejected: HistGradientBoosting multi-class (adult .79 at three times the cost, .57 on a column of 16
 values with the usual learning rate); leave-one-out counts as features (trees read the answer out of the missing
@@ -12,22 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from detectors.prediction.engine.calibration import Calibrator, conformal_radius
-from detectors.prediction.engine.encoding import MANY, Column, Floats, Ints
+from detectors.prediction.engine.encoding import MANY, Bools, Column, Floats, Ints
 from detectors.prediction.engine.lookups import Lookup, Target
+from detectors.prediction.engine.trees import Bins, Bytes, Shape, Trees, boost_choices, boost_numbers, shares
 
 CANDIDATES = 5
 LEADERS = 3
 CHUNK = 20_000
 
-PARTS = 3
-"""Models a column, each trained on one part of the sample. Every sampled row is judged by the models that did not
-see it, as a blank cell is by all of them, so that calibration meets what it was made for. Two halves, each judged by
-the other one alone, claimed too little: the mean of two models is better than one."""
+PARTS = 4
+"""The sample is cut in so many parts, and a model trained on each pair of them. Every sampled row is judged by the
+models that saw neither of their parts with it, as a blank cell is by all of them, so that calibration meets what it
+was made for. Two halves, each judged by the other alone, claimed too little: a mean of models is better than one."""
 FINE = 200
 """A key of more groups than this also tells the trees how large the row's group is."""
 
@@ -53,25 +55,30 @@ class ValueModel:
         self._leaders = [lookup.leading(LEADERS) for lookup in self.lookups]
         self._log_prior = np.log(target.prior)
         self._rows = [column.feature for column in others if column.numbers is not None or len(column.values) <= MANY]
-        self._trees: list[HistGradientBoostingClassifier] = []
+        self._trees: list[Trees] = []
+        self._bins = Bins([])
         self._calibrate: Calibrator | None = None
 
     def fit(self, seed: int, steps: int) -> None:
-        """Train `PARTS` models, each on its part of the sample; calibrate their mean on the rows they did not see."""
+        """Train a model on each pair of parts; calibrate on every row the mean of those that did not see it."""
         rows = self.target.sample
         values, features = self._questions(rows)
-        right = values == self.target.codes[rows][:, None]
+        live = values >= 0
+        right = live & (values == self.target.codes[rows][:, None])
         part = self.target.fold[rows] % PARTS
         fewest = min(right[part == each].sum() for each in range(PARTS)) if len(rows) else 0
         if fewest < 5 or right.all():
             return
-        scores = np.zeros(right.shape)
-        for each in range(PARTS):
-            seen, unseen = part == each, part != each
-            asked = _with_some_number(features[seen].reshape(-1, features.shape[2]))
-            model = _classifier(seed, steps).fit(asked, right[seen].ravel())
+        self._bins = Bins.fit(features.reshape(-1, features.shape[2]))
+        binned = self._bins(features.reshape(-1, features.shape[2])).reshape(features.shape)
+        scores, judges = np.zeros(right.shape), np.zeros(len(rows))
+        for pair in combinations(range(PARTS), 2):
+            seen = np.isin(part, pair)
+            model = boost_choices(binned[seen], right[seen], live[seen], Shape(steps), seed + len(self._trees))
             self._trees.append(model)
-            scores[unseen] += _probabilities([model], features[unseen]) / (PARTS - 1)
+            scores[~seen] += _probabilities(model, binned[~seen], live[~seen])
+            judges[~seen] += 1
+        scores /= judges[:, None]
         best = scores.argmax(axis=1)[:, None]
         self._calibrate = Calibrator.fit(
             np.take_along_axis(scores, best, 1)[:, 0], np.take_along_axis(right, best, 1)[:, 0].astype(float)
@@ -86,7 +93,7 @@ class ValueModel:
 
     def _guess(self, rows: Ints) -> tuple[Ints, Floats]:
         values, features = self._questions(rows)
-        scores = _probabilities(self._trees, features) if self._trees else np.exp(self._log_prior[values])
+        scores = self._judge(values, features) if self._trees else np.exp(self._log_prior[values])
         scores = np.where(values < 0, -1.0, scores)
         order = np.argsort(-scores, axis=1, kind="stable")
         values, scores = np.take_along_axis(values, order, 1), np.take_along_axis(scores, order, 1)
@@ -95,6 +102,11 @@ class ValueModel:
         room = np.minimum(1 - first, first * rest.sum(axis=1) / np.maximum(scores[:, 0], 1e-9))
         rest *= (room / np.maximum(rest.sum(axis=1), 1e-9))[:, None]
         return values, np.column_stack([first, rest])
+
+    def _judge(self, values: Ints, features: Floats) -> Floats:
+        """(n, m) mean probability of each candidate by all models."""
+        binned = self._bins(features.reshape(-1, features.shape[2])).reshape(features.shape)
+        return np.asarray(np.mean([_probabilities(model, binned, values >= 0) for model in self._trees], axis=0))
 
     def _questions(self, rows: Ints) -> tuple[Ints, Floats]:
         """Candidates (n, m) and what the trees see of each: (n, m, n_features)."""
@@ -148,23 +160,25 @@ class NumberModel:
         self._sample = sample
         self._lookups = [lookup for lookup in lookups if lookup.key.size > MANY]
         self._rows = [column.feature for column in others]
-        self._trees: list[HistGradientBoostingRegressor] = []
+        self._trees: list[Trees] = []
+        self._bins, self._centre = Bins([]), 0.0
         self.radius = float("inf")
 
     def fit(self, seed: int, steps: int) -> None:
         """Train two models on a half of the sample each; measure the errors on the other halves."""
         numbers = self._numbers[self._sample]
-        features = self._features(self._sample)
         half = np.arange(len(numbers)) % 2 == 0
         if len(numbers) < 20:
             return
+        features = self._features(self._sample)
+        self._bins = Bins.fit(features)
+        binned = self._bins(features)
+        self._centre = float(numbers.mean())
         errors = np.empty(len(numbers))
         for part in (half, ~half):
-            model = HistGradientBoostingRegressor(
-                max_iter=steps, learning_rate=0.12, early_stopping=False, random_state=seed, max_leaf_nodes=15
-            ).fit(features[part], numbers[part])
+            model = boost_numbers(binned[part], numbers[part] - self._centre, Shape(steps, columns=1.0), seed)
             self._trees.append(model)
-            errors[~part] = np.abs(model.predict(features[~part]) - numbers[~part])
+            errors[~part] = np.abs(model(binned[~part]) + self._centre - numbers[~part])
         self.radius = conformal_radius(errors)
 
     def predict(self, rows: Ints) -> Floats:
@@ -172,27 +186,14 @@ class NumberModel:
         if not self._trees or len(rows) == 0:
             known = self._numbers[self._sample]
             return np.full(len(rows), np.median(known) if len(known) else np.nan)
-        features = self._features(rows)
-        return np.asarray(np.mean([tree.predict(features) for tree in self._trees], axis=0))
+        binned = self._bins(self._features(rows))
+        return np.asarray(np.mean([tree(binned) for tree in self._trees], axis=0) + self._centre)
 
     def _features(self, rows: Ints) -> Floats:
         return np.column_stack([feature[rows] for feature in self._rows] or [np.zeros(len(rows))])
 
 
-def _classifier(seed: int, steps: int) -> HistGradientBoostingClassifier:
-    return HistGradientBoostingClassifier(
-        max_iter=steps, learning_rate=0.15, max_leaf_nodes=16, early_stopping=False, random_state=seed
-    )
-
-
-def _with_some_number(features: Floats) -> Floats:
-    """Features (n, m) with 0 in columns that are NaN throughout: scikit-learn cannot put those into bins."""
-    blank = np.isnan(features).all(axis=0)
-    return np.where(blank, 0.0, features) if blank.any() else features
-
-
-def _probabilities(models: Sequence[HistGradientBoostingClassifier], features: Floats) -> Floats:
-    """(n, m) mean probability of each candidate; a row's sum is brought down to 1 where it is more."""
-    flat = features.reshape(-1, features.shape[2])
-    mean = np.mean([model.predict_proba(flat)[:, 1] for model in models], axis=0).reshape(features.shape[:2])
-    return np.asarray(mean / np.maximum(mean.sum(axis=1, keepdims=True), 1))
+def _probabilities(model: Trees, binned: Bytes, live: Bools) -> Floats:
+    """(n, m) probability of each candidate by one model."""
+    flat = np.ascontiguousarray(binned.reshape(-1, binned.shape[2]))
+    return shares(model(flat).reshape(live.shape), live)

@@ -13,10 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from detectors.missing_values import is_missing
+from detectors.prediction.engine.given_names import usual_gender
 from detectors.roles import Role, ValueType
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 READABLE = 0.98
 """A column is a number (date) if this share of its filled rows reads as one; strays are then missing."""
@@ -209,6 +211,8 @@ def _parts(texts: list[str], role: Role | None) -> list[tuple[str, list[str]]]:
     ends += [("last letter of {}", slice(-1, None)), ("last 2 letters of {}", slice(-2, None))]
     ends += [("last 3 letters of {}", slice(-3, None))]
     parts = [(label, [text[end] for text in texts]) for label, end in ends]
+    if role is Role.GIVEN_NAME:
+        parts.append(("usual gender of {}", [usual_gender(text) for text in texts]))
     words = [text.split() for text in texts]
     if sum(len(each) > 1 for each in words) > len(words) / 10:
         parts.append(("first word of {}", [each[0] if each else "" for each in words]))

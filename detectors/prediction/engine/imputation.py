@@ -11,7 +11,8 @@ from threadpoolctl import threadpool_limits
 from detectors.prediction.engine.boosting import Guesses, NumberModel, ValueModel
 from detectors.prediction.engine.encoding import Column, Floats, Ints, Key, Kind, keys_of, pair_of
 from detectors.prediction.engine.knowledge import known_lookups
-from detectors.prediction.engine.lookups import FOLDS, Lookup, Target, choose
+from detectors.prediction.engine.lookups import FOLDS, Lookup, Target, choose, telling
+from detectors.prediction.engine.texts import text_lookups
 
 WORK = 12_000
 """Rows of work a column gets: those its trees are trained on and, at `GUESSED` each, those to be guessed. Look-ups
@@ -85,6 +86,7 @@ class Filler:
         self.lookups: list[Lookup] = choose(
             table.keys(name), self.target, table.pair, known=known_lookups(table.columns, self.column, self.target)
         )
+        self.lookups += telling(text_lookups(self._others, self.target))
         self.model = ValueModel(self.target, self.lookups, self._others)
         self.exact = column_is_chosen(self.column, self.target, self.lookups)
         if self.exact:

@@ -14,8 +14,18 @@ FOLDS = 5
 SHRINK = 2.0
 """Rows' worth of prior mixed into every group, so that a group of one is no proof."""
 
+STEP = 0.25
+"""Nats. Evidence is no finer than this: in a large group the folds' counts differ by a little, each in a way of its
+own, by which trees would know the fold and, counts being complements, the answer. On adult's income that had cost
+.16 of the coverage at p >= .95, and the calibration."""
+
 _ROOM = 16
 """Counts are a table as long as it is not this many times larger than what is counted."""
+
+
+def told(ratio: Floats) -> Floats:
+    """The log of how much likelier something is, in whole steps of `STEP`."""
+    return np.asarray(np.round(np.log(ratio) / STEP) * STEP)
 
 
 class Counts:
@@ -94,7 +104,7 @@ class Lookup:
         """Log of how much likelier each value is in the row's group than overall, (n, m); then `counts`."""
         held, size = self.counts(rows, values)
         prior = self.target.prior[values]
-        return np.log((held + SHRINK * prior) / ((size + SHRINK) * prior)), held, size
+        return told((held + SHRINK * prior) / ((size + SHRINK) * prior)), held, size
 
     def gain(self) -> float:
         """Mean log evidence for the true value over the sample: what this key alone tells, in nats a row."""
@@ -139,6 +149,11 @@ def choose(
             if gain > 1.02 * max(gains[id(left)], gains[id(right)]):
                 pairs.append((gain, both))
     return [lookup for _, lookup in ranked] + [lookup for _, lookup in _best(pairs, most // 3, a_column=most)]
+
+
+def telling(lookups: Sequence[Lookup], most: int = 3) -> list[Lookup]:
+    """Those of these look-ups that tell anything at all, the best few first."""
+    return [lookup for _, lookup in _best([(lookup.gain(), lookup) for lookup in lookups], most, a_column=1)]
 
 
 def _best(scored: list[tuple[float, Lookup]], most: int, a_column: int) -> list[tuple[float, Lookup]]:

@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support, roc_auc_score, roc_curve
 
 from detectors.prediction.engine.calibration import calibration_error
-from detectors.prediction.engine.encoding import Floats, Ints
-
-Bools = npt.NDArray[np.bool_]
+from detectors.prediction.engine.encoding import Bools, Floats, Ints
 
 RESAMPLES = 200
 
