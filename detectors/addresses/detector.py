@@ -13,7 +13,8 @@ import pandas as pd
 from detectors.addresses.abroad import judge_abroad
 from detectors.addresses.calibration import Calibration, shipped_calibration
 from detectors.addresses.correction import Corrector
-from detectors.addresses.gazetteer import Gazetteer, us_gazetteer
+from detectors.addresses.gazetteer import Gazetteer
+from detectors.addresses.gazetteers import installed
 from detectors.addresses.lines import correct_line
 from detectors.addresses.parsing import AddressParser
 from detectors.addresses.proposing import Correction
@@ -36,8 +37,9 @@ class AddressDetector(Detector):
     A score is the calibrated probability that the proposed value is right. Places the gazetteer does not know are
     left alone; rows of other countries are held only against their country's postcode rule and cities.
 
-    gazetteers: tables by country, tried for the rows of their country; the built-in US table by default. The
-    first is the home table: rows without a country belong to it if most such rows agree with it.
+    gazetteers: tables by country, tried for the rows of their country; by default the US table and those that are
+        installed or set (`gazetteers.installed`). The first is the home table: rows without a country belong to it if
+        most such rows agree with it.
     """
 
     name: ClassVar[str] = "addresses"
@@ -49,7 +51,7 @@ class AddressDetector(Detector):
 
     @cached_property
     def _correctors(self) -> dict[str, Corrector]:
-        tables = self._given if self._given is not None else [us_gazetteer()]
+        tables = self._given if self._given is not None else installed()
         return {table.country: Corrector(table) for table in tables}
 
     @cached_property

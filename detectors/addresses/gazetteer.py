@@ -1,7 +1,7 @@
 """What is known about places: postcodes, place names, regions. One contract, a built-in for the US.
 
-A user may plug in a national file or an HTTP service: implement `Gazetteer` and hand it to
-`AddressDetector(gazetteers=[...])`. An answer must not depend on the order of the questions.
+A user may plug in a national file or an HTTP service (`gazetteers.py`), or a `Gazetteer` of their own by entry point;
+`testing.py` holds the contract as tests. An answer must not depend on the order of the questions.
 """
 
 from __future__ import annotations
