@@ -10,8 +10,8 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -93,26 +93,36 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     lines: set[socket.socket]
 
 
-def serve(path: Path, *, ready: Callable[[], None] = lambda: None, until: threading.Event | None = None) -> None:
-    """Answer at a socket, and follow the changes, until told to stop. Raises AlreadyRuns."""
-    until = until or threading.Event()
-    sys.setswitchinterval(0.001)  # building an index must not hold up an answer
+@contextmanager
+def listening(path: Path, keeper: Keeper) -> Iterator[None]:
+    """Answers from a keeper at a socket while the block runs. Raises AlreadyRuns."""
     _clear(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _Server(str(path), _Handler) as server:
         path.chmod(0o600)
-        server.keeper, server.lines = Keeper(), set()
+        server.keeper, server.lines = keeper, set()
         threading.Thread(target=server.serve_forever, name="answers", daemon=True).start()
-        follower = threading.Thread(target=_follow, args=(server.keeper, until), name="follower", daemon=True)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            for line in list(server.lines):
+                with suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
+            path.unlink(missing_ok=True)
+
+
+def serve(path: Path, *, ready: Callable[[], None] = lambda: None, until: threading.Event | None = None) -> None:
+    """Answer at a socket, and follow the changes, until told to stop. Raises AlreadyRuns."""
+    until = until or threading.Event()
+    sys.setswitchinterval(0.001)  # building an index must not hold up an answer
+    keeper = Keeper()
+    with listening(path, keeper):
+        follower = threading.Thread(target=_follow, args=(keeper, until), name="follower", daemon=True)
         follower.start()
         ready()
         until.wait()
-        server.shutdown()
-        for line in list(server.lines):
-            with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
         follower.join(timeout=10)
-    path.unlink(missing_ok=True)
 
 
 def _follow(keeper: Keeper, until: threading.Event) -> None:
