@@ -1,4 +1,4 @@
-"""One record against many: the resident index in the library and as a service, beside Splink's way to ask for one.
+"""One record against many: the resident index in the library and as a service.
 
 Generated people with households, namesakes and copies spoilt by a clerk; 2,000 copies are held out and asked about.
 Recall at 1: the likeliest record named is one of the same person. The service is asked over its unix socket by one
@@ -15,7 +15,6 @@ import tempfile
 import threading
 import time
 from argparse import ArgumentParser, Namespace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +26,17 @@ from detectors.contract import Batch, RunContext
 from detectors.duplicates.resident import ResidentIndex
 
 TITLE = "One record against many: the resident index"
-PEERS = ["splink==5.0.0"]
 SEED = 11
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """--rows N, --asked N, --peer."""
+    """--rows N, --asked N."""
     parser.add_argument("--rows", type=int, default=1_000_000, help="generated people")
     parser.add_argument("--asked", type=int, default=2000, help="records asked about")
-    parser.add_argument("--peer", type=int, default=0, help="ask Splink about so many as well")
 
 
 def run(options: Namespace) -> list[dict[str, Any]]:
-    """A row for the library, one for the service by number of clients, one for the peer."""
+    """A row for the library, one for the service by number of clients, one for changes."""
     frame, truth = people(options.rows)
     copies = np.flatnonzero(pd.Series(truth).duplicated())
     asked = np.sort(np.random.default_rng(1).choice(copies, min(options.asked, len(copies)), replace=False))
@@ -54,9 +51,6 @@ def run(options: Namespace) -> list[dict[str, Any]]:
     rows = [{"who": "library", "records": len(index), **_library(index, questions, truth, asked), **built}]
     rows += [{"who": f"service, {clients} client(s)", **_service(index, questions, clients)} for clients in (1, 4)]
     rows.append({"who": "library: add and remove", **_changes(index, questions)})
-    if options.peer:
-        name = "splink find_matches_to_new_records"
-        rows.append({"who": name, **(_splink(frame[kept], questions[: options.peer]) if find_spec("splink") else {})})
     return rows
 
 
@@ -142,34 +136,6 @@ def _client(part: tuple[str, list[dict]]) -> list[float]:
             if "error" in found:
                 raise RuntimeError(found["error"])
     return times
-
-
-def _splink(frame: pd.DataFrame, questions: list[dict]) -> dict[str, Any]:
-    """Splink with the careful setting of `benchmarks.linkage`, asked one record at a time."""
-    from splink import DuckDBAPI, Linker, SettingsCreator
-
-    from benchmarks.linkage import _for_splink
-
-    table, comparisons, rules = _for_splink(Batch(frame, ROLES))
-    settings = SettingsCreator(
-        link_type="dedupe_only",
-        unique_id_column_name="row",
-        comparisons=comparisons,
-        blocking_rules_to_generate_predictions=rules,
-    )
-    database = DuckDBAPI()
-    linker = Linker(database.register(table), settings, log_level=50)
-    linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
-    times = []
-    for number, question in enumerate(questions):
-        one, _, _ = _for_splink(Batch(pd.DataFrame([question], dtype=object), ROLES))
-        one = one.reindex(columns=table.columns).assign(row=-1 - number)
-        started = time.perf_counter()
-        linker.inference.find_matches_to_new_records(
-            one.to_dict("records"), blocking_rules=rules, match_weight_threshold=-10
-        ).as_pandas_dataframe()
-        times.append(time.perf_counter() - started)
-    return _percentiles(times)
 
 
 def _percentiles(seconds: list[float]) -> dict[str, float]:

@@ -6,6 +6,7 @@ there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,11 +53,8 @@ def segment(keys: list[Hashes], ranks: Hashes, rows: Ints) -> Segment:
     return Segment(rows[order].astype(np.int64), ranks[order], whole, offsets, bits)
 
 
-class KeyIndex:
-    """The keys of a growing set of rows.
-
-    names: the features of each key. A row that is not `alive` is not found.
-    """
+class Recipes:
+    """The keys of a plan, and how to make them of one record's features."""
 
     def __init__(self, plan: Plan) -> None:
         self.names = blocking.recipes(plan)
@@ -65,18 +63,103 @@ class KeyIndex:
         self._recipes = np.full((len(self.names), 3), -1, np.int64)
         for key, parts in enumerate(self.names):
             self._recipes[key, : len(parts)] = [places[part] for part in parts]
-        keys = [combine(*(plan.features[part] for part in parts)) for parts in self.names]
-        self.segments = [segment(keys, blocking.ranks(plan), np.arange(plan.rows))]
-        self.alive = np.ones(plan.rows + 1024, np.bool_)
-        self._seen = np.zeros(plan.rows + 1024, np.int64)
+
+    def of_plan(self, plan: Plan) -> list[Hashes]:
+        """One hash a row for each key."""
+        return [combine(*(plan.features[part] for part in parts)) for parts in self.names]
+
+    def of_record(self, features: Mapping[str, int]) -> Hashes:
+        """One hash a key of a record with these features."""
+        return _combined(np.array([features.get(name, 0) for name in self.features], np.uint64), self._recipes)
+
+
+class PairKeys:
+    """Which rows are compared with which, as a relation of two rows alone; see `incremental`.
+
+    The keys of a run, in its order, while their cost is within its budget. A block that is too large when this is made
+    is split by the rank of its rows, for good.
+    """
+
+    def __init__(self, keys: list[Hashes], ranks: Hashes) -> None:
+        rows = len(ranks)
+        left_over = max(blocking.PAIRS_A_ROW * rows, blocking.FREE_PAIRS)
+        every = np.arange(rows)
+        self.split: list[Hashes] = []
+        self.used: list[bool] = []
+        kept, narrow = [], []
+        for key in keys:
+            held, bounds = blocking.grouped(key, every)
+            large = bounds[0, bounds[1] - bounds[0] > blocking.LARGEST]
+            split = np.sort(key[held[large]])
+            made = self._narrowed(key, ranks, split)
+            held, bounds = blocking.grouped(made, every)
+            sizes = bounds[1] - bounds[0]
+            cost = int((sizes * (sizes - 1) // 2).sum())
+            self.split.append(split)
+            self.used.append(cost <= left_over)
+            narrow.append(made if self.used[-1] else np.zeros(rows, np.uint64))
+            if self.used[-1]:
+                left_over -= cost
+                if cost:
+                    kept.append(_inside(held, bounds))
+        self.pairs = blocking.distinct(kept)
+        self.index = KeyIndex(narrow, ranks, whole=True)
+        self._later: dict[int, Hashes] = {}
+
+    def add(self, row: int, keys: Hashes, rank: int) -> None:
+        """Let a row be compared."""
+        self._later[row] = self._row(keys, rank)
+        self.index.add(row, self._later[row], rank)
+
+    def remove(self, row: int) -> None:
+        """Let a row not be compared any more."""
+        self._later.pop(row, None)
+        self.index.remove(row)
+
+    def partners(self, row: int) -> Ints:
+        """The rows that one added later is compared with."""
+        found = self.index.candidates(self._later[row], 0)
+        return found[found != row]
+
+    @staticmethod
+    def _narrowed(keys: Hashes, ranks: Hashes, split: Hashes) -> Hashes:
+        if not len(split):
+            return keys
+        place = np.minimum(np.searchsorted(split, keys), len(split) - 1)
+        return np.where(split[place] == keys, combine(keys, ranks * np.uint64(2) | np.uint64(1)), keys)
+
+    def _row(self, keys: Hashes, rank: int) -> Hashes:
+        """A row's keys: 0 for those that are not used, split where their blocks are."""
+        ranks = np.array([rank], np.uint64)
+        parts = [
+            self._narrowed(keys[place : place + 1], ranks, split) if used else np.zeros(1, np.uint64)
+            for place, (split, used) in enumerate(zip(self.split, self.used, strict=True))
+        ]
+        return np.concatenate(parts) if parts else keys
+
+
+def _inside(rows: Ints, bounds: Ints) -> Hashes:
+    """Every pair inside each block."""
+    ends = np.concatenate([bounds[0], bounds[1, -1:]])  # the blocks lie one behind the other
+    return blocking.all_pairs(rows, ends)
+
+
+class KeyIndex:
+    """The keys of a growing set of rows.
+
+    keys: of the first rows, one hash a row for each key. whole: however large, the whole of a block is found.
+    A row that is not `alive` is not found.
+    """
+
+    def __init__(self, keys: list[Hashes], ranks: Hashes, *, whole: bool = False) -> None:
+        rows = len(ranks)
+        self.segments = [segment(keys, ranks, np.arange(rows))]
+        self.largest, self.most = (np.iinfo(np.int64).max >> 1, 1 << 20) if whole else (blocking.LARGEST, MOST)
+        self.alive = np.ones(rows + 1024, np.bool_)
+        self._seen = np.zeros(rows + 1024, np.int64)
         self._question = 0
         self._fresh: dict[tuple[int, int], list[int]] = {}
         self._waiting: list[tuple[int, int, Hashes]] = []
-
-    def hashes(self, features: dict[str, int]) -> Hashes:
-        """One hash a key of a record with these features."""
-        values = np.array([features.get(name, 0) for name in self.features], np.uint64)
-        return _combined(values, self._recipes)
 
     def add(self, row: int, keys: Hashes, rank: int) -> None:
         """Let a row be found by its keys."""
@@ -97,9 +180,9 @@ class KeyIndex:
         self.alive[row] = False
 
     def candidates(self, keys: Hashes, rank: int) -> Ints:
-        """Row positions that share a key, those of the most telling keys first; at most `MOST`."""
+        """Row positions that share a key, those of the most telling keys first; at most `MOST`, unless whole."""
         self._question += 1
-        out = np.empty(MOST, np.int64)
+        out = np.empty(self.most, np.int64)
         count = 0
         for part in self.segments:
             place = int(np.searchsorted(part.ranks, np.uint64(rank)))
@@ -110,7 +193,7 @@ class KeyIndex:
                 np.uint64((1 << part.bits) - 1),
                 keys,
                 place,
-                blocking.LARGEST,
+                self.largest,
                 blocking.WINDOW,
                 self.alive,
                 self._seen,
@@ -120,8 +203,8 @@ class KeyIndex:
             )
         if self._fresh:
             for key, value in enumerate(keys.tolist()):
-                for row in self._fresh.get((key, value), ())[-blocking.LARGEST :] if value else ():
-                    if count < MOST and self.alive[row] and self._seen[row] != self._question:
+                for row in self._fresh.get((key, value), ())[-self.largest :] if value else ():
+                    if count < self.most and self.alive[row] and self._seen[row] != self._question:
                         self._seen[row] = self._question
                         out[count] = row
                         count += 1

@@ -20,7 +20,7 @@ from detectors.duplicates.detector import ordered
 from detectors.duplicates.evidence import explain
 from detectors.duplicates.findings import probability
 from detectors.duplicates.growing import Dictionary, Stretch
-from detectors.duplicates.keyindex import KeyIndex
+from detectors.duplicates.keyindex import KeyIndex, PairKeys, Recipes
 from detectors.duplicates.learning import Learned
 from detectors.duplicates.linking import Linkage
 from detectors.duplicates.plan import Levels, Plan
@@ -52,6 +52,7 @@ class ResidentIndex:
     """All records of one kind of entity, to be asked about one record.
 
     model: as fitted by a run on the same columns; fitted here where there is none. learned: what decisions taught.
+    paired: keep what `incremental` needs too.
     Safe to use from several threads: one question or change at a time.
 
     Raises ValueError if the batch has nothing to compare.
@@ -65,6 +66,7 @@ class ResidentIndex:
         model: Model | None = None,
         learned: Learned | None = None,
         context: RunContext | None = None,
+        paired: bool = False,
     ) -> None:
         context = context or RunContext(device="cpu")
         context.report(0, 100, "reading columns")
@@ -81,7 +83,11 @@ class ResidentIndex:
         context.report(60, 100, "indexing")
         self._lock = threading.Lock()
         self._plan = plan
-        self._keys = KeyIndex(plan)
+        self._recipes, ranks = Recipes(plan), blocking.ranks(plan)
+        keys = self._recipes.of_plan(plan)
+        self._keys = KeyIndex(keys, ranks)
+        self._paired = PairKeys(keys, ranks) if paired else None
+        del keys, ranks
         self._rare = Stretch(np.stack([scoring.rarity(one) for one in plan.comparisons], axis=1))
         self._counts = Counts(plan)
         sorted_by = len(plan.sort_by)
@@ -138,7 +144,7 @@ class ResidentIndex:
             row = self._ids.size
             try:
                 features, rank = self._place(values, row)
-                found = self._keys.candidates(self._keys.hashes(features), rank)
+                found = self._keys.candidates(self._recipes.of_record(features), rank)
                 if without is not None:
                     found = found[self._ids.array[found] != without]
                 return self._judged(row, found, values, limit, least) if len(found) else []
@@ -228,6 +234,40 @@ class ResidentIndex:
             bits = linking.relearned(self.learned, self.model, self._plan, rare, left, right, levels, bits)
         return bits
 
+    # -- pairs, for `incremental` -----------------------------------------------------------------------------------
+
+    @property
+    def ids(self) -> Ints:
+        """(rows,) the record of each row; rows that were removed keep theirs."""
+        return self._ids.used
+
+    def row(self, record: RecordId) -> int:
+        """The row of a record. Raises KeyError if there is none."""
+        return self._rows.row(record)
+
+    def pairs(self) -> tuple[Ints, Ints]:
+        """The pairs of rows that are compared among those the index was built from, and that are still there."""
+        assert self._paired is not None
+        left, right = blocking.unpack(self._paired.pairs)
+        there = self._keys.alive[left] & self._keys.alive[right]
+        return left[there], right[there]
+
+    def partners(self, record: RecordId) -> tuple[Ints, Ints]:
+        """The pairs of rows in which a record that was added or replaced is compared, the smaller record first."""
+        assert self._paired is not None
+        row = self._rows.row(record)
+        others = self._paired.partners(row)
+        first = self._ids.array[others] < record
+        return np.where(first, others, row), np.where(first, row, others)
+
+    def score(self, left: Ints, right: Ints) -> Bits:
+        """(pairs,) log2 odds of pairs of rows."""
+        bits = np.empty(len(left), np.float32)
+        for start in range(0, len(left), linking.CHUNK):
+            part = slice(start, start + linking.CHUNK)
+            bits[part] = self._scored(left[part], right[part], self.compare(left[part], right[part]))
+        return bits
+
     # -- changes ------------------------------------------------------------------------------------------------------
 
     def _add(self, record: RecordId, values: Cells) -> None:
@@ -240,13 +280,18 @@ class ResidentIndex:
         self._ids.append(record)
         self._rows.add(record, row)
         self._cells.add(values)
-        self._keys.add(row, self._keys.hashes(features), rank)
+        keys = self._recipes.of_record(features)
+        self._keys.add(row, keys, rank)
+        if self._paired:
+            self._paired.add(row, keys, rank)
 
     def _remove(self, record: RecordId) -> bool:
         row = self._rows.pop(record)
         if row is None:
             return False
         self._keys.remove(row)
+        if self._paired:
+            self._paired.remove(row)
         return True
 
 

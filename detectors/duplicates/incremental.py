@@ -1,0 +1,210 @@
+"""Clusters kept current: added, changed and deleted records join and leave clusters without another run.
+
+The result is that of one run over the records there are now, with the same model. For that, everything that a batch
+decides as a whole is part of the model here, and stays: how columns are read, how rare words and values are, which keys
+are used, and which of their blocks are too large. Such a block is split by the first letters of the sorted columns; so
+whether two records are compared depends on the two alone, and a change reaches no further than the records that are
+linked, directly or through others, to those that changed.
+
+Cluster ids are stable: after a change a cluster keeps the id of the one it has most records of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from detectors.contract import RecordId
+from detectors.duplicates import clustering, linking
+from detectors.duplicates.links import DIFFERENT, SAME, Links
+from detectors.duplicates.resident import ResidentIndex
+from detectors.duplicates.scoring import Bits
+from detectors.duplicates.slots import Cells
+from detectors.duplicates.text import Ints
+
+Edges = dict[RecordId, dict[RecordId, float]]
+
+
+class Clusters:
+    """The clusters of a resident index's records.
+
+    index: built with `paired`; from then on changed through `apply` alone.
+    links: what people decided. deduplicated: sources of which a cluster holds one record at most; origin: record ->
+        source.
+    """
+
+    def __init__(
+        self,
+        index: ResidentIndex,
+        *,
+        links: Links | None = None,
+        deduplicated: frozenset[str] = frozenset(),
+        origin: Mapping[RecordId, str] | None = None,
+    ) -> None:
+        self.index, self.links = index, links or Links()
+        self.deduplicated, self.origin = deduplicated, dict(origin or {})
+        self.members: dict[int, tuple[RecordId, ...]] = {}
+        self._home: dict[RecordId, int] = {}
+        self._edges: Edges = {}
+        self._decided: dict[RecordId, set[RecordId]] = {}
+        for one, two in self.links.same:
+            self._decided.setdefault(one, set()).add(two)
+            self._decided.setdefault(two, set()).add(one)
+        self._next = 1
+        left, right = self.index.pairs()
+        self._link(left, right)
+        self._gather([*self._edges, *self._decided])
+
+    def cluster_of(self, record: RecordId) -> int | None:
+        """The id of a record's cluster; None if it is alone."""
+        return self._home.get(record)
+
+    def apply(
+        self,
+        *,
+        added: Mapping[RecordId, Cells] | None = None,
+        changed: Mapping[RecordId, Cells] | None = None,
+        deleted: Iterable[RecordId] = (),
+    ) -> set[RecordId]:
+        """Follow a batch of changes; the records whose cluster may have changed, those deleted not among them.
+
+        Raises ValueError if a record that is added is there already.
+        """
+        added, changed, deleted = dict(added or {}), dict(changed or {}), set(deleted)
+        touched: set[RecordId] = set()
+        for record in {*changed, *deleted}:
+            touched |= self._component(record)
+            for other in self._edges.pop(record, {}):
+                self._edges[other].pop(record, None)
+        for record in deleted:
+            self.index.remove(record)
+        for record, values in changed.items():
+            self.index.replace(record, values)
+        for record, values in added.items():
+            self.index.add(record, values)
+        for record in {*added, *changed}:
+            self._link(*self.index.partners(record))
+        touched |= {*added, *changed}
+        touched -= deleted
+        for record in deleted:
+            self._leave(record)
+        return self._gather(touched)
+
+    # -- links ------------------------------------------------------------------------------------------------------
+
+    def _link(self, left: Ints, right: Ints) -> None:
+        """Note which of these pairs of rows are more likely one than not."""
+        bits = self.index.score(left, right)
+        ids = self.index.ids
+        for place in np.flatnonzero(bits > 0).tolist():
+            one, two = int(ids[left[place]]), int(ids[right[place]])
+            self._edges.setdefault(one, {})[two] = float(bits[place])
+            self._edges.setdefault(two, {})[one] = float(bits[place])
+
+    def _component(self, record: RecordId) -> set[RecordId]:
+        """Every record that is linked to this one, directly or through others."""
+        found, waiting = {record}, [record]
+        while waiting:
+            one = waiting.pop()
+            for other in (*self._edges.get(one, ()), *self._decided.get(one, ())):
+                if other not in found and other in self.index:
+                    found.add(other)
+                    waiting.append(other)
+        return found
+
+    # -- clusters ---------------------------------------------------------------------------------------------------
+
+    def _gather(self, records: Iterable[RecordId]) -> set[RecordId]:
+        """Cluster the components of these records anew; every record of them."""
+        seen: set[RecordId] = set()
+        fresh: list[tuple[RecordId, ...]] = []
+        for record in sorted(set(records)):
+            if record in seen or record not in self.index:
+                continue
+            component = self._component(record)
+            seen |= component
+            fresh += self._clusters(sorted(component))
+        self._name(fresh, seen)
+        return seen
+
+    def _clusters(self, records: list[RecordId]) -> list[tuple[RecordId, ...]]:
+        """The clusters of two and more within one component."""
+        if len(records) < 2:
+            return []
+        place = {record: at for at, record in enumerate(records)}
+        if len(records) <= linking.COMPLETED:
+            one, two = np.triu_indices(len(records), 1)
+            rows = np.array([self.index.row(record) for record in records])
+            bits = self.index.score(rows[one], rows[two]).astype(np.float32)
+        else:
+            table = [(place[a], place[b], bits) for a in records for b, bits in self._edges.get(a, {}).items() if a < b]
+            decided = {(place[a], place[b]) for a in records for b in self._decided.get(a, ()) if b in place and a < b}
+            table += [(a, b, SAME) for a, b in decided - {(a, b) for a, b, _ in table}]
+            one = np.array([a for a, _, _ in table], np.int64)
+            two = np.array([b for _, b, _ in table], np.int64)
+            bits = np.array([value for _, _, value in table], np.float32)
+        self._overrule(records, place, one, two, bits)
+        labels = clustering.cluster(len(records), one.astype(np.int64), two.astype(np.int64), bits)
+        found: dict[int, list[RecordId]] = {}
+        for record, label in zip(records, labels.tolist(), strict=True):
+            found.setdefault(label, []).append(record)
+        return [tuple(members) for members in found.values() if len(members) > 1]
+
+    def _overrule(
+        self, records: Sequence[RecordId], place: Mapping[RecordId, int], one: Ints, two: Ints, bits: Bits
+    ) -> None:
+        """Write what people decided, and what sources promise, over the evidence."""
+        at = {(int(a), int(b)): pair for pair, (a, b) in enumerate(zip(one, two, strict=True))}
+        if self.deduplicated:
+            for pair, (a, b) in enumerate(zip(one.tolist(), two.tolist(), strict=True)):
+                source = self.origin.get(records[a])
+                if source in self.deduplicated and source == self.origin.get(records[b]):
+                    bits[pair] = DIFFERENT
+        inside = set(records)
+        for record in records:
+            for other in self._decided.get(record, ()):
+                if other in inside and record < other:
+                    bits[at[place[record], place[other]]] = SAME
+        for members in self.links.rejected:
+            if inside.issuperset(members):
+                pairs = [at[place[a], place[b]] for a, b in combinations(members, 2) if (place[a], place[b]) in at]
+                if pairs:
+                    bits[min(pairs, key=lambda pair: bits[pair])] = DIFFERENT
+        for a, b in self.links.different:
+            if a in inside and b in inside and (place[a], place[b]) in at:
+                bits[at[place[a], place[b]]] = DIFFERENT
+
+    def _name(self, clusters: list[tuple[RecordId, ...]], records: set[RecordId]) -> None:
+        """Give the clusters of these records their ids: the one they share most records with, if no other took it."""
+        wanted = []
+        for number, members in enumerate(clusters):
+            shares: dict[int, int] = {}
+            for record in members:
+                home = self._home.get(record)
+                if home is not None:
+                    shares[home] = shares.get(home, 0) + 1
+            wanted += [(-share, home, members[0], number) for home, share in shares.items()]
+        for record in records:
+            self._leave(record)
+        named: dict[int, int] = {}
+        taken: set[int] = set()
+        for _, home, _, number in sorted(wanted):
+            if number not in named and home not in taken:
+                named[number] = home
+                taken.add(home)
+        for number, members in enumerate(clusters):
+            if number not in named:
+                named[number], self._next = self._next, self._next + 1
+            self.members[named[number]] = members
+            self._home |= dict.fromkeys(members, named[number])
+
+    def _leave(self, record: RecordId) -> None:
+        home = self._home.pop(record, None)
+        if home is not None:
+            rest = tuple(one for one in self.members[home] if one != record)
+            if rest:
+                self.members[home] = rest
+            else:
+                del self.members[home]
