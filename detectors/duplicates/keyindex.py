@@ -119,7 +119,7 @@ class PairKeys:
     def partners(self, row: int) -> Ints:
         """The rows that one added later is compared with."""
         found = self.index.candidates(self._later[row], 0)
-        return found[found != row]
+        return np.asarray(found[found != row])
 
     @staticmethod
     def _narrowed(keys: Hashes, ranks: Hashes, split: Hashes) -> Hashes:
