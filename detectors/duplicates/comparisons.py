@@ -180,12 +180,16 @@ class Planner:
             swapped = np.minimum(prepared.months, prepared.days) * 100 + np.maximum(prepared.months, prepared.days)
             self.plan.features["birth~"] = spread(_hashed(prepared.years * 10000 + swapped))
             self.plan.sort_by.append(column)
-        if "birth" not in self.plan.features:
-            for name in self.columns(Role.AGE)[:1]:
-                values = preparing.number(self.batch.frame[name])
-                exact = np.where(np.isnan(values), np.uint64(0), _hashed(np.nan_to_num(values * 16).astype(np.int64)))
-                self.plan.add(self._comparison("age", "age", [name], NUMBER, exact), partial(fills.fill_number, values))
-                self.plan.features["age"] = exact
+        born = len(self.plan.comparisons) - 1 if "birth" in self.plan.features else None
+        for name in self.columns(Role.AGE)[:1]:
+            values = preparing.number(self.batch.frame[name])
+            exact = np.where(np.isnan(values), np.uint64(0), _hashed(np.nan_to_num(values * 16).astype(np.int64)))
+            row = self.plan.add(
+                self._comparison("age", "age", [name], NUMBER, exact), partial(fills.fill_number, values)
+            )
+            self.plan.features["age"] = exact
+            if born is not None:
+                self.plan.steps.append(partial(fills.age_beside_birth, born, row))
 
     def keys(self) -> None:
         for key, role in (("national", Role.NATIONAL_ID), ("tax", Role.TAX_ID), ("bank", Role.BANK_ACCOUNT)):

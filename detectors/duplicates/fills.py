@@ -49,6 +49,11 @@ def fill_number(values: npt.NDArray[np.float64], left: Ints, right: Ints, out: L
     levels.numbers(left, right, values, out)
 
 
+def age_beside_birth(birth: int, age: int, left: Ints, right: Ints, found: Levels) -> None:
+    """Where dates of birth (nearly) agree, so do ages, which then says nothing more; that they do not, does."""
+    found[age, (found[birth] >= 4) & (found[age] > 1)] = 0
+
+
 def fill_short(columns: list[Column], left: Ints, right: Ints, out: Levels) -> None:
     for one in columns:
         for two in columns:
