@@ -86,6 +86,12 @@ def block(plan: Plan, *, budget: int | None = None) -> Blocking:
     if plan.rows <= ALL_PAIRS:
         left, right = np.triu_indices(plan.rows, 1)
         return Blocking(pack(left, right), (Key("all pairs", len(left), 0, True),))
+    chosen, keys = choose(plan, budget)
+    return Blocking(distinct([_emit(rows, bounds, cost_of(bounds)[0]) for rows, bounds in chosen]), keys)
+
+
+def choose(plan: Plan, budget: int | None = None) -> tuple[list[tuple[Ints, Ints]], tuple[Key, ...]]:
+    """The blocks (`grouped`) of the keys that the budget allows, the cheapest key first, and what every key costs."""
     left_over = budget if budget is not None else max(PAIRS_A_ROW * plan.rows, min(FREE_PAIRS, 400 * plan.rows))
     order = np.argsort(ranks(plan), kind="stable")
     wanted = recipes(plan)
@@ -96,25 +102,18 @@ def block(plan: Plan, *, budget: int | None = None) -> Blocking:
 
     kept: dict[int, tuple[Ints, Ints]] = {}
     costs = np.zeros((len(wanted), 2), np.int64)
-    for place, (rows, bounds) in enumerate(ahead(blocks, wanted)):
-        costs[place] = cost_of(bounds)
+    for place, found in enumerate(ahead(blocks, wanted)):
+        costs[place] = cost_of(found[1])
         if 0 < costs[place, 0] <= left_over:
-            kept[place] = rows, bounds
-    made: list[Pairs] = []
-    used = costs[:, 0] == 0
-    for place in np.argsort(costs[:, 0], kind="stable").tolist():
-        cost = int(costs[place, 0])
-        if cost > left_over:
-            break
-        used[place] = True
-        if place in kept:
-            left_over -= cost
-            made.append(_emit(*kept.pop(place), cost))
-    keys = [
-        Key(" + ".join(parts), cost, oversized, bool(used[place]))
-        for place, (parts, (cost, oversized)) in enumerate(zip(wanted, costs.tolist(), strict=True))
-    ]
-    return Blocking(distinct(made), tuple(keys))
+            kept[place] = found
+    cheapest = np.argsort(costs[:, 0], kind="stable")
+    used = np.zeros(len(wanted), dtype=bool)
+    used[cheapest] = np.cumsum(costs[cheapest, 0]) <= left_over
+    keys = (
+        Key(" + ".join(parts), cost, oversized, taken)
+        for parts, (cost, oversized), taken in zip(wanted, costs.tolist(), used.tolist(), strict=True)
+    )
+    return [kept[place] for place in cheapest.tolist() if used[place] and place in kept], tuple(keys)
 
 
 def distinct(parts: list[Pairs]) -> Pairs:

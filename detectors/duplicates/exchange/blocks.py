@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.duplicates import blocking
-from detectors.duplicates.blocking import ALL_PAIRS, FREE_PAIRS, LARGEST, PAIRS_A_ROW, WINDOW, Key
-from detectors.duplicates.plan import Plan, combine
+from detectors.duplicates.blocking import ALL_PAIRS, LARGEST, WINDOW, Key
+from detectors.duplicates.plan import Plan
 from detectors.duplicates.text import Ints
 
 
@@ -20,23 +20,16 @@ def memberships(plan: Plan) -> tuple[Ints, Ints, tuple[Key, ...]]:
         every = np.arange(plan.rows)
         pairs = plan.rows * (plan.rows - 1) // 2
         return every, np.zeros(plan.rows, np.int64), (Key("all pairs", pairs, 0, True),)
-    left_over = max(PAIRS_A_ROW * plan.rows, min(FREE_PAIRS, 400 * plan.rows))
-    order = np.argsort(blocking.ranks(plan), kind="stable")
+    chosen, keys = blocking.choose(plan)
     found: list[tuple[Ints, Ints]] = []
-    keys, base = [], 0
-    for parts in blocking.recipes(plan):
-        rows, bounds = blocking.grouped(combine(*(plan.features[part][order] for part in parts)), order)
-        cost, oversized = blocking.cost_of(bounds)
-        used = cost <= left_over
-        keys.append(Key(" + ".join(parts), cost, oversized, used))
-        if used and cost:
-            left_over -= cost
-            for own, numbers in _numbered(rows, bounds):
-                found.append((own, numbers + base))
-            base = int(found[-1][1].max()) + 1 if len(found[-1][1]) else base
+    base = 0
+    for rows, bounds in chosen:
+        for own, numbers in _numbered(rows, bounds):
+            found.append((own, numbers + base))
+        base = int(found[-1][1].max()) + 1 if len(found[-1][1]) else base
     if not found:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64), tuple(keys)
-    return np.concatenate([own for own, _ in found]), np.concatenate([numbers for _, numbers in found]), tuple(keys)
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), keys
+    return np.concatenate([own for own, _ in found]), np.concatenate([numbers for _, numbers in found]), keys
 
 
 def _numbered(rows: Ints, bounds: Ints) -> list[tuple[Ints, Ints]]:

@@ -185,6 +185,17 @@ def number(column: str) -> Conditions:
     )
 
 
+def age_beside_birth(birth: str, age: str) -> Conditions:
+    """An age, which says nothing where it agrees and the dates of birth do so (nearly)."""
+    born = _any([f"coalesce({sql}, false)" for level, sql in date(birth) if level >= 4])
+    (missing, one_missing), *levels, different = number(age)
+    return [
+        (missing, _any([one_missing, _all(born, _any([sql for _, sql in levels]))])),
+        *levels,
+        different,
+    ]
+
+
 # -- e-mail ------------------------------------------------------------------------------------------------------
 
 

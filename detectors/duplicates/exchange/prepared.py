@@ -234,7 +234,7 @@ _MAKERS: Mapping[Any, Callable[..., _Made]] = {
 
 
 def _cross(plan: Plan, compared: list[Compared]) -> None:
-    """Comparisons that look at each other: crossed names, crossed address lines."""
+    """Comparisons that look at each other: crossed names, crossed address lines, age beside date of birth."""
     for step in plan.steps:
         if not isinstance(step, partial):
             continue
@@ -243,6 +243,14 @@ def _cross(plan: Plan, compared: list[Compared]) -> None:
             _replace_both(compared, rows, conditions.crossed_names)
         elif step.func is fills.swap_lines:
             _replace_both(compared, step.args[:2], conditions.crossed_lines)
+        elif step.func is fills.age_beside_birth:
+            born, old = (compared[row] for row in step.args)
+            build = partial(_age_beside_birth, born.column, old.column)
+            compared[step.args[1]] = Compared(old.comparison, old.column, build, old.unequal)
+
+
+def _age_beside_birth(birth: str, age: str, dialect: Dialect) -> Conditions:
+    return conditions.age_beside_birth(birth, age)
 
 
 def _replace_both(

@@ -227,3 +227,18 @@ def test_compiled_dates_are_those_of_the_slow_reader():
 
 def test_work_made_ahead_comes_in_order():
     assert list(ahead(lambda item: item * item, range(50))) == [item * item for item in range(50)]
+
+
+def test_an_age_speaks_where_dates_of_birth_disagree():
+    roles = {"first": Role.GIVEN_NAME, "last": Role.FAMILY_NAME, "born": Role.DATE_OF_BIRTH, "age": Role.AGE}
+    rows = [["Ann", "Fox", "1960-01-02", "60"], ["Ann", "Fox", "1960-01-02", "61"], ["Ann", "Fox", "1988-07-30", "60"]]
+    plan = comparisons.plan(batch([*rows, ["Ann", "Fox", "1960-01-02", "23"]], roles), "people")
+    age = [one.key for one in plan.comparisons].index("age")
+    levels = plan.compare(np.array([0, 0, 0]), np.array([1, 2, 3]))[age]
+    assert levels.tolist() == [0, 4, 1]
+
+
+def test_the_cheapest_keys_are_taken_until_the_budget_is_spent(people):
+    keys = blocking.block(comparisons.plan(people[0], "people"), budget=20_000).keys
+    assert sum(key.pairs for key in keys if key.used) <= 20_000
+    assert max(key.pairs for key in keys if key.used) <= min(key.pairs for key in keys if not key.used)
