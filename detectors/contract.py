@@ -248,6 +248,17 @@ class TrainableDetector(Detector):
     def rescore(self, findings: Sequence[Finding]) -> list[float]:
         """Today's score of findings made earlier, in the same order; the old score where it is unknown."""
 
+    def worth(self, findings: Sequence[Finding]) -> list[float | None]:
+        """How much a verdict on each would teach: 0 to .5, as a coin's toss is worth .5; None where it cannot tell."""
+        return [None] * len(findings)
+
+    def varied(self, findings: Sequence[Finding], many: int) -> list[int]:
+        """Positions of at most `many` findings, each unlike those before it and those answered lately.
+
+        findings: the likeliest first. A detector that cannot tell likeness keeps their order.
+        """
+        return list(range(min(many, len(findings))))
+
     @abstractmethod
     def metrics(self) -> Mapping[str, float]:
         """How good it is, by held-out labels or its own fit ("f1", "log_loss", "labels" ...); may be empty."""

@@ -201,6 +201,11 @@ def check_learning(detector: Detector) -> None:
         scores = fitted.reweight(labels).rescore(before)
         assert len(scores) == len(before), "rescore must answer every finding"
         assert all(0 <= score <= 1 for score in scores), "rescored outside [0, 1]"
+        taught = fitted.worth(before)
+        assert len(taught) == len(before), "worth must answer every finding"
+        assert all(value is None or 0 <= value <= 0.5 for value in taught), "a verdict's worth outside [0, .5]"
+        varied = fitted.varied(before, 3)
+        assert len(varied) == len(set(varied)) == min(3, len(before)), "varied must pick each finding once"
         assert all(math.isfinite(value) for value in fitted.metrics().values()), "metrics must be finite"
         _check_saved(fitted, batch)
     assert _claims(_run(detector, batch)) == _claims(before), "learning changed the detector it started from"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from detectors.anomalies import members, saving
+from detectors.anomalies import members, saving, strategies
 from detectors.anomalies.discovery import Answer, Discovery, Unlabelled, unlabelled
 from detectors.anomalies.drift import Drift, adapt
 from detectors.anomalies.explain import Explainer, learned_reasons
@@ -119,13 +119,26 @@ class AnomalyDetector(TrainableDetector):
             self._places = _shares(
                 self.discovery.scores() if self.discovery.answers else self.discovery.table.outlyingness
             )
-        subjects = np.array([finding.subjects[0] for finding in findings], np.int64)
-        at = np.minimum(np.searchsorted(self.ids, subjects), max(len(self.ids) - 1, 0))
-        known = self.ids[at] == subjects if len(findings) else np.zeros(0, bool)
+        at, known = self._rows(findings)
         return [
             float(self._places[place]) if here else finding.score
             for finding, place, here in zip(findings, at, known, strict=True)
         ]
+
+    def worth(self, findings: Sequence[Finding]) -> list[float | None]:
+        """How much a verdict on each would teach; None for records it does not know."""
+        if self.discovery is None:
+            return [None] * len(findings)
+        at, known = self._rows(findings)
+        taught = strategies.worth(self.discovery, at) if len(findings) else np.zeros(0)
+        return [float(value) if here else None for value, here in zip(taught, known, strict=True)]
+
+    def varied(self, findings: Sequence[Finding], many: int) -> list[int]:
+        """Positions of findings in other boxes of the forest than those before them and those answered lately."""
+        at, known = self._rows(findings) if self.discovery is not None else (np.zeros(0, np.int64), np.zeros(0, bool))
+        if self.discovery is None or not known.all():
+            return super().varied(findings, many)
+        return strategies.varied(self.discovery, at, many, lately=strategies.REMEMBERED)
 
     def metrics(self) -> Mapping[str, float]:
         """labels, confirmed; drifted_trees of the last fit; with both verdicts what `_held_out` says."""
@@ -162,6 +175,12 @@ class AnomalyDetector(TrainableDetector):
         loaded = cls()
         loaded.discovery, loaded.ids, loaded.columns, loaded.verdicts = saving.load(directory)
         return loaded
+
+    def _rows(self, findings: Sequence[Finding]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """The fitted table's row of each finding's record, and whether it is there: (n,) each."""
+        subjects = np.array([finding.subjects[0] for finding in findings], np.int64)
+        at = np.minimum(np.searchsorted(self.ids, subjects), max(len(self.ids) - 1, 0))
+        return at, self.ids[at] == subjects if len(findings) else np.zeros(0, bool)
 
     def _discovery(self, table: Unlabelled, ids: npt.NDArray[np.int64], seed: int) -> Discovery | None:
         """The learned order of a table; None while no label is about its records."""

@@ -164,6 +164,10 @@ class Similarity:
         """The probability that rows are anomalies before any answer: (len(rows),)."""
         return _chance(*self._prior(self.members[rows]))
 
+    def variance_before(self, members: Matrix) -> Matrix:
+        """Variance of f before any answer, of rows with these members' scores (m, 1 + k): (m,)."""
+        return self._prior(members)[1]
+
     def left_out(self) -> Floats:
         """Each answered row's probability by the other answers: (answers,), in the order they were given."""
         rows = self.store.rows[: self.known]

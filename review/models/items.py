@@ -25,9 +25,24 @@ class Minus(Func):
 
 
 class FromEven(Func):
-    """How far a score is from one half, where a verdict tells most."""
+    """How far a score is from one half; an index of an older migration was made with it."""
 
     template = "abs(%(expressions)s - 0.5)"
+    output_field = models.FloatField()
+
+
+class MinusWorth(Func):
+    """-(what a verdict would teach): by the detector's own word, else how near the score is to one half."""
+
+    template = "(-COALESCE(%(expressions)s - 0.5)))"
+    arg_joiner = ", 0.5 - abs("
+    output_field = models.FloatField()
+
+
+class MinusVariety(Func):
+    """-(place in the varied order): by the detector's own word, else the rank."""
+
+    template = "(-COALESCE(%(expressions)s))"
     output_field = models.FloatField()
 
 
@@ -35,7 +50,8 @@ ORDERS: dict[str, Func | F] = {
     "queue_order": Minus("rank"),
     "queue_by_impact": Minus("impact"),
     "queue_by_score": Minus("score"),
-    "queue_by_doubt": FromEven("score"),
+    "queue_by_worth": MinusWorth("worth", "score"),
+    "queue_varied": MinusVariety("variety", "rank"),
     "queue_by_age": F("created_at"),
 }
 """Index -> the key that the queue can be ordered by, after the number of skips."""
@@ -65,6 +81,8 @@ class ReviewItem(models.Model):
     """A finding that policy sends to a person.
 
     rank: where it stands in the queue, higher = sooner; starts at the finding's score and follows reweighting.
+    worth, variety: what a verdict would teach (0 to .5), and the rank in an order that mixes unlike items; follow
+        reweighting too, null where the detector cannot tell.
     impact: score x (records and values that accepting touches + records that refer to them).
     owners, segments: of its records as they were at the last run: whose they are, and "column=value" of the columns
         that the queue is filtered by. Access is decided by the records themselves, never by these alone.
@@ -88,6 +106,8 @@ class ReviewItem(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     score = models.FloatField()
     rank = models.FloatField()
+    worth = models.FloatField(null=True, blank=True)
+    variety = models.FloatField(null=True, blank=True)
     impact = models.FloatField(default=0, db_default=0)
     owners = ArrayField(models.TextField(), default=list, db_default=[])
     segments = ArrayField(models.TextField(), default=list, db_default=[])

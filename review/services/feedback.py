@@ -33,6 +33,20 @@ RESTS = 4
 """Trainings that nobody asked for take a fifth of the time at most: fitting a million records takes minutes."""
 LONGEST_REST = timedelta(hours=1)
 
+PAGE, WIDER = 20, 5
+"""In the varied order so many claims, picked from so many times as many, are unlike each other."""
+
+WORTH_STEP = 0.01
+"""What a verdict would teach is written anew when it moved by more than this."""
+
+_RANK = """
+    UPDATE review_reviewitem i SET rank = v.rank, worth = v.worth, variety = v.variety
+    FROM unnest(%s::bigint[], %s::float8[], %s::float8[], %s::float8[]) AS v(id, rank, worth, variety)
+    WHERE i.id = v.id AND i.state = 'open'
+"""
+_Places = tuple[float, float | None, float]
+"""Rank, worth and variety of an item."""
+
 LOOKED_THROUGH = 20_000
 """The sources and detectors of so many of the latest decisions are looked at for new labels."""
 
@@ -145,23 +159,41 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
         return 0
     open_items = ReviewItem.objects.open().filter(source_id=source_id, detector=detector)
     ordered = open_items.order_by("skips", Minus("rank"), "id").values_list(
-        "id", "finding__subjects", "score", "finding__rule", "rank"
+        "id", "finding__subjects", "score", "finding__rule", "rank", "worth", "variety"
     )
     rows = list(ordered if everything else ordered[: AT_ONCE + 1])
     if len(rows) > AT_ONCE and not everything:
         rows.pop()
         transaction.on_commit(lambda: publish("review.tasks.rerank", source_id, detector=detector))
-    known = [Finding(tuple(subjects), Flag(), score, (), rule) for _, subjects, score, rule, _ in rows]
-    scores = current.detector.rescore(known)
-    moved = [(row[0], score) for row, score in zip(rows, scores, strict=True) if abs(score - row[4]) > 1e-9]
+    known = [Finding(tuple(subjects), Flag(), score, (), rule) for _, subjects, score, rule, *_ in rows]
+    ranked = _ranked(current.detector, known)
+    moved = [(item, *new) for (item, _, _, _, *old), new in zip(rows, ranked, strict=True) if _differs(tuple(old), new)]
     if moved:
         with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE review_reviewitem i SET rank = v.rank FROM unnest(%s::bigint[], %s::float8[]) AS v(id, rank) "
-                "WHERE i.id = v.id AND i.state = 'open'",
-                [[item for item, _ in moved], [rank for _, rank in moved]],
-            )
+            cursor.execute(_RANK, [list(column) for column in zip(*moved, strict=True)])
     return len(moved)
+
+
+def _ranked(detector: TrainableDetector, known: list[Finding]) -> list[_Places]:
+    """What each of these claims is by today's model: (rank, worth, variety).
+
+    variety: the ranks of the best claims, dealt out anew in an order in which unlike ones follow each other.
+    """
+    scores = detector.rescore(known)
+    best = sorted(range(len(known)), key=lambda place: -scores[place])[: PAGE * WIDER]
+    first = [best[place] for place in detector.varied([known[place] for place in best], PAGE)]
+    chosen = set(first)
+    variety = list(scores)
+    for place, taken in zip([*first, *(place for place in best if place not in chosen)], best, strict=True):
+        variety[place] = scores[taken]
+    return list(zip(scores, detector.worth(known), variety, strict=True))
+
+
+def _differs(old: _Places, new: _Places) -> bool:
+    """Whether a claim moved enough for its row to be written."""
+    if abs(old[0] - new[0]) > 1e-9 or (old[1] is None) != (new[1] is None) or old[2] is None:
+        return True
+    return abs(old[2] - new[2]) > 1e-9 or abs((old[1] or 0.0) - (new[1] or 0.0)) > WORTH_STEP
 
 
 def current(version: ModelVersion) -> TrainableDetector:

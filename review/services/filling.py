@@ -26,7 +26,7 @@ _WITHDRAW = """
       AND (f.state <> 'open' OR f.score < %(shown_from)s)
 """
 _REFRESH = """
-    UPDATE review_reviewitem i SET score = f.score, rank = f.score
+    UPDATE review_reviewitem i SET score = f.score, rank = f.score, worth = NULL, variety = NULL
     FROM crmquality_finding f
     WHERE f.id = i.finding_id AND i.state = 'open' AND i.source_id = %(source)s AND i.detector = %(detector)s
       AND i.score <> f.score

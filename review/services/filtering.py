@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from crmquality.services import access
 from review.models import ReviewItem
-from review.models.items import FromEven, Minus, ReviewItemQuerySet
+from review.models.items import Minus, MinusVariety, MinusWorth, ReviewItemQuerySet
 from review.services import similarity
 
 
@@ -24,6 +24,7 @@ class Sort(models.TextChoices):
     RANK = "rank", "Most likely first"
     IMPACT = "impact", "Most impact"
     CONFIDENCE = "confidence", "Most certain"
+    VARIED = "varied", "Varied"
     INFORMATIVE = "informative", "Most informative"
     OLDEST = "oldest", "Oldest"
 
@@ -32,7 +33,11 @@ _KEYS: dict[str, tuple[Any, Callable[[ReviewItem], Any]]] = {
     Sort.RANK: (Minus("rank"), lambda item: -item.rank),
     Sort.IMPACT: (Minus("impact"), lambda item: -item.impact),
     Sort.CONFIDENCE: (Minus("score"), lambda item: -item.score),
-    Sort.INFORMATIVE: (FromEven("score"), lambda item: abs(item.score - 0.5)),
+    Sort.VARIED: (MinusVariety("variety", "rank"), lambda item: -(item.rank if item.variety is None else item.variety)),
+    Sort.INFORMATIVE: (
+        MinusWorth("worth", "score"),
+        lambda item: -(0.5 - abs(item.score - 0.5) if item.worth is None else item.worth),
+    ),
     Sort.OLDEST: (F("created_at"), lambda item: item.created_at),
 }
 

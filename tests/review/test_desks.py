@@ -142,6 +142,7 @@ class TestNarrowing:
             "rank": items[0].pk,
             "impact": items[4].pk,
             "confidence": items[0].pk,
+            "varied": items[0].pk,
             "informative": items[5].pk,
             "oldest": items[0].pk,
         }

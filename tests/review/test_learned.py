@@ -7,11 +7,14 @@ import pytest
 from django.urls import reverse
 
 from crmquality.models import Kind, ModelVersion, RuleVersion
-from crmquality.services import learning
+from crmquality.services import learning, running
 from crmquality.services.batches import source_batch
 from detectors.anomalies.detector import RULE, AnomalyDetector
 from detectors.contract import Finding, Flag, Label, RunContext
 from detectors.roles import Role
+from review.models import Decision, ReviewItem
+from review.services import deciding, queue
+from review.services.filtering import Filters, Sort
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +75,22 @@ def test_a_refit_serves_where_its_labels_foretell_each_other(version):
     passes, why = learning.gate(version, version)
     assert passes
     assert "gain" in why
+
+
+def test_a_verdict_tells_what_each_further_one_would_teach_and_mixes_unlike_ones(version, steward):
+    """The queue's orders "varied" and "most informative" are the model's own, from the first verdict on."""
+    running.execute_run(running.request_run(source=version.source, detector="anomalies").pk)
+    first = queue.claim_next(user=steward)
+    deciding.decide(item=first, verdict=Decision.Verdict.ACCEPT, user=steward)
+    left = list(ReviewItem.objects.open())
+    assert all(item.worth is not None and 0 <= item.worth <= 0.5 for item in left)
+    assert sorted(item.variety for item in left) == pytest.approx(sorted(item.rank for item in left))
+    likeliest = max(left, key=lambda item: item.rank)
+    taught = queue.fill(user=steward, filters=Filters(sort=Sort.INFORMATIVE), want=5).fresh
+    assert [item.worth for item in taught] == sorted((item.worth for item in left), reverse=True)[:5]
+    queue.release(user=steward)
+    varied = queue.fill(user=steward, filters=Filters(sort=Sort.VARIED), want=10).fresh
+    queue.release(user=steward)
+    likely = queue.fill(user=steward, filters=Filters(), want=10).fresh
+    assert likely[0].rank == likeliest.rank
+    assert [item.pk for item in varied] != [item.pk for item in likely]

@@ -297,6 +297,40 @@ def test_a_diverse_page_shares_fewer_leaves_than_the_top_one(table):
     assert shared(strategies.pick(discovery, 8, strategies.Strategy.DIVERSE)) < shared(discovery.next(8))
 
 
+def test_a_varied_order_begins_away_from_what_was_answered_lately(table):
+    discovery = Discovery(table, [Answer(605, True), Answer(606, True)])
+    best = np.array(discovery.next(50))
+
+    def shared(row):
+        return (table.leaves[row] == table.leaves[606]).mean()
+
+    fresh = best[strategies.varied(discovery, best, 5, lately=strategies.REMEMBERED)]
+    assert shared(fresh[0]) < np.mean([shared(row) for row in best])
+    assert strategies.varied(discovery, best, 5)[0] == 0
+
+
+def test_a_verdict_on_a_row_among_answered_ones_teaches_less_than_one_nobody_has_looked_at(table):
+    asked = [Answer(row, False) for row in range(40)]
+    discovery = Discovery(table, [*asked, Answer(605, True)])
+    taught = strategies.worth(discovery, np.arange(len(table)))
+    assert ((taught >= 0) & (taught <= 0.5)).all()
+    assert taught[:40].mean() < taught[40:600].mean() < taught[630:].mean()
+    first, *_ = strategies.pick(discovery, 1, strategies.Strategy.INFORMATIVE)
+    open_rows = np.setdiff1d(np.arange(len(table)), list(discovery.answers))
+    assert taught[first] == taught[open_rows].max()
+
+
+def test_the_detector_orders_findings_by_what_a_verdict_teaches_and_by_unlikeness(deals):
+    findings = list(AnomalyDetector().detect(deals, RunContext(seed=1)))[:30]
+    fitted = AnomalyDetector().fit(deals, [], RunContext(seed=1)).reweight([Label(findings[0], True, 1.0)])
+    stranger = Finding((10_000,), Flag(), 0.9, (), "unusual-record")
+    assert fitted.worth([*findings, stranger])[-1] is None
+    assert all(0 <= value <= 0.5 for value in fitted.worth(findings))
+    assert sorted(fitted.varied(findings, 30)) == list(range(30))
+    assert fitted.varied(findings, 10) != list(range(10))
+    assert fitted.varied([*findings, stranger], 3) == [0, 1, 2]
+
+
 def test_confirmed_anomalies_become_a_rule_that_leaves_dismissed_ones_out(blob, table):
     rows = np.r_[600:612, 630:640, 0:20]
     confirmed = blob[1][rows]
