@@ -1,14 +1,18 @@
-"""Rows: anomalies found with feedback, time from a verdict to the new order, members without labels.
+"""Rows: anomalies found with feedback, time from a verdict to the new order, members without labels, memory.
 
-python -m benchmarks anomalies [--part discovery|speed|members] [--data FOLDER] [--seeds 5] [--json]
+python -m benchmarks anomalies [--part discovery|speed|members|memory] [--data FOLDER] [--seeds 5] [--json]
 """
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
@@ -24,11 +28,13 @@ from detectors.anomalies.forest import Floats, grow
 
 TITLE = "Anomalous rows: discovery with feedback, time to re-rank, members without labels"
 PEERS = ["pyod==3.6.7"]
-PARTS = ("discovery", "speed", "members")
+PARTS = ("discovery", "speed", "members", "memory")
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "anomaly"
 BUDGET, PAGE, NOISE = 200, 20, 0.2
 SIZES = ((11_000, 6), (170_000, 7))
 ANSWERS = 200
+LENGTHS = (100_000, 1_000_000)
+COLUMNS = 7
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -40,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> list[dict[str, Any]]:
     """The rows of the parts asked for."""
-    makers = {"discovery": _discovery_rows, "speed": _speed_rows, "members": _member_rows}
+    makers = {"discovery": _discovery_rows, "speed": _speed_rows, "members": _member_rows, "memory": _memory_rows}
     return [row for part in options.part or PARTS for row in makers[part](options)]
 
 
@@ -53,6 +59,7 @@ def _tables(folder: Path) -> Iterator[tuple[str, Features, Truth]]:
 def _discovery_rows(options: Namespace) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for name, made, truth in _tables(options.data):
+        print(f"{name} ...", file=sys.stderr, flush=True)
         budget = min(BUDGET, len(truth))
         by_seed = [_by_method(unlabelled(made, seed), truth, budget, seed) for seed in range(options.seeds)]
         rows.append(
@@ -104,9 +111,7 @@ def _speed_rows(_: Namespace) -> list[dict[str, Any]]:
 def _speed(rows: int, columns: int) -> dict[str, Any]:
     """CPU milliseconds from a verdict to the next card, beside rescoring every leaf and retraining."""
     rng = np.random.default_rng(1)
-    names = tuple(Feature(f"x{place}", "number", (f"x{place}",)) for place in range(columns))
-    values = rng.standard_t(4, size=(rows, columns))
-    table = unlabelled(Features(names, values, np.ones(values.shape, bool)), 0)
+    table = unlabelled(_heavy_tailed(rows, columns, rng), 0)
     asked = np.argsort(-table.isolation)[:ANSWERS]
     discovery = Discovery(table, [Answer(int(row), bool(rng.random() < 0.3)) for row in asked])
     weights = LeafWeights(table.leaves, table.forest.depth)
@@ -125,6 +130,12 @@ def _speed(rows: int, columns: int) -> dict[str, Any]:
     }
 
 
+def _heavy_tailed(rows: int, columns: int, rng: np.random.Generator) -> Features:
+    names = tuple(Feature(f"x{place}", "number", (f"x{place}",)) for place in range(columns))
+    values = rng.standard_t(4, size=(rows, columns))
+    return Features(names, values, np.ones(values.shape, bool))
+
+
 def _answer(discovery: Discovery, place: int) -> None:
     """One verdict on the best open row, and the next one after it."""
     row = discovery.next(1)[0]
@@ -139,6 +150,41 @@ def _cpu_ms(work: Callable[[int], object], times: int) -> float:
         work(place)
         spent.append(time.process_time() - started)
     return 1000 * median(spent)
+
+
+def _memory_rows(_: Namespace) -> list[dict[str, Any]]:
+    """Each length in a process of its own, since a process's peak never falls."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as fresh:
+        return list(fresh.map(_memory, LENGTHS))
+
+
+def _memory(rows: int) -> dict[str, Any]:
+    """Peak memory and CPU of a fit, of refits and of answers at this length."""
+    unlabelled(_heavy_tailed(1000, COLUMNS, np.random.default_rng(0)), 0)
+    rng = np.random.default_rng(1)
+    made = _heavy_tailed(rows, COLUMNS, rng)
+    before, started = _peak_mb(), time.process_time()
+    table = unlabelled(made, 0)
+    fitted, spent = _peak_mb(), time.process_time() - started
+    discovery = Discovery(
+        table, [Answer(int(row), bool(rng.random() < 0.3)) for row in table.isolation.argsort()[-ANSWERS:]]
+    )
+    for place in range(5):
+        _answer(discovery, place)
+    return {
+        "part": "memory",
+        "rows": rows,
+        "columns": COLUMNS,
+        "features_mb": round(made.values.nbytes / 2**20),
+        "process_before_mb": round(before),
+        "peak_after_fit_mb": round(fitted),
+        "peak_after_answers_mb": round(_peak_mb()),
+        "fit_cpu_s": round(spent, 1),
+    }
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _member_rows(options: Namespace) -> list[dict[str, Any]]:

@@ -234,7 +234,7 @@ class Alarm(models.Model):
         CLOSED = "closed"
 
     series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="alarms")
-    rule = models.ForeignKey(AlarmRule, on_delete=models.PROTECT, related_name="alarms")
+    rule = models.ForeignKey(AlarmRule, on_delete=models.RESTRICT, related_name="alarms")
     at = models.DateTimeField()
     last_at = models.DateTimeField()
     readings = models.PositiveIntegerField(default=1)

@@ -82,10 +82,11 @@ def check_definition(origin: str, source: Source | None, definition: Mapping[str
     measure, column = definition.get("measure"), definition.get("column", "")
     if measure not in MEASURES:
         raise Refused(f"There is no measure {measure!r}: choose one of {', '.join(MEASURES)}.")
-    if definition.get("dated_by") not in source.columns_of(*DATED):
-        raise Refused("Choose the column of dates that says when a record happened.")
+    dated_by = definition.get("dated_by", "")
+    if dated_by not in source.columns_of(*DATED):
+        raise Refused(f"Choose the column of dates that says when a record happened: {dated_by!r} is none.")
     if measure != "count" and column not in source.columns_of(*COUNTED):
-        raise Refused(f"Choose the column of numbers to take the {measure} of.")
+        raise Refused(f"Choose the column of numbers to take the {measure} of: {column!r} is none.")
     segment_column = definition.get("segment_column", "")
     if segment_column and segment_column not in measuring.segment_columns(source):
         raise Refused(f"{segment_column!r} is no column that groups records without naming people.")

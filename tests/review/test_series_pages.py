@@ -45,8 +45,8 @@ def watched() -> Any:
     return made
 
 
-def post(client: Client, name: str, series: Any, **given: Any) -> str:
-    return client.post(reverse(name, args=[series.pk]), given, follow=True).content.decode()
+def post(client: Client, route: str, series: Any, /, **given: Any) -> str:
+    return client.post(reverse(route, args=[series.pk]), given, follow=True).content.decode()
 
 
 def test_a_page_without_a_series_offers_what_can_be_made(desk: Client, make_user: Any) -> None:
@@ -159,11 +159,22 @@ def test_what_is_expected_beforehand_raises_nothing_until_it_is_forgotten(desk: 
 
 
 def test_a_series_is_removed_only_once_its_name_was_typed(boss: Client, watched: Any) -> None:
-    from crmquality.models import Series
+    from crmquality.models import Alarm, Series
 
+    assert Alarm.objects.filter(series=watched).exists()
     assert "Type the series" in post(boss, "remove-series", watched, name="other")
     assert "is gone" in post(boss, "remove-series", watched, name=watched.name)
     assert not Series.objects.exists()
+
+
+def test_a_series_that_another_is_held_against_is_kept(boss: Client, watched: Any) -> None:
+    from crmquality.services import series
+
+    other = make("seconds")
+    series.set_rule(series=other, method="regression", load=watched)
+    assert "Another series is held against this one" in post(boss, "remove-series", watched, name=watched.name)
+    assert "is gone" in post(boss, "remove-series", other, name=other.name)
+    assert "is gone" in post(boss, "remove-series", watched, name=watched.name)
 
 
 def test_a_column_that_was_renamed_is_named_as_the_problem(desk: Client, make_source: Any) -> None:
