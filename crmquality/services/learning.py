@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Exists, Max
 from django.utils import timezone
 
 from crmquality.embedded import folder
@@ -63,18 +63,30 @@ def load_serving(
     """The detector that serves a source now, and the model version it came from (None: untrained).
 
     A version whose files are damaged, or were written by other code, is retired with a note, and the last good one
-    serves in its place.
+    is the active one again in its place.
     """
     kind = registry.load(name)
     for version in _serving_first(source, name):
         try:
-            return load_version(version), version
+            detector = load_version(version)
+            _stand_in(version)
+            return detector, version
         except ModelFileError as error:
             logger.error("model version %s cannot be loaded: %s", version.pk, error)
             ModelVersion.objects.filter(pk=version.pk).update(
                 state=ModelVersion.State.RETIRED, note=f"Cannot be loaded: {error}"[:500]
             )
     return kind(**(params or {})), None
+
+
+def _stand_in(version: ModelVersion) -> None:
+    """Make a version that serves because no other can the active one, so that everybody asks the same."""
+    if version.state == ModelVersion.State.ACTIVE:
+        return
+    others = ModelVersion.objects.filter(
+        source=version.source_id, detector=version.detector, state=ModelVersion.State.ACTIVE
+    )
+    ModelVersion.objects.filter(~Exists(others), pk=version.pk).update(state=ModelVersion.State.ACTIVE)
 
 
 def _serving_first(source: Source, detector: str) -> list[ModelVersion]:

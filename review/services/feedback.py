@@ -217,7 +217,12 @@ def _reweighted(source_id: int, name: str) -> _Reweighted | None:
         return None
     try:
         base = learning.load_version(version)
-    except (ModelFileError, UnknownDetector) as error:
+    except ModelFileError:  # the last good one stands in for it, and the note on this one says why
+        found, stand_in = learning.load_serving(Source.objects.get(pk=source_id), name)
+        if stand_in is None or not isinstance(found, TrainableDetector):
+            return None
+        base, version = found, stand_in
+    except UnknownDetector as error:
         logger.error("model version %s cannot be loaded: %s", version.pk, error)
         return None
     later = _teaching(source_id, name, version.created_at)

@@ -10,6 +10,7 @@ from crmquality.models import Kind, ModelVersion, RuleVersion
 from crmquality.services import learning, running
 from crmquality.services.batches import source_batch
 from detectors.anomalies.detector import RULE, AnomalyDetector
+from detectors.anomalies.sequence_detector import SequenceDetector
 from detectors.contract import Finding, Flag, Label, RunContext
 from detectors.roles import Role
 from review.models import Decision, ReviewItem
@@ -94,3 +95,71 @@ def test_a_verdict_tells_what_each_further_one_would_teach_and_mixes_unlike_ones
     likely = queue.fill(user=steward, filters=Filters(), want=10).fresh
     assert likely[0].rank == likeliest.rank
     assert [item.pk for item in varied] != [item.pk for item in likely]
+
+
+def _flip_a_bit(version):
+    path = next((learning.models_folder() / version.directory).glob("*.safetensors"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def _remove_a_file(version):
+    next((learning.models_folder() / version.directory).glob("*.safetensors")).unlink()
+
+
+def _written_by_older_code(version):
+    ModelVersion.objects.filter(pk=version.pk).update(detector_version="0")
+
+
+def _of_another_detector(version):
+    """Whole and unchanged since it was written, but not what its row says."""
+    folder = learning.models_folder() / version.directory
+    for path in folder.iterdir():
+        path.unlink()
+    SequenceDetector().save(folder)
+    ModelVersion.objects.filter(pk=version.pk).update(sha256=learning.digest(folder))
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (_flip_a_bit, "absent or were changed since they were written"),
+        (_remove_a_file, "absent or were changed since they were written"),
+        (_written_by_older_code, "written by anomalies 0, this is"),
+        (_of_another_detector, "missing a part or damaged"),
+    ],
+)
+def test_where_a_model_file_cannot_be_read_the_last_good_one_serves_and_it_says_why(version, harm, words):
+    fitted = learning.load_version(version)
+    roles = source_batch(version.source).roles
+    later = fitted.reweight([Label(Finding((int(fitted.ids[50]),), Flag(), 0.9, (), RULE), True)])
+    broken = learning.activate(
+        version=learning.keep_version(source=version.source, detector=later, roles=roles, labels=17)
+    )
+    harm(broken)
+    learning._load_files.cache_clear()
+    _, served = learning.load_serving(version.source, "anomalies")
+    assert served == version
+    broken.refresh_from_db()
+    assert broken.state == ModelVersion.State.RETIRED
+    assert words in broken.note
+    assert ModelVersion.objects.get(source=version.source, state=ModelVersion.State.ACTIVE) == version
+
+
+def test_a_decision_meets_a_damaged_model_and_the_queue_is_ranked_by_the_last_good_one(version, steward):
+    running.execute_run(running.request_run(source=version.source, detector="anomalies").pk)
+    fitted = learning.load_version(version)
+    roles = source_batch(version.source).roles
+    later = fitted.reweight([Label(Finding((int(fitted.ids[60]),), Flag(), 0.9, (), RULE), True)])
+    broken = learning.activate(
+        version=learning.keep_version(source=version.source, detector=later, roles=roles, labels=17)
+    )
+    _flip_a_bit(broken)
+    learning._load_files.cache_clear()
+    before = dict(ReviewItem.objects.open().values_list("pk", "rank"))
+    deciding.decide(item=queue.claim_next(user=steward), verdict=Decision.Verdict.REJECT, user=steward)
+    after = dict(ReviewItem.objects.open().values_list("pk", "rank"))
+    assert any(abs(after[item] - before[item]) > 1e-6 for item in after)
+    version.refresh_from_db()
+    assert version.state == ModelVersion.State.ACTIVE
