@@ -93,7 +93,7 @@ def _on_series(job: BakeOff, report: Report) -> dict[str, Any]:
     done = series_bakeoff.compare(planted, chosen, report=report)
     result: dict[str, Any] = {
         "parts": [
-            _part(done.ranking, f"{len(planted)} copies of {_names(found)} with planted anomalies", done.details())
+            _part(done.ranking, f"{_copies(len(planted))} of {_names(found)} with planted anomalies", done.details())
         ]
     }
     if answered:
@@ -114,7 +114,7 @@ def _on_rows(job: BakeOff, report: Report) -> dict[str, Any]:
     batch = source_batch(job.source)
     done = row_bakeoff.compare(batch, verdicts, seeds=job.seeds, networks=job.networks, report=report)
     details = {name: {"us_per_row": spent} for name, spent in done.us_per_row.items()}
-    words = f"{len(batch):,} records, {done.anomalies} anomalies planted in {job.seeds} copies"
+    words = f"{len(batch):,} records, {done.anomalies} anomalies planted in {_copies(job.seeds)}"
     result: dict[str, Any] = {"parts": [_part(done.planted, words, details)]}
     confirmed, dismissed = done.verdicts
     if done.known is not None:
@@ -176,6 +176,10 @@ def _answered(series: Series) -> Labelled | None:
     from detectors.anomalies.series_novelty import fill_forward
 
     return Labelled(series.name, history.times, fill_forward(history.values), tuple(windows))
+
+
+def _copies(many: int) -> str:
+    return f"{many} cop{'y' if many == 1 else 'ies'}"
 
 
 def _names(series: Sequence[Series], only: Sequence[Labelled] | None = None) -> str:

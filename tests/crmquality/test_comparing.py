@@ -81,7 +81,7 @@ def test_confirmed_alarms_make_a_second_part_that_says_whom_they_favour() -> Non
         )
     job = run(comparing.request_bake_off(series=[made], seeds=1))
     assert [part["about"] for part in job.result["parts"]] == [
-        "1 copies of Calls with planted anomalies", "Calls with the alarms people confirmed",
+        "1 copy of Calls with planted anomalies", "Calls with the alarms people confirmed",
     ]  # fmt: skip
     assert "favours its method" in job.result["note"]
 
