@@ -95,7 +95,7 @@ def _verdict(standings: Sequence[Standing], parts: int, unit: str, digits: int) 
     if parts < 3:
         return (
             f"{best.name} scored highest, {best.score:.{digits}f} {unit}; {parts} part{'s' * (parts != 1)} to compare "
-            "on are too few to say whether that would hold."
+            f"on {'are' if parts != 1 else 'is'} too few to say whether that would hold."
         )
     close = [one.name for one in standings[1:] if not one.is_clearly_behind]
     second = standings[1]
