@@ -83,6 +83,7 @@ urlpatterns = [
     path("queue/<int:item_id>/", queue.page, name="item"),
     path("queue/<int:item_id>/decide/", queue.decide, name="decide"),
     path("queue/<int:item_id>/skip/", queue.skip, name="skip"),
+    path("queue/<int:item_id>/shapley/", learned.shapley, name="shapley"),
     path("queue/<int:item_id>/group/", groups.group, name="group"),
     path("queue/<int:item_id>/group/decide/", groups.decide, name="decide-group"),
     path("batches/", groups.index, name="batches"),

@@ -110,6 +110,7 @@ ROUTES = {
     "item": route("item", says_so=True, GET=DECIDERS),
     "decide": route("item", POST=DECIDERS),
     "skip": route("item", POST=DECIDERS),
+    "shapley": route("item", GET=DECIDERS),
     "release": route(POST=DECIDERS),
     "keep": route(POST=DECIDERS),
     "queue-list": route(GET=EVERYONE),

@@ -18,6 +18,7 @@ from detectors.anomalies.explain import Explainer, learned_reasons
 from detectors.anomalies.features import Feature, Features, features
 from detectors.anomalies.forest import Floats, Forest
 from detectors.anomalies.rules import Rule, describe
+from detectors.anomalies.shapley import Shapley, shapley
 from detectors.anomalies.standing import Standing, standing
 from detectors.contract import Batch, Evidence, Finding, Flag, Label, RunContext, TrainableDetector
 
@@ -160,6 +161,15 @@ class AnomalyDetector(TrainableDetector):
         table = self.discovery.table
         names = [feature.name for feature in self.columns]
         return describe(table.forest, table.leaves, table.values, names, rows, confirmed)
+
+    def shapley(self, record: int) -> Shapley | None:
+        """What each feature of a record adds to its score by the isolation forest; None where it is not known."""
+        at, known = self._rows([Finding((record,), Flag(), 0.0, (), RULE)])
+        if self.discovery is None or not known[0]:
+            return None
+        table = self.discovery.table
+        forest = table.forest
+        return shapley(lambda rows: forest.score(forest.leaves(rows)), table.values[at[0]], table.values)
 
     def standing(self) -> Standing | None:
         """Why the order is as it is; None before a fit."""

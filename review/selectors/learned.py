@@ -11,6 +11,7 @@ from detectors.anomalies.standing import Standing
 from detectors.contract import ModelFileError
 from detectors.registry import UnknownDetector
 from detectors.rules.boxes import Bound, bounds_of, conditions_of
+from review.models import ReviewItem
 from review.services import feedback
 
 
@@ -42,6 +43,48 @@ def learned(version: ModelVersion) -> Learned:
         return Learned()
     rules = tuple(Confirmed(number, rule, _refused(detector, rule)) for number, rule in enumerate(detector.rules()))
     return Learned(detector.standing(), rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one feature adds to the score, in thousandths, with its standard error; share: of the largest, 0 to 100."""
+
+    name: str
+    added: float
+    error: float
+    share: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """A score taken apart. usual, score: in thousandths. refused: why there is none."""
+
+    rows: tuple[Contribution, ...] = ()
+    usual: float = 0.0
+    score: float = 0.0
+    refused: str = ""
+
+
+def contributions(item: ReviewItem) -> Contributions:
+    """The Shapley values of an anomaly's record, by the version that serves; the strongest first."""
+    version = ModelVersion.objects.filter(
+        source=item.source_id, detector=item.detector, state=ModelVersion.State.ACTIVE
+    ).first()
+    if version is None:
+        return Contributions(refused="No model serves this source yet: the first run or training makes one.")
+    try:
+        detector = feedback.current(version)
+    except (ModelFileError, UnknownDetector) as error:
+        return Contributions(refused=f"The model cannot be read: {error}.")
+    found = detector.shapley(item.finding.subjects[0]) if isinstance(detector, AnomalyDetector) else None
+    if found is None or not isinstance(detector, AnomalyDetector):
+        return Contributions(refused="The serving model does not know this record; after its next training it will.")
+    strongest = max(1e-12, float(abs(found.values).max()))
+    rows = [
+        Contribution(feature.name, 1000 * value, 1000 * error, round(100 * abs(value) / strongest))
+        for feature, value, error in zip(detector.columns, found.values.tolist(), found.error.tolist(), strict=True)
+    ]
+    return Contributions(tuple(sorted(rows, key=lambda one: -abs(one.added))), 1000 * found.usual, 1000 * found.score)
 
 
 def bounds(version: ModelVersion, words: str) -> list[Bound]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from crmquality.models import ModelVersion
 from crmquality.services import validating
@@ -14,6 +14,7 @@ from crmquality.services.errors import Refused
 from detectors.contract import ModelFileError
 from detectors.registry import UnknownDetector
 from review.selectors import learned as selecting
+from review.services.filtering import visible_items
 from review.views.common import STAFF, for_roles
 
 
@@ -27,6 +28,14 @@ def model(request: HttpRequest, version_id: int) -> HttpResponse:
         "is_admin": has_role(request.user, UserRole.ADMIN),
     }
     return render(request, "admin_pages/model.html", context)
+
+
+@for_roles(UserRole.STEWARD, UserRole.SALES)
+@require_safe
+def shapley(request: HttpRequest, item_id: int) -> HttpResponse:
+    """How much each feature makes up of an anomaly's score; worked out now, for whoever asks."""
+    item = get_object_or_404(visible_items(request.user).select_related("finding", "source"), pk=item_id)
+    return render(request, "queue/shapley.html", {"item": item, "found": selecting.contributions(item)})
 
 
 @for_roles(UserRole.ADMIN)

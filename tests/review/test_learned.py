@@ -14,6 +14,7 @@ from detectors.anomalies.sequence_detector import SequenceDetector
 from detectors.contract import Finding, Flag, Label, RunContext
 from detectors.roles import Role
 from review.models import Decision, ReviewItem
+from review.selectors.learned import contributions
 from review.services import deciding, queue
 from review.services.filtering import Filters, Sort
 
@@ -163,3 +164,16 @@ def test_a_decision_meets_a_damaged_model_and_the_queue_is_ranked_by_the_last_go
     assert any(abs(after[item] - before[item]) > 1e-6 for item in after)
     version.refresh_from_db()
     assert version.state == ModelVersion.State.ACTIVE
+
+
+def test_whoever_asks_sees_each_columns_share_of_an_anomalys_score(client, steward, version):
+    running.execute_run(running.request_run(source=version.source, detector="anomalies").pk)
+    client.force_login(steward)
+    item = ReviewItem.objects.open().order_by("-rank").first()
+    page = client.get(reverse("shapley", args=[item.pk])).content.decode()
+    assert "The shares below add up to the difference" in page
+    assert "Amount" in page
+    found = contributions(item)
+    assert sum(one.added for one in found.rows) == pytest.approx(found.score - found.usual, abs=0.5)
+    ModelVersion.objects.update(state=ModelVersion.State.RETIRED)
+    assert "No model serves this source yet" in client.get(reverse("shapley", args=[item.pk])).content.decode()
