@@ -167,7 +167,7 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
         transaction.on_commit(lambda: publish("review.tasks.rerank", source_id, detector=detector))
     known = [Finding(tuple(subjects), Flag(), score, (), rule) for _, subjects, score, rule, *_ in rows]
     ranked = _ranked(current.detector, known)
-    moved = [(item, *new) for (item, _, _, _, *old), new in zip(rows, ranked, strict=True) if _differs(tuple(old), new)]
+    moved = [(row[0], *new) for row, new in zip(rows, ranked, strict=True) if _differs(new, *row[4:])]
     if moved:
         with connection.cursor() as cursor:
             cursor.execute(_RANK, [list(column) for column in zip(*moved, strict=True)])
@@ -189,11 +189,11 @@ def _ranked(detector: TrainableDetector, known: list[Finding]) -> list[_Places]:
     return list(zip(scores, detector.worth(known), variety, strict=True))
 
 
-def _differs(old: _Places, new: _Places) -> bool:
+def _differs(new: _Places, rank: float, worth: float | None, variety: float | None) -> bool:
     """Whether a claim moved enough for its row to be written."""
-    if abs(old[0] - new[0]) > 1e-9 or (old[1] is None) != (new[1] is None) or old[2] is None:
+    if abs(rank - new[0]) > 1e-9 or variety is None or abs(variety - new[2]) > 1e-9:
         return True
-    return abs(old[2] - new[2]) > 1e-9 or abs((old[1] or 0.0) - (new[1] or 0.0)) > WORTH_STEP
+    return (worth is None) != (new[1] is None) or abs((worth or 0.0) - (new[1] or 0.0)) > WORTH_STEP
 
 
 def current(version: ModelVersion) -> TrainableDetector:
