@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crmquality', '0016_series_functions'),
+        ('crmquality', '0017_enrichment'),
     ]
 
     operations = [
