@@ -27,6 +27,7 @@ MENU: Menu = [
 ]
 OVERSIGHT: Menu = [
     ("thresholds", "Thresholds", (UserRole.ADMIN, UserRole.AUDITOR)),
+    ("evaluations", "Evaluation", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("people", "People", (UserRole.ADMIN,)),
     ("access", "Access", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("disclosures", "Disclosures", (UserRole.ADMIN, UserRole.AUDITOR)),

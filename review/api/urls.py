@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 from review.api.alarms import AlarmEndpoint
 from review.api.decisions import ChangeSetEndpoint, DecisionEndpoint
 from review.api.desks import BudgetEndpoint, ViewEndpoint
+from review.api.evaluations import EvaluationEndpoint
 from review.api.figures import FiguresEndpoint
 from review.api.items import ItemEndpoint
 from review.api.many import AcceptanceRuleEndpoint, BatchEndpoint, LotEndpoint
@@ -25,6 +26,7 @@ router.register("questions", QuestionEndpoint, "api-question")
 router.register("policies", PolicyEndpoint, "api-policy")
 router.register("gates", GateEndpoint, "api-gate")
 router.register("figures", FiguresEndpoint, "api-figures")
+router.register("evaluations", EvaluationEndpoint, "api-evaluation")
 router.register("people", PersonEndpoint, "api-person")
 router.register("batches", BatchEndpoint, "api-batch")
 router.register("lots", LotEndpoint, "api-lot")

@@ -86,6 +86,7 @@ class ReviewItem(models.Model):
     impact: score x (records and values that accepting touches + records that refer to them).
     owners, segments: of its records as they were at the last run: whose they are, and "column=value" of the columns
         that the queue is filtered by. Access is decided by the records themselves, never by these alone.
+    sampled: drawn from below the bound to estimate what is missed; it stays in the queue though its score is low.
     known_answer: set on items planted to measure stewards; null for real ones. A planted item is in the state CHECK
         for good, so nothing that looks for open or decided items ever meets it, and it is never applied.
     """
@@ -131,6 +132,7 @@ class ReviewItem(models.Model):
     )
     lease_until = models.DateTimeField(null=True, blank=True)
     skips = models.PositiveIntegerField(default=0)
+    sampled = models.BooleanField(default=False, db_default=False)
     pattern = models.CharField(
         max_length=32, blank=True, default="", db_default="", help_text="What equal claims share; see review.patterns."
     )

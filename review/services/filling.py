@@ -23,7 +23,7 @@ _WITHDRAW = """
     UPDATE review_reviewitem i SET state = 'withdrawn', closed_at = now(), leased_by_id = NULL, lease_until = NULL
     FROM crmquality_finding f
     WHERE f.id = i.finding_id AND i.state = 'open' AND i.source_id = %(source)s AND i.detector = %(detector)s
-      AND (f.state <> 'open' OR f.score < %(shown_from)s)
+      AND (f.state <> 'open' OR f.score < %(shown_from)s AND NOT i.sampled)
 """
 _REFRESH = """
     UPDATE review_reviewitem i SET score = f.score, rank = f.score, worth = NULL, variety = NULL
