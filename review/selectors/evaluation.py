@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 
@@ -174,7 +175,7 @@ def _segments(source: Source, detector: str, at: float, name: str, column: str |
 def _bins_by(source_id: int, detector: str, column: str | None) -> dict[str, list[Bin]]:
     """Segment -> claims by score with what people said; a claim is of the segment of its first record."""
     segment = _SEGMENT["size" if column is None else "column"]
-    values = {"source": source_id, "detector": detector, "bins": BINS, "column": column}
+    values: dict[str, Any] = {"source": source_id, "detector": detector, "bins": BINS, "column": column}
     counts: dict[str, dict[int, tuple[int, int, int]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_CLAIMS.format(segment=segment), values)
