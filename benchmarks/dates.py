@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from detectors.formats.dates import read_dates
+from detectors.formats.date_columns import read_dates
 
 TITLE = "Dates: read rightly, wrongly, or left to a person; microseconds a row"
 PEERS = ["python-dateutil==2.9.0.post0", "dateparser==1.5.0"]

@@ -16,7 +16,7 @@ import pandas as pd
 
 from detectors.addresses.gazetteer import us_gazetteer
 from detectors.contract import Batch
-from detectors.formats.dates import read_dates
+from detectors.formats.date_columns import read_dates
 from detectors.formats.validity import regions, valid_mask
 from detectors.missing_values import is_missing
 from detectors.roles import Role, ValueType

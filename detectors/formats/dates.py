@@ -18,9 +18,8 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 import numpy as np
-import pandas as pd
 
-from detectors.formats.column import Column, Remark, Remarks, distinct
+from detectors.formats.column import Column, Remark, Remarks
 from detectors.roles import Role
 
 _ZONE = r"(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
@@ -72,7 +71,7 @@ MONTHS: Final[Mapping[str, int]] = {
 
 DAY_FIRST: Final = "day first"
 MONTH_FIRST: Final = "month first"
-_TOLERATED = 0.05
+TOLERATED = 0.05
 """Share of values against the column's order up to which they are strays and the order still stands."""
 
 _SERIAL_EPOCH = date(1899, 12, 30)
@@ -216,37 +215,6 @@ def resolve(parts: Parts | None, orders: Orders) -> Reading | None:
     return None
 
 
-def read_dates(values: pd.Series, origin: pd.Series | None = None, *, past: bool = False) -> pd.DataFrame:
-    """Read a whole column of text.
-
-    values: (n,) text or missing. origin: (n,) name of each row's source, where the column unites several.
-
-    Returns a frame with the same index: date (datetime64[s], NaT where there is none), sure (probability that
-    the order is right) and ambiguous (True where the column does not tell the order: ask before use).
-    """
-    codes, texts = distinct(values)
-    parts = [take_apart(text, past=past) for text in texts]
-    whole = decide_orders(parts, np.bincount(codes[codes >= 0], minlength=len(texts)))
-    sources, _ = (
-        pd.factorize(origin.to_numpy(dtype=object)) if origin is not None else (np.zeros(len(codes), int), None)
-    )
-    days = np.full(len(codes), np.datetime64("NaT"), dtype="datetime64[s]")
-    sure = np.zeros(len(codes))
-    for source in np.unique(sources):
-        rows = np.flatnonzero((sources == source) & (codes >= 0))
-        counts = np.bincount(codes[rows], minlength=len(texts))
-        orders = decide_orders(parts, counts, beyond=whole) if origin is not None else whole
-        days_of = np.full(len(texts), np.datetime64("NaT"), dtype="datetime64[s]")
-        sure_of = np.zeros(len(texts))
-        for position in np.flatnonzero(counts):
-            reading = resolve(parts[position], orders)
-            if reading is not None:
-                days_of[position], sure_of[position] = np.datetime64(reading.day), reading.sure
-        days[rows], sure[rows] = days_of[codes[rows]], sure_of[codes[rows]]
-    ambiguous = (sure < 1 - _TOLERATED) & ~np.isnat(days)
-    return pd.DataFrame({"date": days, "sure": sure, "ambiguous": ambiguous}, index=values.index)
-
-
 def is_valid(text: str, role: Role = Role.DATE) -> bool:
     """Whether the text holds a date that exists; a date of birth must be one of a living person."""
     reading = resolve(take_apart(text, past=role is Role.DATE_OF_BIRTH), Orders({}))
@@ -287,7 +255,7 @@ def _remark(text: str, reading: Reading | None, role: Role, style: float) -> Rem
         return Remark("date-range", 0.8, f"{reading.day.isoformat()} {doubt}.")
     if _CANONICAL.fullmatch(text):
         return None
-    if reading.sure < 1 - _TOLERATED:
+    if reading.sure < 1 - TOLERATED:
         why = f'"{text}" has two readings and the column does not tell which; here {reading.day.isoformat()}.'
         return Remark("date-ambiguous", min(0.45, style * reading.sure / 2 + 0.1), why, reading.iso)
     why = f"{reading.day.day} {reading.day:%B} {reading.day.year}, read in the order of this column."

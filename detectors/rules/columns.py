@@ -13,7 +13,7 @@ import pandas as pd
 import polars as pl
 
 from detectors.formats import numbers
-from detectors.formats.dates import read_dates
+from detectors.formats.date_columns import read_dates
 from detectors.missing_values import missing_texts
 
 Bools = npt.NDArray[np.bool_]

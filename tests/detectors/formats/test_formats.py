@@ -9,6 +9,7 @@ import pytest
 from detectors.contract import Batch, Flag, Label, RunContext, SetFields
 from detectors.formats import countries, dates, emails, encoding, identifiers, names, numbers, phones, urls
 from detectors.formats.column import Column
+from detectors.formats.date_columns import read_dates
 from detectors.formats.detector import FormatDetector
 from detectors.formats.validity import filled_mask, valid_mask
 from detectors.roles import Role
@@ -29,7 +30,7 @@ def detect(frame, roles, origin=None):
 def test_the_order_of_dates_is_decided_by_the_column_and_its_source():
     texts = pd.Series(["13/02/2024", "03/04/2024", "02/13/2024", "03/04/2024"])
     origin = pd.Series(["erp", "erp", "shop", "shop"])
-    found = dates.read_dates(pd.concat([texts] * 20, ignore_index=True), pd.concat([origin] * 20, ignore_index=True))
+    found = read_dates(pd.concat([texts] * 20, ignore_index=True), pd.concat([origin] * 20, ignore_index=True))
     assert [str(day.date()) for day in found["date"].head(4)] == [
         "2024-02-13",
         "2024-04-03",
@@ -40,7 +41,7 @@ def test_the_order_of_dates_is_decided_by_the_column_and_its_source():
 
 
 def test_a_date_whose_order_nothing_tells_is_ambiguous():
-    found = dates.read_dates(pd.Series(["03/04/2024", "05/06/2024", "2024-01-31"]))
+    found = read_dates(pd.Series(["03/04/2024", "05/06/2024", "2024-01-31"]))
     assert found["ambiguous"].tolist() == [True, True, False]
 
 
@@ -57,17 +58,17 @@ def test_a_date_whose_order_nothing_tells_is_ambiguous():
     ],
 )
 def test_dates_in_words_and_in_standard_form_need_no_column(text):
-    assert dates.read_dates(pd.Series([text]))["date"].iloc[0] == pd.Timestamp(2021, 3, 4)
+    assert read_dates(pd.Series([text]))["date"].iloc[0] == pd.Timestamp(2021, 3, 4)
 
 
 def test_dates_that_do_not_exist_are_not_invented():
-    assert dates.read_dates(pd.Series(["31/02/2024", "2024-13-01", "soon", None]))["date"].isna().all()
+    assert read_dates(pd.Series(["31/02/2024", "2024-13-01", "soon", None]))["date"].isna().all()
 
 
 def test_a_date_of_birth_is_not_in_the_future():
     year = date.today().year + 1
     assert not dates.is_valid(f"{year}-01-01", Role.DATE_OF_BIRTH)
-    assert dates.read_dates(pd.Series([f"13/01/{year % 100}"]), past=True)["date"].iloc[0].year == year - 100
+    assert read_dates(pd.Series([f"13/01/{year % 100}"]), past=True)["date"].iloc[0].year == year - 100
 
 
 @pytest.mark.parametrize(
