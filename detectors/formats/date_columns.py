@@ -94,16 +94,17 @@ def _evidence(taken: Taken, counts: Ints) -> Floats:
     seen = (taken.group > 0) & (counts > 0)
     first = seen & (taken.a > 12) & (taken.b <= 12)
     second = seen & (taken.b > 12) & (taken.a <= 12)
-    return np.stack(
-        [np.bincount(taken.group[each], weights=counts[each], minlength=GROUPS) for each in (first, second)]
-    )
+    rows: Floats = np.zeros((2, GROUPS))
+    for place, each in enumerate((first, second)):
+        rows[place] = np.bincount(taken.group[each], weights=counts[each], minlength=GROUPS)
+    return rows
 
 
 def _day_first(evidence: Floats) -> Floats:
     """(GROUPS,) posterior mean of the share of day-first values; of a group without evidence, that of all."""
     first, second = evidence
     overall = (first.sum() + 0.5) / (evidence.sum() + 1)
-    share = np.where(first + second > 0, (first + 0.5) / (first + second + 1), overall)
+    share: Floats = np.where(first + second > 0, (first + 0.5) / (first + second + 1), overall)
     share[0] = 1.0
     return share
 
@@ -127,7 +128,7 @@ def _dates(year: Ints, month: Ints, day: Ints) -> npt.NDArray[np.datetime64]:
     months = ((np.where(may_be, year, 1970) - 1970) * 12 + np.where(may_be, month, 1) - 1).astype("datetime64[M]")
     days = months.astype("datetime64[D]") + (np.where(may_be, day, 1) - 1)
     days[~may_be | (days.astype("datetime64[M]") != months)] = np.datetime64("NaT")
-    return days
+    return np.asarray(days)
 
 
 @compiled
