@@ -189,6 +189,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep-look-ups": {"task": "crmquality.tasks.sweep_look_ups", "schedule": 86_400.0, "options": {"expires": 3600}},
     "sweep-pulls": {"task": "crmquality.tasks.sweep_pulls", "schedule": 3600.0, "options": {"expires": 3600}},
     "series": {"task": "crmquality.tasks.tend_series", "schedule": 60.0, "options": {"expires": 60}},
+    "predictions": {"task": "crmquality.tasks.tend_predictions", "schedule": 60.0, "options": {"expires": 60}},
     "schedule-runs": {"task": "crmquality.tasks.schedule_runs", "schedule": 60.0, "options": {"expires": 60}},
 }
 

@@ -15,9 +15,11 @@ from crmquality.services import (
     learning,
     measuring,
     outbox_delivering,
+    predicting,
     profiling,
     pulling,
     running,
+    scoring,
     series,
     series_deriving,
     undoing,
@@ -76,6 +78,25 @@ def execute_delivery(delivery_id: int) -> None:
 def execute_profile(job_id: int) -> None:
     """Profile a source."""
     profiling.execute_profile(job_id)
+
+
+@shared_task
+def execute_prediction_training(job_id: int) -> None:
+    """Search for a predictor."""
+    predicting.execute_training(job_id)
+
+
+@shared_task
+def execute_scoring(job_id: int) -> None:
+    """Score the records of a prediction."""
+    scoring.execute_scoring(job_id)
+
+
+@shared_task
+def tend_predictions() -> None:
+    """Train and score again what changed enough."""
+    predicting.retrain_due()
+    scoring.score_due()
 
 
 @shared_task

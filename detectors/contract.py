@@ -90,6 +90,7 @@ class RunContext:
     survivorship: column -> name of the rule by which an admin lets one of several values survive a merge; a column
         that is absent goes by its role. For detectors that propose merges.
     trusted: source systems (values of a column of that role), the most trusted first.
+    sensitive: columns of sensitive attributes (gender, age ...) whose blanks an admin lets a detector fill.
     check: check(batch) holds the rules that an admin set for the source against the batch.
     enrich: enrich(batch, report) asks the look-ups that an admin set for the source.
     """
@@ -99,6 +100,7 @@ class RunContext:
     report: Callable[..., None] = _silent
     survivorship: Mapping[str, str] = field(default_factory=dict)
     trusted: tuple[str, ...] = ()
+    sensitive: frozenset[str] = frozenset()
     check: Callable[[Batch], Sequence[Result]] = _no_rules
     enrich: Callable[[Batch, Callable[..., None]], Iterable[Suggestion]] = _no_look_ups
 

@@ -26,6 +26,7 @@ MENU: Menu = [
     ("questions", "Questions", (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)),
 ]
 OVERSIGHT: Menu = [
+    ("predictions", "Predictions", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("thresholds", "Thresholds", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("evaluations", "Evaluation", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("people", "People", (UserRole.ADMIN,)),

@@ -3,7 +3,17 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from crmquality.models import BakeOff, Export, Measurement, Profile, SeriesUpdate, Training, Undoing
+from crmquality.models import (
+    BakeOff,
+    Export,
+    Measurement,
+    PredictionTraining,
+    Profile,
+    Scoring,
+    SeriesUpdate,
+    Training,
+    Undoing,
+)
 from crmquality.services.access import UserRole
 from review.views import (
     alarms,
@@ -22,6 +32,7 @@ from review.views import (
     own,
     people,
     policies,
+    predictions,
     privacy,
     profiles,
     queue,
@@ -54,6 +65,7 @@ urlpatterns = [
     path("sources/<int:source_id>/exports/", sources.request_export, name="request-export"),
     path("sources/<int:source_id>/measure/", sources.measure, name="measure"),
     path("sources/<int:source_id>/segments/", sources.segment_column, name="segment-column"),
+    path("sources/<int:source_id>/sensitive/", sources.allow_sensitive, name="sensitive-columns"),
     path("sources/<int:source_id>/rules/", rules.index, name="rules"),
     path("sources/<int:source_id>/rules/new/", rules.new, name="new-rule"),
     path("sources/<int:source_id>/rules/take/", rules.take, name="take-rule"),
@@ -66,6 +78,24 @@ urlpatterns = [
     path("sources/<int:source_id>/profile/make/", profiles.make, name="request-profile"),
     path("profiles/<int:job_id>/", jobs.watcher(Profile), name="profile-job"),
     path("profiles/<int:job_id>/cancel/", jobs.canceller(Profile, UserRole.STEWARD), name="cancel-profile"),
+    path("predictions/", predictions.index, name="predictions"),
+    path("sources/<int:source_id>/predictions/new/", predictions.new, name="new-prediction"),
+    path("predictions/<int:prediction_id>/", predictions.detail, name="prediction"),
+    path("predictions/<int:prediction_id>/records/", predictions.records, name="prediction-records"),
+    path("predictions/<int:prediction_id>/cut-offs/", predictions.cut_offs, name="cut-offs"),
+    path("predictions/<int:prediction_id>/train/", predictions.train, name="train-prediction"),
+    path("predictions/<int:prediction_id>/score/", predictions.score, name="score-prediction"),
+    path("predictions/<int:prediction_id>/revise/", predictions.revise, name="revise-prediction"),
+    path("predictions/<int:prediction_id>/remove/", predictions.remove, name="remove-prediction"),
+    path("cut-offs/<int:cut_offs_id>/roll-back/", predictions.roll_back, name="roll-back-cut-offs"),
+    path("prediction-trainings/<int:job_id>/", jobs.watcher(PredictionTraining), name="prediction-training"),
+    path(
+        "prediction-trainings/<int:job_id>/cancel/",
+        jobs.canceller(PredictionTraining, UserRole.STEWARD),
+        name="cancel-prediction-training",
+    ),
+    path("scorings/<int:job_id>/", jobs.watcher(Scoring), name="scoring"),
+    path("scorings/<int:job_id>/cancel/", jobs.canceller(Scoring, UserRole.STEWARD), name="cancel-scoring"),
     path("imports/<int:import_id>/", jobs.import_detail, name="import"),
     path("imports/<int:import_id>/cancel/", jobs.cancel_import, name="cancel-import"),
     path("jobs/", jobs.active, name="jobs"),

@@ -60,8 +60,8 @@ def route(about: str = "", *, says_so: bool = False, **methods: set[str]) -> Rou
     return Route(about, says_so, tuple((name, frozenset(who)) for name, who in methods.items()))
 
 
-OWNED = {"record", "item", "decision", "finding", "question", "own_change"}
-LISTED = {"record", "item", "decision", "finding", "question"}
+OWNED = {"score", "record", "item", "decision", "finding", "question", "own_change"}
+LISTED = {"score", "record", "item", "decision", "finding", "question"}
 PUBLIC = {"login", "healthz", "readyz", "api-schema", "api-token", "api-hook"}
 ROUTES = {
     "dashboard": route(GET=EVERYONE),
@@ -77,6 +77,7 @@ ROUTES = {
     "quarantine": route("source", GET=STEWARDS, POST=STEWARDS),
     "quarantine-file": route("source", GET=STEWARDS),
     "export": route("source", GET=STEWARDS),
+    "sensitive-columns": route("source", POST=ADMINS),
     "rules": route("source", GET=STAFF),
     "new-rule": route("source", GET=ADMINS, POST=ADMINS),
     "take-rule": route("source", POST=ADMINS),
@@ -89,6 +90,20 @@ ROUTES = {
     "request-profile": route("source", POST=STEWARDS),
     "profile-job": route("profile", GET=STAFF),
     "cancel-profile": route("profile", POST=STEWARDS),
+    "predictions": route(GET=STAFF),
+    "new-prediction": route("source", GET=STEWARDS, POST=STEWARDS),
+    "prediction": route("prediction", GET=STAFF),
+    "prediction-records": route("prediction", GET=STAFF),
+    "cut-offs": route("prediction", GET=STAFF, POST=ADMINS),
+    "train-prediction": route("prediction", POST=STEWARDS),
+    "score-prediction": route("prediction", POST=STEWARDS),
+    "revise-prediction": route("prediction", POST=STEWARDS),
+    "remove-prediction": route("prediction", POST=ADMINS),
+    "roll-back-cut-offs": route("cut_offs", POST=ADMINS),
+    "prediction-training": route("prediction_training", GET=STAFF),
+    "cancel-prediction-training": route("prediction_training", POST=STEWARDS),
+    "scoring": route("scoring", GET=STAFF),
+    "cancel-scoring": route("scoring", POST=STEWARDS),
     "import": route("import", GET=STAFF),
     "cancel-import": route("import", POST=STEWARDS),
     "request-export": route("source", POST=STEWARDS),
@@ -230,6 +245,7 @@ ROUTES = {
     "api-source-list": route(GET=STAFF, POST=STEWARDS),
     "api-source-detail": route("source", GET=STAFF),
     "api-source-columns": route("source", PUT=STEWARDS),
+    "api-source-sensitive": route("source", PUT=ADMINS),
     "api-source-segments": route("source", PUT=ADMINS),
     "api-source-export": route("source", GET=STEWARDS),
     "api-source-changes": route("source", GET=STEWARDS),
@@ -307,6 +323,19 @@ ROUTES = {
     "api-profile-list": route(GET=STAFF, POST=STEWARDS),
     "api-profile-detail": route("profile", GET=STAFF),
     "api-profile-cancel": route("profile", POST=STEWARDS),
+    "api-prediction-list": route(GET=STAFF, POST=STEWARDS),
+    "api-prediction-detail": route("prediction", GET=STAFF, PUT=STEWARDS, DELETE=ADMINS),
+    "api-prediction-training-list": route(GET=STAFF, POST=STEWARDS),
+    "api-prediction-training-detail": route("prediction_training", GET=STAFF),
+    "api-prediction-training-cancel": route("prediction_training", POST=STEWARDS),
+    "api-scoring-list": route(GET=STAFF, POST=STEWARDS),
+    "api-scoring-detail": route("scoring", GET=STAFF),
+    "api-scoring-cancel": route("scoring", POST=STEWARDS),
+    "api-cut-offs-list": route(GET=STAFF, POST=ADMINS),
+    "api-cut-offs-detail": route("cut_offs", GET=STAFF),
+    "api-cut-offs-roll-back": route("cut_offs", POST=ADMINS),
+    "api-score-list": route(GET=EVERYONE),
+    "api-score-detail": route("score", GET=EVERYONE),
     "api-figures-detail": route("source", GET=STAFF),
     "api-evaluation-detail": route("source", GET=STAFF),
     "api-evaluation-sample": route("source", POST=STEWARDS),
@@ -395,6 +424,7 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         Alarm,
         BakeOff,
         Connection,
+        CutOffs,
         Delivery,
         Destination,
         Disclosure,
@@ -406,8 +436,12 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         Measurement,
         ModelVersion,
         OutboxEntry,
+        Prediction,
+        PredictionTraining,
         Record,
         Run,
+        Score,
+        Scoring,
         SeriesUpdate,
         Training,
         Undoing,
@@ -447,7 +481,30 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     watched = series_help.make()
     series_help.feed(watched, [*series_help.noise(60), 900.0])
     watching = series.set_rule(series=watched, method="moving average", k=4.0, learn=30)
+    aim = {"target": "City"}
+    predicted = Prediction.objects.create(source=source, name="Where", aim=aim)
+    bands = [{"name": "high", "at": 0.5}]
     span = {"first": watching.at, "last": watching.at, "reason": "a campaign"}
+    scoring_version = ModelVersion.objects.create(
+        source=source,
+        prediction=predicted,
+        detector="prediction",
+        number=1,
+        detector_version="1",
+        directory="none",
+        sha256="",
+    )
+    score = {
+        name: Score.objects.create(
+            prediction=predicted,
+            record=records[name],
+            version=scoring_version,
+            value="0.5",
+            probability=0.5,
+            number=0.5,
+        ).pk
+        for name in ("C1", "C3")
+    }
     single = {
         "connection": system.pk,
         "enrichment": Enrichment.objects.create(
@@ -466,6 +523,12 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         "expectation": ExpectedPeriod.objects.create(series=watched, **span).pk,
         "bake_off": BakeOff.objects.create(about="rows", source=source, result=BAKED, state="succeeded").pk,
         "series_update": SeriesUpdate.objects.create(source=source, state="succeeded").pk,
+        "prediction": predicted.pk,
+        "cut_offs": CutOffs.objects.create(prediction=predicted, number=1, bands=bands).pk,
+        "prediction_training": PredictionTraining.objects.create(
+            prediction=predicted, source=source, state="failed"
+        ).pk,
+        "scoring": Scoring.objects.create(prediction=predicted, source=source, state="failed").pk,
         "destination": told.pk,
         "delivery": Delivery.objects.create(destination=told, event="test", key="1", state="failed").pk,
         "access_policy": policy.pk,
@@ -489,6 +552,7 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
         ).pk,
     }
     return {kind: (number, number) for kind, number in single.items()} | {
+        "score": (score["C1"], score["C3"]),
         "record": (records["C1"].pk, records["C3"].pk),
         "item": (item["C1"].pk, item["C3"].pk),
         "finding": (item["C1"].finding_id, item["C3"].finding_id),

@@ -42,7 +42,7 @@ class ExportSerializer(serializers.ModelSerializer[Export]):
 
     class Meta:
         model = Export
-        fields = [*JOB, "form", "rows"]
+        fields = [*JOB, "form", "scores", "fill", "rows"]
 
 
 class NewMeasurement(Form):
@@ -55,6 +55,10 @@ class NewExport(NewMeasurement):
     """Write the corrected records of a source, or the log of its changes, to a file."""
 
     form = serializers.ChoiceField(choices=Export.Form.choices)
+    scores = serializers.BooleanField(default=False, help_text="With what is predicted of each record.")
+    fill = serializers.BooleanField(
+        default=False, help_text="For analysis: blanks filled with mean or most frequent value, each filled cell named."
+    )
 
 
 class AnyFile(BaseContentNegotiation):

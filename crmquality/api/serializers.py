@@ -36,7 +36,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         model = Source
         fields = [
             "id", "name", "system", "kind", "columns", "roles", "role_guesses", "roles_confirmed", "country",
-            "segment_column", "run_every", "created_at",
+            "segment_column", "sensitive_allowed", "run_every", "created_at",
         ]  # fmt: skip
 
 
@@ -44,6 +44,12 @@ class SegmentColumn(Form):
     """A mapped column, or ""."""
 
     column = serializers.CharField(allow_blank=True, max_length=1_000)
+
+
+class SensitiveColumns(Form):
+    """Sensitive columns of the source (gender, age ...)."""
+
+    columns = serializers.ListField(child=serializers.CharField(max_length=1_000))
 
 
 class NewSource(Form):

@@ -17,9 +17,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crmquality.api.base import ADMINS, STAFF, STEWARDS, Endpoint, asked, sent
-from crmquality.api.serializers import ColumnRoles, ExportQuery, NewSource, SegmentColumn, SourceSerializer
+from crmquality.api.serializers import (
+    ColumnRoles,
+    ExportQuery,
+    NewSource,
+    SegmentColumn,
+    SensitiveColumns,
+    SourceSerializer,
+)
 from crmquality.models import Source
-from crmquality.services import exporting, importing, mapping_columns, masking, measuring
+from crmquality.services import exporting, importing, mapping_columns, masking, measuring, sensitive
 from crmquality.services.errors import Conflict, Refused
 
 CSV = {(200, "text/csv"): OpenApiTypes.STR}
@@ -48,6 +55,7 @@ class SourceEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Source]):
         "create": STEWARDS,
         "columns": STEWARDS,
         "segments": ADMINS,
+        "sensitive": ADMINS,
         "export": STEWARDS,
         "changes": STEWARDS,
     }
@@ -74,6 +82,13 @@ class SourceEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Source]):
         """Keep metrics by the values of a column too ("" for none); the source is measured anew."""
         source = self.get_object()
         measuring.set_segment_column(source=source, **sent(SegmentColumn, request), user=request.user)
+        return Response(SourceSerializer(source).data)
+
+    @extend_schema(request=SensitiveColumns, responses=SourceSerializer)
+    @action(detail=True, methods=["put"])
+    def sensitive(self, request: Request, pk: int) -> Response:
+        """Let detectors fill blanks of these sensitive columns, and of no other."""
+        source = sensitive.allow(source=self.get_object(), **sent(SensitiveColumns, request))
         return Response(SourceSerializer(source).data)
 
     @extend_schema(parameters=[ExportQuery], responses=CSV)

@@ -10,6 +10,13 @@ from crmquality.api.deliveries import DeliveryEndpoint, DestinationEndpoint
 from crmquality.api.enrichments import EnrichmentEndpoint
 from crmquality.api.jobs import ImportEndpoint, RunEndpoint, TrainingEndpoint
 from crmquality.api.measurements import ExportEndpoint, MeasurementEndpoint
+from crmquality.api.predictions import (
+    CutOffsEndpoint,
+    PredictionEndpoint,
+    PredictionTrainingEndpoint,
+    ScoreEndpoint,
+    ScoringEndpoint,
+)
 from crmquality.api.privacy import AccessPolicyEndpoint, DisclosureEndpoint
 from crmquality.api.profiles import ProfileEndpoint
 from crmquality.api.quality import MetricEndpoint, ModelVersionEndpoint
@@ -34,6 +41,11 @@ router.register("measurements", MeasurementEndpoint, "api-measurement")
 router.register("exports", ExportEndpoint, "api-export")
 router.register("rules", RuleEndpoint, "api-rule")
 router.register("profiles", ProfileEndpoint, "api-profile")
+router.register("predictions", PredictionEndpoint, "api-prediction")
+router.register("prediction-trainings", PredictionTrainingEndpoint, "api-prediction-training")
+router.register("scorings", ScoringEndpoint, "api-scoring")
+router.register("cut-offs", CutOffsEndpoint, "api-cut-offs")
+router.register("scores", ScoreEndpoint, "api-score")
 router.register("series", SeriesEndpoint, "api-series")
 router.register("observations", ObservationEndpoint, "api-observation")
 router.register("expectations", ExpectationEndpoint, "api-expectation")

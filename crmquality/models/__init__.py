@@ -8,6 +8,7 @@ from crmquality.models.exports import Export
 from crmquality.models.jobs import Job, JobState
 from crmquality.models.logins import FailedLogin
 from crmquality.models.metrics import Measurement, QualityMetric
+from crmquality.models.predictions import CutOffs, Prediction, PredictionTraining, Score, Scoring
 from crmquality.models.profiles import Profile
 from crmquality.models.records import (
     Change,
@@ -42,6 +43,7 @@ __all__ = [
     "Change",
     "ChangeSet",
     "Connection",
+    "CutOffs",
     "Delivery",
     "Destination",
     "DetectorConfig",
@@ -63,6 +65,8 @@ __all__ = [
     "ModelVersion",
     "Observation",
     "OutboxEntry",
+    "Prediction",
+    "PredictionTraining",
     "Profile",
     "QualityMetric",
     "QualityRule",
@@ -71,6 +75,8 @@ __all__ = [
     "RuleResult",
     "RuleVersion",
     "Run",
+    "Score",
+    "Scoring",
     "Series",
     "SeriesUpdate",
     "Source",

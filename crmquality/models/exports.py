@@ -26,6 +26,10 @@ class Export(Job):
     form = models.CharField(max_length=10, choices=Form.choices)
     path = models.TextField(blank=True)
     hide = models.JSONField(default=list)
+    scores = models.BooleanField(default=False, db_default=False, help_text="With what is predicted of each record.")
+    fill = models.BooleanField(
+        default=False, db_default=False, help_text="For analysis: blanks filled with mean or most frequent value."
+    )
     rows = models.PositiveBigIntegerField(default=0)
 
     class Meta:
@@ -39,4 +43,4 @@ class Export(Job):
         """What the file is called when it is taken."""
         if self.form == self.Form.CHANGES:
             return f"changes of {self.source.name}.csv"
-        return f"{self.source.name}.{self.form}"
+        return f"{self.source.name}{' for analysis' if self.fill else ''}.{self.form}"

@@ -59,6 +59,11 @@ class Source(models.Model):
     segment_column = models.TextField(
         blank=True, default="", db_default="", help_text="Metrics are kept by its values too."
     )
+    sensitive_allowed = models.JSONField(
+        default=list,
+        db_default=[],
+        help_text="Columns of sensitive attributes (gender, age ...) whose blanks an admin lets detectors fill.",
+    )
     run_every = models.DurationField(null=True, blank=True, help_text="Run all detectors at this interval.")
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.ForeignKey(

@@ -34,8 +34,9 @@ class DetectorConfig(models.Model):
 
 
 class ModelVersion(models.Model):
-    """What a detector learned from a source's decisions, and how good it is.
+    """What a detector learned from a source's decisions, and how good it is; or a predictor of one of its columns.
 
+    prediction: the aim that it predicts; null for a detector's. `detector` is then its `model_name`.
     directory: folder below CRMQUALITY_HOME/models, written beside and renamed into place.
     signature: the roles it was trained on; it serves only a source that has them.
     """
@@ -48,6 +49,9 @@ class ModelVersion(models.Model):
         RETIRED = "retired"
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="model_versions")
+    prediction = models.ForeignKey(
+        "crmquality.Prediction", null=True, blank=True, on_delete=models.CASCADE, related_name="versions"
+    )
     detector = models.CharField(max_length=60)
     number = models.PositiveIntegerField()
     detector_version = models.CharField(max_length=40)

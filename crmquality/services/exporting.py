@@ -24,6 +24,7 @@ from openpyxl.cell import WriteOnlyCell
 from crmquality.masking import masked, masked_sentence, masked_together
 from crmquality.models import Source
 from crmquality.services.errors import Refused
+from crmquality.services.exporting_additions import NOTHING, Adder, Additions
 
 FORMATS = ("csv", "xlsx", "parquet")
 MERGED_INTO, GONE_AT = "Merged into", "Gone at"
@@ -36,7 +37,7 @@ _SHEET_ROWS = 1_048_576
 _LONGEST_CELL = 32_767
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _RECORDS = """
-    SELECT {cells}{inactive} FROM crmquality_record AS record
+    SELECT record.id, {cells}{inactive} FROM crmquality_record AS record
     LEFT JOIN crmquality_record AS golden ON golden.id = record.golden_id
     WHERE record.source_id = %s {only_live} ORDER BY record.id
 """
@@ -57,15 +58,20 @@ CHANGE_COLUMNS = (
 
 
 def export_csv(
-    source: Source, *, include_inactive: bool = False, neutralise: bool = True, hide: Collection[str] = ()
+    source: Source,
+    *,
+    include_inactive: bool = False,
+    neutralise: bool = True,
+    hide: Collection[str] = (),
+    add: Additions = NOTHING,
 ) -> Iterator[bytes]:
     """The records as CSV in UTF-8, piece by piece, in the columns of the source.
 
-    hide: the columns whose values are masked.
+    hide: the columns whose values are masked. add: what is added to them.
     include_inactive: also records that were merged into another or are gone from the source, with two more columns
     that say so.
     """
-    for place, frame in enumerate(_frames(source, include_inactive=include_inactive, hide=hide)):
+    for place, frame in enumerate(_frames(source, include_inactive=include_inactive, hide=hide, add=add)):
         yield _csv(frame, header=place == 0, neutralise=neutralise)
 
 
@@ -86,11 +92,13 @@ def export_file(
     include_inactive: bool = False,
     neutralise: bool = True,
     hide: Collection[str] = (),
+    add: Additions = NOTHING,
     each: Callable[[int], object] = lambda done: None,
 ) -> int:
     """Write the records to a file: beside it first, then named in one step. Returns how many.
 
-    kind: csv, xlsx or parquet. hide: the columns whose values are masked. each: is told how many records are read.
+    kind: csv, xlsx or parquet. hide: the columns whose values are masked. add: what is added to them.
+    each: is told how many records are read.
     Raises Refused for another kind, or records that Excel cannot hold.
     """
     writers = {"csv": _write_csv, "xlsx": _write_excel, "parquet": _write_parquet}
@@ -98,7 +106,7 @@ def export_file(
         raise Refused(f"There is no export as {kind!r}: choose one of {', '.join(FORMATS)}.")
     beside = path.with_name(f".{path.name}.part")
     try:
-        frames = _told(_frames(source, include_inactive=include_inactive, hide=hide), each)
+        frames = _told(_frames(source, include_inactive=include_inactive, hide=hide, add=add), each)
         count = writers[kind](frames, beside, neutralise)
         beside.replace(path)
     finally:
@@ -193,7 +201,7 @@ def _excel_cell(sheet: Any, value: str | None) -> Any:
     return cell
 
 
-def _frames(source: Source, *, include_inactive: bool, hide: Collection[str]) -> Iterator[pl.DataFrame]:
+def _frames(source: Source, *, include_inactive: bool, hide: Collection[str], add: Additions) -> Iterator[pl.DataFrame]:
     """The records in chunks; at least one frame, which may be empty. Raises Refused if the source has no columns."""
     names = list(source.columns)
     if not names:
@@ -203,9 +211,12 @@ def _frames(source: Source, *, include_inactive: bool, hide: Collection[str]) ->
     live = "" if include_inactive else "AND record.golden_id IS NULL AND record.gone_at IS NULL"
     columns = [*names, *(_free(names, MERGED_INTO), _free(names, GONE_AT))] if include_inactive else names
     statement = _RECORDS.format(cells=cells, inactive=more, only_live=live)
+    adder = Adder(source, add, hide) if add else None
     for rows in _fetch(statement, [*names, source.pk]):
-        frame = _frame(columns, rows)
-        yield frame.with_columns(_masked(frame[name]) for name in names if name in hide)
+        ids = [row[0] for row in rows]
+        frame = _frame(columns, [row[1:] for row in rows])
+        frame = frame.with_columns(_masked(frame[name]) for name in names if name in hide)
+        yield adder(ids, frame) if adder else frame
 
 
 def _masked(cells: pl.Series) -> pl.Series:

@@ -15,14 +15,18 @@ from crmquality.embedded import folder
 from crmquality.models import Change, Export, JobState, Source
 from crmquality.services import exporting, masking, measuring
 from crmquality.services.errors import Refused
+from crmquality.services.exporting_additions import Additions
 from crmquality.services.leases import Lost, do_job
 from crmquality.services.publishing import publish
 
 KEPT = timedelta(days=1)
 
 
-def request_export(*, source: Source, form: str, user: Any = None) -> Export:
-    """Queue an export; files older than a day go. Raises Refused for an unknown form or a source without columns."""
+def request_export(*, source: Source, form: str, user: Any = None, scores: bool = False, fill: bool = False) -> Export:
+    """Queue an export; files older than a day go. scores, fill: as `Additions`.
+
+    Raises Refused for an unknown form or a source without columns.
+    """
     if form not in Export.Form.values:
         raise Refused(f"There is no export as {form!r}: choose one of {', '.join(Export.Form.values)}.")
     if not source.columns:
@@ -30,7 +34,7 @@ def request_export(*, source: Source, form: str, user: Any = None) -> Export:
     _remove_old()
     hide = sorted(masking.current().hidden(source))  # a worker looks for nobody, so what is masked is settled here
     with transaction.atomic():
-        job = Export.objects.create(source=source, form=form, requested_by=user, hide=hide)
+        job = Export.objects.create(source=source, form=form, requested_by=user, hide=hide, scores=scores, fill=fill)
         publish("crmquality.tasks.execute_export", job.pk)
     return job
 
@@ -72,7 +76,12 @@ def _write_records(job: Export, path: Path, report: Callable[..., None]) -> int:
     total = measuring.live_records(job.source)
     report(0, total, "writing records")
     return exporting.export_file(
-        job.source, path, kind=job.form, hide=job.hide, each=lambda done: report(done, total, "writing records")
+        job.source,
+        path,
+        kind=job.form,
+        hide=job.hide,
+        add=Additions(scores=job.scores, fill=job.fill),
+        each=lambda done: report(done, total, "writing records", write=False),
     )
 
 

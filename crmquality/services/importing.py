@@ -23,6 +23,7 @@ from crmquality.models import Import, Kind, QuarantinedRow, Run, Source
 from crmquality.models.jobs import JobState
 from crmquality.services import access, pulling, running
 from crmquality.services.errors import Refused
+from crmquality.services.exporting_additions import FILLED
 from crmquality.services.importing_load import Counts, Loader
 from crmquality.services.importing_uploads import Upload, keep_upload, sweep_uploads
 from crmquality.services.leases import Lost, Report, do_job
@@ -121,6 +122,8 @@ def request_import(
             table = FileConnector().open(str(upload.path), options or {})
             description = table.describe()
             frame, _ = _sample(table, description)
+        if FILLED in description.columns:
+            raise Refused("This file was filled in for analysis: its guesses are never written into records.")
         found = map_columns(source, _pandas(frame), roles)
         with transaction.atomic():
             if not dry_run or not source.columns:

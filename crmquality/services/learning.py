@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, Max
 from django.utils import timezone
 
-from crmquality.embedded import folder
 from crmquality.models import ModelVersion, Run, Source, Training
 from crmquality.models.jobs import JobState
+from crmquality.services import model_files
 from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
 from crmquality.services.leases import Lost, do_job
@@ -66,82 +58,26 @@ def load_serving(
     is the active one again in its place.
     """
     kind = registry.load(name)
-    for version in _serving_first(source, name):
-        try:
-            detector = load_version(version)
-            _stand_in(version)
-            return detector, version
-        except ModelFileError as error:
-            logger.error("model version %s cannot be loaded: %s", version.pk, error)
-            ModelVersion.objects.filter(pk=version.pk).update(
-                state=ModelVersion.State.RETIRED, note=f"Cannot be loaded: {error}"[:500]
-            )
-    return kind(**(params or {})), None
-
-
-def _stand_in(version: ModelVersion) -> None:
-    """Make a version that serves because no other can the active one, so that everybody asks the same."""
-    if version.state == ModelVersion.State.ACTIVE:
-        return
-    others = ModelVersion.objects.filter(
-        source=version.source_id, detector=version.detector, state=ModelVersion.State.ACTIVE
-    )
-    ModelVersion.objects.filter(~Exists(others), pk=version.pk).update(state=ModelVersion.State.ACTIVE)
-
-
-def _serving_first(source: Source, detector: str) -> list[ModelVersion]:
-    """The active version, then those that served before it, the latest first; none if nobody let one serve."""
-    served = ModelVersion.objects.filter(source=source, detector=detector, activated_at__isnull=False)
-    return list(served.filter(state=ModelVersion.State.ACTIVE)) + list(
-        served.filter(state=ModelVersion.State.RETIRED).order_by("-activated_at")
-    )
+    found, version = model_files.first_readable(source, name, load_version)
+    return (kind(**(params or {})), None) if found is None else (found, version)
 
 
 def load_version(version: ModelVersion) -> TrainableDetector:
     """The trained detector of a version. Raises ModelFileError if its files are damaged or foreign."""
-    kind = registry.load(version.detector)
-    if not issubclass(kind, TrainableDetector):
-        raise ModelFileError(f"{version.detector} does not learn")
-    if kind.version != version.detector_version:
-        raise ModelFileError(f"written by {version.detector} {version.detector_version}, this is {kind.version}")
-    return _load_files(kind, version.directory, version.sha256)
-
-
-@lru_cache(maxsize=16)
-def _load_files(kind: type[TrainableDetector], directory: str, sha256: str) -> TrainableDetector:
-    path = models_folder() / directory
-    if not path.is_dir() or digest(path) != sha256:
-        raise ModelFileError("its files are absent or were changed since they were written")
-    return kind.load(path)
+    return model_files.load_detector(version)
 
 
 def keep_version(
     *, source: Source, detector: TrainableDetector, roles: Mapping[str, str], labels: int, note: str = ""
 ) -> ModelVersion:
     """Write the detector's files beside and rename them into place, then note the version as a candidate."""
-    beside = Path(tempfile.mkdtemp(dir=models_folder(), prefix="writing-"))
-    try:
-        detector.save(beside)
-        sha256 = digest(beside)
-        directory = f"{source.pk}-{detector.name}-{sha256[:16]}"
-        target = models_folder() / directory
-        if target.exists():
-            shutil.rmtree(beside)
-        else:
-            os.replace(beside, target)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-    newest = ModelVersion.objects.filter(source=source, detector=detector.name).aggregate(number=Max("number"))
-    return ModelVersion.objects.create(
+    return model_files.keep(
         source=source,
-        detector=detector.name,
-        number=(newest["number"] or 0) + 1,
-        detector_version=detector.version,
-        directory=directory,
-        sha256=sha256,
+        name=detector.name,
+        written_by=detector.version,
+        save=detector.save,
         signature={"roles": dict(roles)},
-        metrics={name: float(value) for name, value in detector.metrics().items()},
+        metrics=detector.metrics(),
         labels=labels,
         note=note,
     )
@@ -154,7 +90,7 @@ def activate(*, version: ModelVersion, user: Any = None, note: str = "") -> Mode
     Raises Refused if its files cannot be loaded: what serves now goes on serving.
     """
     try:
-        load_version(version)
+        model_files.load(version)
     except ModelFileError as error:
         raise Refused(f"Model version {version.number} cannot serve: {error}.") from error
     Source.objects.select_for_update().get(pk=version.source_id)
@@ -252,18 +188,3 @@ def gate(new: ModelVersion, old: ModelVersion | None) -> tuple[bool, str]:
     if new.labels and not old.labels:
         return True, "First version trained on decisions; its detector gates itself."
     return False, "No measure in common with the serving version: a person decides."
-
-
-def models_folder() -> Path:
-    """HOME/models."""
-    return folder(settings.HOME, "models")
-
-
-def digest(directory: Path) -> str:
-    """SHA-256 over the names and contents of all files below the directory."""
-    whole = hashlib.sha256()
-    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
-        whole.update(str(path.relative_to(directory)).encode() + b"\0")
-        with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
-    return whole.hexdigest()

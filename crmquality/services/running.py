@@ -17,8 +17,10 @@ from crmquality.models import (
     Export,
     Import,
     Measurement,
+    PredictionTraining,
     Profile,
     Run,
+    Scoring,
     SeriesUpdate,
     Source,
     SurvivorshipRules,
@@ -26,7 +28,7 @@ from crmquality.models import (
     Undoing,
 )
 from crmquality.models.jobs import Job, JobState
-from crmquality.services import enriching, learning, measuring, validating
+from crmquality.services import enriching, learning, measuring, sensitive, validating
 from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
 from crmquality.services.findings import store_findings
@@ -47,6 +49,8 @@ _SWEPT: dict[type[Job], str] = {
     Measurement: "crmquality.tasks.execute_measurement",
     Export: "crmquality.tasks.execute_export",
     Profile: "crmquality.tasks.execute_profile",
+    PredictionTraining: "crmquality.tasks.execute_prediction_training",
+    Scoring: "crmquality.tasks.execute_scoring",
     BakeOff: "crmquality.tasks.execute_bake_off",
     SeriesUpdate: "crmquality.tasks.update_series",
     Delivery: "crmquality.tasks.execute_delivery",
@@ -124,9 +128,14 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
     rules = SurvivorshipRules.in_force(run.source)
     checker = validating.Checker(run.source)
     context = RunContext(
-        seed=run.seed, report=report, survivorship=rules.rules, trusted=tuple(rules.trusted), check=checker,
+        seed=run.seed,
+        report=report,
+        survivorship=rules.rules,
+        trusted=tuple(rules.trusted),
+        sensitive=sensitive.allowed_columns(run.source),
+        check=checker,
         enrich=enriching.Enricher(run.source),
-    )  # fmt: skip
+    )
     found = list(_limited(detector.detect(batch, context)))
     report(1, 1, "storing")
     with transaction.atomic():

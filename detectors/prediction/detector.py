@@ -81,7 +81,10 @@ class MissingValueDetector(TrainableDetector):
     version: ClassVar[str] = "1"
 
     def __init__(self, *, sensitive: bool = False, acceptance: Acceptance | None = None) -> None:
-        """sensitive: also fill gender, age and the like. acceptance: what stewards answered so far."""
+        """sensitive: also fill gender, age and the like, whatever the context allows.
+
+        acceptance: what stewards answered so far.
+        """
         self._sensitive = sensitive
         self._acceptance = acceptance or Acceptance()
 
@@ -90,7 +93,7 @@ class MissingValueDetector(TrainableDetector):
         context.report(0, 1, "reading columns")
         frame = batch.frame.sort_index()
         table = Table(read_table(frame, batch.roles))
-        targets = [column for column in table.columns.values() if self._may_fill(column)]
+        targets = [column for column in table.columns.values() if self._may_fill(column, context.sensitive)]
         records = [int(record) for record in frame.index]
         for done, column in enumerate(targets):
             context.report(done, len(targets), f"missing {column.name}")
@@ -136,12 +139,12 @@ class MissingValueDetector(TrainableDetector):
     def _with(self, acceptance: Acceptance) -> Self:
         return type(self)(sensitive=self._sensitive, acceptance=acceptance)
 
-    def _may_fill(self, column: Column) -> bool:
+    def _may_fill(self, column: Column, allowed: frozenset[str]) -> bool:
         """Whether the column has blanks and holds choices or measures rather than names, keys or secrets."""
         role = column.role
         if role is None or role in _PERSONAL or role.value_type in (ValueType.KEY, ValueType.DATE):
             return False
-        if not self._sensitive and is_sensitive(column.name, role):
+        if not self._sensitive and column.name not in allowed and is_sensitive(column.name, role):
             return False
         if column.kind is Kind.DATE or column.filled == len(column.codes):
             return False

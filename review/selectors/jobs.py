@@ -14,8 +14,10 @@ from crmquality.models import (
     Import,
     Job,
     Measurement,
+    PredictionTraining,
     Profile,
     Run,
+    Scoring,
     SeriesUpdate,
     Training,
     Undoing,
@@ -29,6 +31,8 @@ KINDS: dict[type[Job], tuple[str, str, str]] = {
     Measurement: ("measurement", "measurement", "cancel-measurement"),
     Export: ("export", "export-job", "cancel-export"),
     Profile: ("profile", "profile-job", "cancel-profile"),
+    PredictionTraining: ("search", "prediction-training", "cancel-prediction-training"),
+    Scoring: ("scoring", "scoring", "cancel-scoring"),
     Undoing: ("undoing", "undoing", "cancel-undoing"),
     BakeOff: ("bake-off", "bake-off", "cancel-bake-off"),
     SeriesUpdate: ("series update", "series-update", "cancel-series-update"),
@@ -75,7 +79,7 @@ def row(job: Job) -> JobRow:
 
 
 def _with_names(kind: type[Job]) -> Any:
-    names = {field.name for field in kind._meta.get_fields()} & {"source", "requested_by"}
+    names = {field.name for field in kind._meta.get_fields()} & {"source", "requested_by", "prediction"}
     return kind.objects.select_related(*sorted(names))
 
 

@@ -15,7 +15,8 @@ from django.db.models.functions import Coalesce
 from crmquality import metrics
 from crmquality.metrics_rules import OF_A_FIELD
 from crmquality.models import Change, ChangeSet, Record, Source
-from crmquality.services import access, disclosing, masking, measuring, validating
+from crmquality.services import access, disclosing, masking, measuring, scoring, validating
+from crmquality.services.scoring import Shown
 from detectors.roles import Role
 from detectors.rules.checking import check_record
 from detectors.rules.kinds import Rule
@@ -86,6 +87,7 @@ class OwnRecord:
     masked: list[str] = field(default_factory=list)
     reason_required: bool = False
     questions: list[Question] = field(default_factory=list)
+    predicted: list[Shown] = field(default_factory=list)
 
     @property
     def weight(self) -> float:
@@ -126,8 +128,12 @@ def own(user: Any, *, asked: str = "", page: int = 1) -> Own:
     found = {record.pk: record for record in records}
     here = [found[pk] for pk in shown[(page - 1) * PAGE : page * PAGE]]
     faults, questions = _faults(looked_at, items, user, {record.pk for record in here}), _questions(here)
+    predicted = scoring.scores_of_many(here)
     return Own(
-        [_own_record(record, faults[record.pk], questions.get(record.pk, [])) for record in here],
+        [
+            _own_record(record, faults[record.pk], questions.get(record.pk, []), predicted.get(record.pk, []))
+            for record in here
+        ],
         len(blanks),
         sum(weight > 0 for weight in weights.values()),
         page,
@@ -141,7 +147,10 @@ def own_record(record: Record, user: Any) -> OwnRecord:
     items = visible_items(user).open().filter(finding__subjects__contains=[record.pk])
     found = {record.pk: list(items.select_related("finding", "source"))}
     return _own_record(
-        record, _faults(list(_looked_at([record])), found, user, {record.pk})[record.pk], asking.about([record])
+        record,
+        _faults(list(_looked_at([record])), found, user, {record.pk})[record.pk],
+        asking.about([record]),
+        scoring.scores_of(record),
     )
 
 
@@ -274,7 +283,7 @@ def _claimed(item: ReviewItem, record: Record, user: Any) -> Fault:
     return Fault(f"{why} It should perhaps be: {written}.", weight, item=item, decidable=may)
 
 
-def _own_record(record: Record, faults: list[Fault], questions: list[Question]) -> OwnRecord:
+def _own_record(record: Record, faults: list[Fault], questions: list[Question], predicted: list[Shown]) -> OwnRecord:
     mask = masking.current()
     shown, hidden = mask.record(record), mask.hides(record)
     fields = [
@@ -298,6 +307,7 @@ def _own_record(record: Record, faults: list[Fault], questions: list[Question]) 
         sorted(hidden),
         bool(hidden) and disclosing.policy_in_force(record.source).reason_required,
         questions,
+        predicted,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from crmquality.models import ModelVersion
@@ -22,6 +23,8 @@ from review.views.common import STAFF, for_roles
 def model(request: HttpRequest, version_id: int) -> HttpResponse:
     """How the version orders the queue, what it learned of its members, and what was confirmed, as rules."""
     version = get_object_or_404(ModelVersion.objects.select_related("source", "activated_by"), pk=version_id)
+    if version.prediction_id:
+        return redirect(f"{reverse('prediction', args=[version.prediction_id])}?version={version.number}")
     context = {
         "version": version,
         "learned": selecting.learned(version),

@@ -84,7 +84,7 @@ def roll_back(request: HttpRequest, policy_id: int) -> HttpResponse:
 @for_roles(*STAFF)
 def models(request: HttpRequest) -> HttpResponse:
     """Every model version with its metrics and why it serves or does not."""
-    versions = ModelVersion.objects.select_related("source", "activated_by")[:100]
+    versions = ModelVersion.objects.select_related("source", "activated_by", "prediction")[:100]
     return render(request, "admin_pages/models.html", {"versions": versions})
 
 
@@ -95,10 +95,12 @@ def activate(request: HttpRequest, version_id: int) -> HttpResponse:
     version = get_object_or_404(ModelVersion, pk=version_id)
     try:
         learning.activate(version=version, user=request.user, note=f"Activated by {request.user}.")
-        messages.success(request, f"Version {version.number} of {version.detector} serves the next run.")
+        messages.success(
+            request, f"Version {version.number} of {version.prediction or version.detector} serves from now on."
+        )
     except Refused as refusal:
         messages.error(request, str(refusal))
-    return redirect("models")
+    return redirect("prediction", version.prediction_id) if version.prediction_id else redirect("models")
 
 
 def _save(request: HttpRequest, source: Source, detector: str) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, render
 from crmquality.models import Change, Record, Source
 from crmquality.selectors import outbox
 from crmquality.selectors.attributions import attributions
-from crmquality.services import access, masking, measuring
+from crmquality.services import access, masking, measuring, scoring
 from crmquality.services.access import UserRole
 from crmquality.services.disclosing import policy_in_force
 from crmquality.services.merging import children
@@ -83,6 +83,7 @@ def detail(request: HttpRequest, record_id: int) -> HttpResponse:
             (name, shown.fields.get(name), record.source.roles.get(name, ""), said.get(name))
             for name in record.source.columns
         ],
+        "predicted": scoring.scores_of(record),
         "masked": sorted(mask.hides(record)),
         "may_reveal": access.has_role(request.user, UserRole.STEWARD, UserRole.SALES),
         "reason_required": policy_in_force(record.source).reason_required,

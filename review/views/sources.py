@@ -25,6 +25,7 @@ from crmquality.services import (
     masking,
     measuring,
     running,
+    sensitive,
     validating,
 )
 from crmquality.services.access import UserRole, has_role
@@ -125,6 +126,7 @@ def detail(request: HttpRequest, source_id: int) -> HttpResponse:
         "is_large": records_count > measuring.LARGE,
         "forms": Export.Form.choices,
         "segment_columns": measuring.segment_columns(source),
+        "sensitive": sensitive.sensitive_columns(source),
         "worst": [
             {"record": records[record], "title": title(records[record]), "claims": claims}
             for record, claims in counted["worst"]
@@ -190,7 +192,13 @@ def request_export(request: HttpRequest, source_id: int) -> HttpResponse:
     """Have a file written by a worker; its page says when it can be taken."""
     source = get_object_or_404(Source, pk=source_id)
     try:
-        job = exporting_jobs.request_export(source=source, form=request.POST.get("form", ""), user=request.user)
+        job = exporting_jobs.request_export(
+            source=source,
+            form=request.POST.get("form", ""),
+            user=request.user,
+            scores="scores" in request.POST,
+            fill="fill" in request.POST,
+        )
         return redirect("export-job", job_id=job.pk)
     except Refused as refusal:
         messages.error(request, str(refusal))
@@ -266,6 +274,19 @@ def export(request: HttpRequest, source_id: int, form: str) -> HttpResponseBase:
             shutil.copyfileobj(written, file)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=f"{source.name}.{form}")
+
+
+@for_roles(UserRole.ADMIN)
+@require_POST
+def allow_sensitive(request: HttpRequest, source_id: int) -> HttpResponse:
+    """Which sensitive columns detectors may fill blanks of."""
+    source = get_object_or_404(Source, pk=source_id)
+    try:
+        sensitive.allow(source=source, columns=request.POST.getlist("column"))
+        messages.success(request, "Saved: it holds from the next run and export on.")
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("source", source_id=source.pk)
 
 
 def _reimport(request: HttpRequest, source: Source) -> Import:

@@ -79,6 +79,9 @@ def test_names_keys_consent_and_sensitive_columns_are_never_filled(customers):
 def test_a_sensitive_column_is_filled_once_an_admin_allows_it(customers):
     batch = Batch(holed(customers, "State").frame, {**ROLES, "State": Role.GENDER}, "contacts")
     assert len(proposals(found(batch, MissingValueDetector(sensitive=True)), "State")) == 60
+    allowed = MissingValueDetector().detect(batch, RunContext(sensitive=frozenset({"State"})))
+    assert len(proposals(list(allowed), "State")) == 60
+    assert not list(MissingValueDetector().detect(batch, RunContext(sensitive=frozenset({"Plan"}))))
 
 
 @pytest.mark.parametrize(
