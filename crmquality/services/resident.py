@@ -18,7 +18,7 @@ from typing import Any, Literal
 from django.conf import settings
 
 from crmquality.embedded import sockets
-from crmquality.models import Source
+from crmquality.models import Record, Source
 from crmquality.services.errors import Refused
 from detectors.contract import Evidence
 
@@ -73,6 +73,25 @@ def find_like(
         Like(one["record"], one["source"], one["probability"], tuple(_evidence(reason) for reason in one["reasons"]))
         for one in found
     ]
+
+
+@dataclass(frozen=True)
+class Related:
+    """A record of one household, office or group with another: not a copy of it. kind: the relation in words."""
+
+    record: int
+    source: int
+    kind: str
+    probability: float
+
+
+def related(record: Record, *, limit: int = 20) -> list[Related]:
+    """The live records that are related to this one without being it, of all sources, the likeliest first.
+
+    Whether the reader may see them is for the caller to ask. Raises NotReady.
+    """
+    question = {"do": "related", "record": record.pk, "source": record.source_id, "limit": limit}
+    return [Related(other, source, kind, chance) for source, other, kind, chance in _ask(question)["related"]]
 
 
 def status() -> dict[str, Any]:

@@ -25,6 +25,7 @@ from crmquality.services.batches import source_batch
 from detectors.contract import Batch, RunContext
 from detectors.duplicates.detector import DuplicateDetector
 from detectors.duplicates.entities import entities, entity_of
+from detectors.duplicates.relations import kind
 from detectors.duplicates.resident import Match, ResidentIndex
 from detectors.roles import Role
 
@@ -117,6 +118,30 @@ class Keeper:
             cells = dict(values) if source is not None else _by_column(values, one.roles)
             found += [(one.source, match) for match in index.find(cells, limit, least=least, without=without)]
         return sorted(found, key=lambda pair: -pair[1].bits)[:limit]
+
+    def related(self, record: int, *, source: int, limit: int) -> list[tuple[int, int, str, float]]:
+        """(source, record, relation in words, probability), the likeliest first: those of one household or group.
+
+        The records of all sources are looked at. Raises Unknown if the record is in no index that is ready.
+        """
+        home = self.held.get(source)
+        found: list[tuple[int, int, str, float]] = []
+        if home is None or home.state == "building":
+            raise Unknown("The index of records is being built: try again in a moment.")
+        for entity, own in home.indexes.items():
+            values = own.values(record)
+            if values is None:
+                continue
+            by_role: dict[str, list[str]] = {}
+            for column, text in values.items():
+                by_role.setdefault(home.roles[column].value, []).append(text or "")
+            for held in list(self.held.values()):
+                index = held.indexes.get(entity)
+                if index is not None:
+                    cells = values if held is home else _by_column(by_role, held.roles)
+                    for other, chance in index.related(cells, limit, without=record):
+                        found.append((held.source, other, kind(entity), chance))
+        return sorted(found, key=lambda one: -one[3])[:limit]
 
     def status(self) -> list[dict[str, Any]]:
         """A row a source."""

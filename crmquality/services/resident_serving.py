@@ -41,6 +41,9 @@ def answer(keeper: Keeper, question: dict[str, Any]) -> dict[str, Any]:
     if behind is not None and behind > STALE:
         return {"error": "The index of records cannot follow the changes: see its log."}
     try:
+        if question.get("do") == "related":
+            related = keeper.related(question["record"], source=question["source"], limit=question["limit"])
+            return {"related": related}
         found = keeper.find(
             question["entity"],
             question["values"],

@@ -24,6 +24,7 @@ from detectors.duplicates.keyindex import KeyIndex, PairKeys, Recipes
 from detectors.duplicates.learning import Learned
 from detectors.duplicates.linking import Linkage
 from detectors.duplicates.plan import Levels, Plan
+from detectors.duplicates.relations import RELATED, class_probabilities
 from detectors.duplicates.rowstore import CellStore, Counts, Rows, View
 from detectors.duplicates.scoring import Bits, Model
 from detectors.duplicates.slots import Cells, Slot, Texts
@@ -148,6 +149,29 @@ class ResidentIndex:
                 if without is not None:
                     found = found[self._ids.array[found] != without]
                 return self._judged(row, found, values, limit, least) if len(found) else []
+            finally:
+                for dictionary, size in zip(self._dictionaries, sizes, strict=True):
+                    dictionary.forget(size)
+
+    def related(
+        self, values: Cells, limit: int = 20, *, least: float = 0.5, without: RecordId | None = None
+    ) -> list[tuple[RecordId, float]]:
+        """The records that are not the one with these values, but of its household, office or group (`relations`).
+
+        least: probability of that from which a record is named. Returns (record, probability), the likeliest first.
+        """
+        with self._lock:
+            sizes = [len(dictionary) for dictionary in self._dictionaries]
+            row = self._ids.size
+            try:
+                features, rank = self._place(values, row)
+                found = self._keys.candidates(self._recipes.of_record(features), rank)
+                found = found[self._ids.array[found] != without]
+                left = np.full(len(found), row, np.int64)
+                levels, rare = self.compare(left, found), self._rare.array.T
+                chances = class_probabilities(self.model, self._plan, left, found, levels, rare)[RELATED]
+                best = np.argsort(-chances, kind="stable")[:limit]
+                return [(int(self._ids.array[found[at]]), float(chances[at])) for at in best if chances[at] >= least]
             finally:
                 for dictionary, size in zip(self._dictionaries, sizes, strict=True):
                     dictionary.forget(size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -157,6 +158,29 @@ def test_a_source_of_other_things_has_no_index(make_source):
     keeper.tend()
     with pytest.raises(Unknown, match="neither people"):
         found(keeper, orders, {})
+
+
+def test_a_household_is_shown_beside_a_record_of_any_source(people, make_source, client, steward, monkeypatch):
+    home = {"last": "Przybylski", "street": "9 Elm Road", "tel": "2025550142", "town": "Lakeville", "zip": "54321"}
+    ann = add(people, "A1", ANN | home | {"sex": "F"})
+    paul = add(people, "A2", home | {"first": "Paul", "born": "1961-11-20", "mail": "p99@sea.org", "sex": "M"})
+    keeper = Keeper()
+    keeper.tend()
+    with pytest.raises(Unknown):
+        keeper.related(ann.pk, source=people.pk + 1, limit=5)
+    assert [(one[1], one[2]) for one in keeper.related(ann.pk, source=people.pk, limit=5)] == [
+        (paul.pk, "same household or office")
+    ]
+    monkeypatch.setattr(
+        resident, "_ask", lambda asked: {"related": keeper.related(asked["record"], source=asked["source"], limit=5)}
+    )
+    client.force_login(steward)
+    page = client.get(f"/records/{ann.pk}/").content.decode()
+    assert f'href="/records/{paul.pk}/"' in page
+    assert "same household or office" in page
+    monkeypatch.undo()
+    monkeypatch.setattr(resident, "socket_path", lambda: Path("/nowhere/r.sock"))
+    assert "the index of records is not ready" in client.get(f"/records/{ann.pk}/").content.decode()
 
 
 def test_without_the_process_the_answer_is_not_ready(people, monkeypatch, tmp_path):

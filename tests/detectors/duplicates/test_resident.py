@@ -227,6 +227,19 @@ def test_a_damaged_file_is_refused(tmp_path):
         residentfile.load(tmp_path)
 
 
+def test_a_household_is_a_relation_and_not_a_match():
+    frame, _ = generate(1500, share=0.1, seed=2)
+    home = {"last": "Przybylski", "tel": "2025550142", "street": "9 Elm Road", "town": "Lakeville", "zip": "54321"}
+    ann = dict.fromkeys(ROLES) | home | {"first": "Ann", "sex": "F", "born": "1970-02-03", "mail": "ann@lake.org"}
+    paul = dict.fromkeys(ROLES) | home | {"first": "Paul", "sex": "M", "born": "1968-11-20", "mail": "p99@sea.org"}
+    rows = [*frame.to_dict("records"), ann, paul]
+    index = ResidentIndex(Batch(pd.DataFrame(rows, dtype=object), ROLES), "people", context=CONTEXT)
+    last = len(rows) - 1
+    assert [record for record, _ in index.related(ann, without=last - 1)] == [last]
+    assert not index.find(ann, least=0.5, without=last - 1)
+    assert last not in [record for record, _ in index.related(paul, without=last)]
+
+
 def test_a_batch_without_anything_to_compare_is_refused():
     batch = Batch(pd.DataFrame({"x": ["1", "2"]}, dtype=object), {"x": Role.AMOUNT})
     with pytest.raises(ValueError, match="no column"):
