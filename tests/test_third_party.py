@@ -1,4 +1,4 @@
-"""A detector and a connector in a package of their own are found and keep their contracts, without an edit here."""
+"""Detector, connector and look-up in a package of their own are found and keep their contracts; nothing is edited."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ for check in system_checks():
         bench = LittleBench(crm)
         bench.connector = connectors.load_system("littlecrm")
         check(bench)
+from crmquality.enrichment import registry as look_ups
+from crmquality.enrichment import testing
+from detectors.roles import Role
+assert {"yellowpages", "file", "http"} <= set(look_ups.available()), list(look_ups.available())
+class YellowBench(testing.Bench):
+    adapter, key, given = look_ups.load("yellowpages"), Role.PHONE, {}
+    known = ("+1 (202) 555-0101", {Role.COMPANY: "Acme", Role.CITY: "Boston"})
+for check in testing.all_checks():
+    check(YellowBench())
 print("kept", len(all_checks()), len(system_checks()))
 """
 
