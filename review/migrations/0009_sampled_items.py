@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('review', '0007_alarm_notes'),
+        ('review', '0008_ways_to_order'),
     ]
 
     operations = [
