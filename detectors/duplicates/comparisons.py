@@ -189,7 +189,7 @@ class Planner:
             )
             self.plan.features["age"] = exact
             if born is not None:
-                self.plan.steps.append(partial(fills.age_beside_birth, born, row))
+                self.plan.steps.append(partial(fills.implied, born, 4, row))
 
     def keys(self) -> None:
         for key, role in (("national", Role.NATIONAL_ID), ("tax", Role.TAX_ID), ("bank", Role.BANK_ACCOUNT)):
@@ -199,6 +199,9 @@ class Planner:
             column = self.encoded(name, WORDS)
             column = encode_values([value[:1] for value in column.values()], column.codes)
             self._short("gender", "gender", [name], FEW, ALNUM, columns=[column])
+            keys = [one.key for one in self.plan.comparisons]
+            if "given" in keys:
+                self.plan.steps.append(partial(fills.implied, keys.index("given"), 4, len(keys) - 1))
 
     def _short(
         self,

@@ -127,8 +127,8 @@ def entities_of(truth: pd.Series) -> Ints:
 
 def measure(found: list[tuple[Linkage, Batch]], batch: Batch, truth: Ints) -> dict[str, Any]:
     """The figures of `evaluate` for linkages of parts of a batch whose rows stand in the order of `truth`."""
-    by_threshold = {threshold: agreement(_labels(found, batch, threshold), truth) for threshold in THRESHOLDS}
-    default = agreement(_labels(found, batch, None), truth)
+    by_threshold = {threshold: agreement(labels_of(found, batch, threshold), truth) for threshold in THRESHOLDS}
+    default = agreement(labels_of(found, batch), truth)
     best = max(by_threshold, key=lambda threshold: (by_threshold[threshold].f1, -abs(threshold - 0.5)))
     same, scores = _scored(found, batch, truth)
     true_pairs = pairs_in(truth)
@@ -143,7 +143,7 @@ def measure(found: list[tuple[Linkage, Batch]], batch: Batch, truth: Ints) -> di
         "best_threshold": best if by_threshold[best].f1 > default.f1 else 0.5,
         "cluster_f1": default.f1,
         "pair_f1": pair.f1,
-        "exact_f1": exact_f1(_labels(found, batch, None), truth),
+        "exact_f1": exact_f1(labels_of(found, batch), truth),
         "blocking_recall": _share(int(same.sum()), true_pairs),
         "calibration": float(same[near].mean()) if near.any() else None,
     }
@@ -178,7 +178,8 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else 1.0
 
 
-def _labels(found: list[tuple[Linkage, Batch]], batch: Batch, threshold: float | None) -> Ints:
+def labels_of(found: list[tuple[Linkage, Batch]], batch: Batch, threshold: float | None = None) -> Ints:
+    """(rows,) cluster of each row of the batch; threshold: a probability instead of the default."""
     labels = np.arange(len(batch))
     for linkage, part in found:
         rows = batch.frame.index.get_indexer(part.frame.index)

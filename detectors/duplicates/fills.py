@@ -49,9 +49,15 @@ def fill_number(values: npt.NDArray[np.float64], left: Ints, right: Ints, out: L
     levels.numbers(left, right, values, out)
 
 
-def age_beside_birth(birth: int, age: int, left: Ints, right: Ints, found: Levels) -> None:
-    """Where dates of birth (nearly) agree, so do ages, which then says nothing more; that they do not, does."""
-    found[age, (found[birth] >= 4) & (found[age] > 1)] = 0
+def implied(other: int, least: int, row: int, left: Ints, right: Ints, found: Levels) -> None:
+    """Agreement that follows from another comparison's says nothing more; disagreement all the same does.
+
+    Where dates of birth (nearly) agree, so do ages; where given names do, so does the gender. Counted twice, a father
+    and a son of one name looked like one person.
+
+    other, least: the row of the other comparison, and the level from which it implies this one.
+    """
+    found[row, (found[other] >= least) & (found[row] > 1)] = 0
 
 
 def fill_short(columns: list[Column], left: Ints, right: Ints, out: Levels) -> None:

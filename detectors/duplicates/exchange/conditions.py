@@ -185,15 +185,12 @@ def number(column: str) -> Conditions:
     )
 
 
-def age_beside_birth(birth: str, age: str) -> Conditions:
-    """An age, which says nothing where it agrees and the dates of birth do so (nearly)."""
-    born = _any([f"coalesce({sql}, false)" for level, sql in date(birth) if level >= 4])
-    (missing, one_missing), *levels, different = number(age)
-    return [
-        (missing, _any([one_missing, _all(born, _any([sql for _, sql in levels]))])),
-        *levels,
-        different,
-    ]
+def implied(other: Conditions, least: int, own: Conditions) -> Conditions:
+    """The own comparison, whose agreement says nothing where the other reaches `least` (`fills.implied`)."""
+    agreed = _any([f"coalesce({sql}, false)" for level, sql in other if level >= least])
+    (missing, is_missing), *levels, different = own
+    follows = _all(agreed, _any([f"coalesce({sql}, false)" for level, sql in levels if level > 1]))
+    return [(missing, _any([is_missing, follows])), *levels, different]
 
 
 # -- e-mail ------------------------------------------------------------------------------------------------------

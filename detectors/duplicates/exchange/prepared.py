@@ -25,6 +25,8 @@ from detectors.duplicates.preparing import Dates, Name, Words
 from detectors.duplicates.text import Hashes, Ints
 
 KEY = "record_id"
+Build = Callable[[Dialect], Conditions]
+"""The conditions of one comparison, by dialect."""
 BLOCKS = "block_keys"
 LIKELY_WORDS = 16
 """Words of a text that are compared; as in `levels.words`."""
@@ -42,7 +44,7 @@ class Compared:
 
     comparison: Comparison
     column: str
-    conditions: Callable[[Dialect], Conditions]
+    conditions: Build
     unequal: bool
 
 
@@ -101,7 +103,7 @@ def _frequencies(name: str, value: pa.Array, rare: np.ndarray[Any, Any]) -> pa.T
 
 # -- columns --------------------------------------------------------------------------------------------------
 
-_Made = tuple[pa.Array, dict[str, pa.Array], Callable[[Dialect], Conditions], bool]
+_Made = tuple[pa.Array, dict[str, pa.Array], Build, bool]
 
 
 def _columns(fill: Any, name: str) -> _Made:
@@ -234,7 +236,7 @@ _MAKERS: Mapping[Any, Callable[..., _Made]] = {
 
 
 def _cross(plan: Plan, compared: list[Compared]) -> None:
-    """Comparisons that look at each other: crossed names, crossed address lines, age beside date of birth."""
+    """Comparisons that look at each other: crossed names, crossed address lines, what follows from another."""
     for step in plan.steps:
         if not isinstance(step, partial):
             continue
@@ -243,14 +245,15 @@ def _cross(plan: Plan, compared: list[Compared]) -> None:
             _replace_both(compared, rows, conditions.crossed_names)
         elif step.func is fills.swap_lines:
             _replace_both(compared, step.args[:2], conditions.crossed_lines)
-        elif step.func is fills.age_beside_birth:
-            born, old = (compared[row] for row in step.args)
-            build = partial(_age_beside_birth, born.column, old.column)
-            compared[step.args[1]] = Compared(old.comparison, old.column, build, old.unequal)
+        elif step.func is fills.implied:
+            other, least, row = step.args
+            old = compared[row]
+            build = partial(_implied, compared[other].conditions, least, old.conditions)
+            compared[row] = Compared(old.comparison, old.column, build, old.unequal)
 
 
-def _age_beside_birth(birth: str, age: str, dialect: Dialect) -> Conditions:
-    return conditions.age_beside_birth(birth, age)
+def _implied(other: Build, least: int, own: Build, dialect: Dialect) -> Conditions:
+    return conditions.implied(other(dialect), least, own(dialect))
 
 
 def _replace_both(

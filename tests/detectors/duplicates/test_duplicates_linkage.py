@@ -242,3 +242,10 @@ def test_the_cheapest_keys_are_taken_until_the_budget_is_spent(people):
     keys = blocking.block(comparisons.plan(people[0], "people"), budget=20_000).keys
     assert sum(key.pairs for key in keys if key.used) <= 20_000
     assert max(key.pairs for key in keys if key.used) <= min(key.pairs for key in keys if not key.used)
+
+
+def test_a_gender_that_follows_from_the_given_name_is_not_counted_again():
+    rows = [["Ann", "Fox", "f"], ["Ann", "Fix", "f"], ["Ann", "Fix", "m"], ["Eve", "Fix", "f"]]
+    roles = {"first": Role.GIVEN_NAME, "last": Role.FAMILY_NAME, "sex": Role.GENDER}
+    plan = comparisons.plan(batch(rows, roles), "people")
+    assert plan.compare(np.array([0, 0, 0]), np.array([1, 2, 3]))[-1].tolist() == [0, 1, 4]

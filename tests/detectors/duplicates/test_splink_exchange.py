@@ -80,11 +80,13 @@ def test_splink_on_duckdb_gives_people_our_weights(tmp_path):
     _weights_agree(_people(40), tmp_path, "duckdb")
 
 
-def test_splink_on_duckdb_gives_our_weights_where_ages_stand_beside_dates_of_birth(tmp_path):
+def test_splink_on_duckdb_gives_our_weights_where_one_comparison_follows_from_another(tmp_path):
     people = _people(40)
     years = pd.to_numeric(people.frame["born"].str[:4])
     age = (2020 - years + np.arange(len(years)) % 3).astype(str).where(np.arange(len(years)) % 5 > 0, None)
-    _weights_agree(Batch(people.frame.assign(age=age), people.roles | {"age": Role.AGE}), tmp_path, "duckdb")
+    sex = ["m" if number % 7 < 3 else "f" for number in range(len(years))]
+    roles = people.roles | {"age": Role.AGE, "sex": Role.GENDER}
+    _weights_agree(Batch(people.frame.assign(age=age, sex=sex), roles), tmp_path, "duckdb")
 
 
 def test_splink_on_duckdb_gives_companies_our_weights(tmp_path):
