@@ -100,7 +100,7 @@ def sql(rows: int, series: int) -> list[dict[str, Any]]:
                 copy.write_row((place, value))
         query = (
             "SELECT flags FROM series_ema_backfill((SELECT array_agg(value ORDER BY place) FROM reading), "
-            f"{settings.alpha}, {settings.k}, {settings.refractory}, {settings.warmup})"
+            f"{settings.alpha}, {settings.k}, {settings.refractory}, {settings.warmup}, {settings.side})"
         )
         started = time.perf_counter()
         row = connection.execute(query).fetchone()
@@ -122,7 +122,7 @@ def _tick_seconds(connection: Any, series: int) -> float:
     """Median wall seconds of one set-based tick over all series."""
     connection.execute(
         "CREATE TEMP TABLE profile AS SELECT g::bigint AS series_id, 0.02::float8 AS alpha, 4::float8 AS k, "
-        "12 AS refractory, 30 AS warmup, 0::float8 AS mean, 0::float8 AS variance, 0::bigint AS seen, "
+        "12 AS refractory, 30 AS warmup, 0 AS side, 0::float8 AS mean, 0::float8 AS variance, 0::bigint AS seen, "
         f"0::bigint AS quiet, false AS alarm FROM generate_series(1, {series:d}) g"
     )
     connection.execute("ALTER TABLE profile ADD PRIMARY KEY (series_id)")
