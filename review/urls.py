@@ -16,6 +16,7 @@ from crmquality.models import (
 )
 from crmquality.services.access import UserRole
 from review.views import (
+    acceptance,
     alarms,
     bakeoffs,
     connections,
@@ -65,6 +66,8 @@ urlpatterns = [
     path("sources/<int:source_id>/exports/", sources.request_export, name="request-export"),
     path("sources/<int:source_id>/measure/", sources.measure, name="measure"),
     path("sources/<int:source_id>/segments/", sources.segment_column, name="segment-column"),
+    path("sources/<int:source_id>/learned/", acceptance.learned, name="learned"),
+    path("sources/<int:source_id>/learned/reset/", acceptance.reset, name="reset-rule"),
     path("sources/<int:source_id>/sensitive/", sources.allow_sensitive, name="sensitive-columns"),
     path("sources/<int:source_id>/rules/", rules.index, name="rules"),
     path("sources/<int:source_id>/rules/new/", rules.new, name="new-rule"),

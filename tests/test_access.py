@@ -77,6 +77,8 @@ ROUTES = {
     "quarantine": route("source", GET=STEWARDS, POST=STEWARDS),
     "quarantine-file": route("source", GET=STEWARDS),
     "export": route("source", GET=STEWARDS),
+    "learned": route("source", GET=STAFF),
+    "reset-rule": route("source", POST=ADMINS),
     "sensitive-columns": route("source", POST=ADMINS),
     "rules": route("source", GET=STAFF),
     "new-rule": route("source", GET=ADMINS, POST=ADMINS),

@@ -129,11 +129,15 @@ class Run(Job):
 
 
 class Training(Job):
-    """Fitting a detector anew on all labels of a source."""
+    """Fitting a detector anew on all labels of a source.
+
+    serves_because: why its result is to serve whatever the gate says; "" to let the gate decide.
+    """
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="trainings")
     detector = models.CharField(max_length=60)
     result = models.ForeignKey(ModelVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    serves_because = models.CharField(max_length=300, blank=True, default="", db_default="")
 
     class Meta:
         ordering = ["-id"]

@@ -10,6 +10,7 @@ from review.models.items import ReviewItem, Skip
 from review.models.lots import AcceptanceRule, Lot, LotItem
 from review.models.own import Question, VerifiedValue
 from review.models.policies import Gate, PolicyVersion
+from review.models.resets import RuleReset
 
 __all__ = [
     "AcceptanceRule",
@@ -28,6 +29,7 @@ __all__ = [
     "PolicyVersion",
     "Question",
     "ReviewItem",
+    "RuleReset",
     "SavedView",
     "Skip",
     "SourceFigures",

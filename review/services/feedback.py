@@ -17,11 +17,11 @@ from crmquality.services import learning
 from crmquality.services.proposals import finding_from_row
 from crmquality.services.publishing import publish
 from detectors import registry
-from detectors.contract import Finding, Flag, Label, ModelFileError, TrainableDetector
+from detectors.contract import Finding, Flag, Label, ModelFileError, SetFields, TrainableDetector
 from detectors.registry import UnknownDetector, available
 from review.models import Decision, ReviewItem
 from review.models.items import Minus
-from review.services import checks
+from review.services import checks, resetting
 
 logger = logging.getLogger(__name__)
 REMEMBERED = 20
@@ -50,6 +50,9 @@ _Places = tuple[float, float | None, float]
 LOOKED_THROUGH = 20_000
 """The sources and detectors of so many of the latest decisions are looked at for new labels."""
 
+OWN_CORRECTION = "corrected-row"
+"""The rule of what a person wrote instead of a proposal; detectors learn of the row from it."""
+
 TEACHES = {Decision.Verdict.ACCEPT: True, Decision.Verdict.EDIT: True, Decision.Verdict.REJECT: False}
 """Verdict -> was the claim right. "Expected" and "unsure" teach nothing about the claim."""
 
@@ -70,10 +73,11 @@ _lock = threading.Lock()
 
 def labels(source: Source, detector: str, since: datetime | None = None) -> list[Label]:
     """The labels people gave on this detector's findings in this source, oldest first; only later ones if given."""
-    weights = checks.trusts()
+    weights, resets = checks.trusts(), resetting.resets_of(source, detector)
     return [
         label
         for decision in _teaching(source.pk, detector, since)
+        if not resets or resetting.counts(decision, resets)
         for label in labels_of(decision, weights.get(decision.by_id or 0, 1.0))
     ]
 
@@ -94,6 +98,8 @@ def labels_of(decision: Decision, weight: float = 1.0) -> list[Label]:
     right = TEACHES[Decision.Verdict(decision.verdict)]
     if decision.verdict == Decision.Verdict.EDIT and decision.changes.get("action") == "merge":
         return _labels_of_split(finding, decision, weight)
+    if decision.verdict == Decision.Verdict.EDIT and isinstance(finding.proposal, SetFields):
+        return _labels_of_edit(finding, decision, weight)
     return [Label(finding, right, weight)]
 
 
@@ -250,6 +256,16 @@ def _teaching(source_id: int, detector: str, since: datetime | None = None) -> Q
         .order_by("id")
     )
     return decisions.filter(at__gt=since) if since else decisions
+
+
+def _labels_of_edit(finding: Finding, decision: Decision, weight: float) -> list[Label]:
+    """What was proposed was wrong; what the person wrote instead is right."""
+    changes = decision.changes.get("changes", {})
+    assert isinstance(finding.proposal, SetFields)
+    if not changes or changes == dict(finding.proposal.changes):
+        return [Label(finding, True, weight)]
+    written = Finding(finding.subjects, SetFields(changes), finding.score, (), OWN_CORRECTION)
+    return [Label(finding, False, weight), Label(written, True, weight)]
 
 
 def _labels_of_split(finding: Finding, decision: Decision, weight: float) -> list[Label]:
