@@ -152,7 +152,7 @@ def _is_resting() -> bool:
     if last is None:
         return False
     took = last.finished_at - last.started_at
-    return timezone.now() < last.finished_at + min(RESTS * took, LONGEST_REST)
+    return bool(timezone.now() < last.finished_at + min(RESTS * took, LONGEST_REST))
 
 
 def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
