@@ -227,9 +227,12 @@ class TrainableDetector(Detector):
     reweights_at_once: `reweight` changes scores within milliseconds, so the open claims are ranked anew before the
         next card; such a detector is fitted once on the data before any decision. Otherwise `reweight` may still
         remember answers (links that must or must not be made) for the next run.
+    fits_on_records: `fit` looks at the records. Otherwise it is given a batch without rows, so that counting answers
+        never reads a table of a million.
     """
 
     reweights_at_once: ClassVar[bool] = False
+    fits_on_records: ClassVar[bool] = True
 
     @abstractmethod
     def fit(self, batch: Batch, labels: Sequence[Label], context: RunContext) -> Self:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -196,7 +197,8 @@ def check_learning(detector: Detector) -> None:
     before = _run(detector, batch)
     labels = [Label(finding, is_defect=position % 3 > 0) for position, finding in enumerate(before[:30])]
     for given in ([], labels):
-        fitted = detector.fit(batch, given, context)
+        records = batch if detector.fits_on_records else replace(batch, frame=batch.frame.iloc[:0])
+        fitted = detector.fit(records, given, context)
         assert fitted is not detector, "fit must return a new detector"
         scores = fitted.reweight(labels).rescore(before)
         assert len(scores) == len(before), "rescore must answer every finding"

@@ -157,7 +157,7 @@ def _train(training: Training, report: Callable[..., None]) -> None:
     labels = labels_of(source, training.detector)
     serving, version = load_serving(source, training.detector)
     assert isinstance(serving, TrainableDetector)
-    batch = source_batch(source)
+    batch = source_batch(source, only=None if serving.fits_on_records else ())
     fitted = serving.fit(batch, labels, RunContext(report=report))
     with transaction.atomic():
         if not Training.objects.held(training).select_for_update().exists():

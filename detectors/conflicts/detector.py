@@ -30,6 +30,7 @@ class ConflictDetector(RuleDetector):
 
     name: ClassVar[str] = "conflicts"
     version: ClassVar[str] = "1"
+    fits_on_records: ClassVar[bool] = True  # it looks for repairs anew, to grade them by the answers
 
     def __init__(self, acceptance: Acceptance | None = None) -> None:
         super().__init__(acceptance)

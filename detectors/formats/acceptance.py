@@ -13,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from scipy.special import betaincinv
 
@@ -158,6 +158,8 @@ def _probability(bits: float) -> float:
 
 class RuleDetector(TrainableDetector):
     """A detector whose findings come from named rules that learn their acceptance."""
+
+    fits_on_records: ClassVar[bool] = False
 
     def __init__(self, acceptance: Acceptance | None = None) -> None:
         self.acceptance = acceptance or Acceptance()

@@ -79,6 +79,7 @@ class MissingValueDetector(TrainableDetector):
 
     name: ClassVar[str] = "missing"
     version: ClassVar[str] = "1"
+    fits_on_records: ClassVar[bool] = False
 
     def __init__(self, *, sensitive: bool = False, acceptance: Acceptance | None = None) -> None:
         """sensitive: also fill gender, age and the like, whatever the context allows.

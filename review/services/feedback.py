@@ -29,8 +29,8 @@ REMEMBERED = 20
 AT_ONCE = 2_000
 """So many open items are ranked anew before the next card; the rest follow in a worker."""
 
-RESTS = 4
-"""Trainings that nobody asked for take a fifth of the time at most: fitting a million records takes minutes."""
+RESTS = 9
+"""Trainings that nobody asked for take a tenth of the time at most: fitting a million records takes minutes."""
 LONGEST_REST = timedelta(hours=1)
 
 PAGE, WIDER = 20, 5

@@ -231,7 +231,7 @@ class TestRefits:
         assert feedback.refit_due() == 1
         assert feedback.refit_due() == 0, "one is under way"
 
-    @pytest.mark.parametrize(("minutes_ago", "queued"), [(30, 0), (45, 1)])
+    @pytest.mark.parametrize(("minutes_ago", "queued"), [(30, 0), (65, 1)])
     def test_after_a_long_training_the_next_waits(self, decided, minutes_ago, queued):
         finished = timezone.now() - timedelta(minutes=minutes_ago)
         Training.objects.create(
