@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from crmquality.models.records import Source
+from crmquality.prepared import Prepared, where
 
 
 class SurvivorshipRules(models.Model):
@@ -38,4 +39,7 @@ class SurvivorshipRules(models.Model):
     @classmethod
     def in_force(cls, source: Source) -> SurvivorshipRules:
         """The newest version; where there is none yet, the defaults of the roles, as number 0, not stored."""
-        return cls.objects.filter(source=source).order_by("-number").first() or cls(source=source, number=0)
+        return _NEWEST.first(source=source.pk) or cls(source=source, number=0)
+
+
+_NEWEST = Prepared(lambda: SurvivorshipRules.objects.filter(where("source_id = %s", "source")).order_by("-number")[:1])

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from crmquality.models import Change, ChangeSet, Record, Run, Source
 from crmquality.models.records import REFERENCES
+from crmquality.prepared import Prepared, where
 from crmquality.services import outbox
 from crmquality.services.errors import Conflict, Refused
 
@@ -44,12 +45,20 @@ def references(source: Source, values: Mapping[str, str | None]) -> list[str] | 
     return found or None
 
 
+_THESE = where('"crmquality_record"."id" = ANY(%s)', "ids")
+_WITH_SOURCE = Record.objects.select_related("source__feed__connection").filter(_THESE)
+_READ = Prepared(lambda: _WITH_SOURCE)
+_LOCKED = Prepared(lambda: _WITH_SOURCE.select_for_update(of=("self",)).order_by("id"))
+
+
+def read_records(ids: Iterable[int]) -> dict[int, Record]:
+    """The records with their source, feed and connection."""
+    return {record.pk: record for record in _READ.all(ids=list(set(ids)))}
+
+
 def lock_records(ids: Iterable[int]) -> dict[int, Record]:
     """The records, locked in id order so that two corrections never wait for each other in a circle."""
-    wanted = sorted(set(ids))
-    rows = Record.objects.select_for_update(of=("self",)).select_related("source__feed__connection")
-    rows = rows.filter(id__in=wanted).order_by("id")
-    return {record.pk: record for record in rows}
+    return {record.pk: record for record in _LOCKED.all(ids=sorted(set(ids)))}
 
 
 @transaction.atomic

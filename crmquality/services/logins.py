@@ -14,11 +14,12 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group
 from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
-from django.db.models import Count, OuterRef, Q
+from django.db.models import Count, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from crmquality.models import FailedLogin
+from crmquality.prepared import Prepared, where
 
 WINDOW = timedelta(minutes=15)
 OF_NAME_AND_ADDRESS = 5
@@ -35,6 +36,14 @@ class TooManyFailures(ValidationError):
     def __init__(self, wait: int) -> None:
         super().__init__(f"Too many failed logins. Try again in {-(-wait // 60)} minutes, or ask an admin.")
         self.wait = wait
+
+
+def _users() -> QuerySet[Any]:
+    names = ArraySubquery(Group.objects.filter(user=OuterRef("pk")).values("name"))
+    return get_user_model().objects.annotate(group_names=names).filter(where('"auth_user"."id" = %s', "user"))
+
+
+_USER = Prepared(_users)
 
 
 class ThrottledBackend(ModelBackend):
@@ -60,8 +69,7 @@ class ThrottledBackend(ModelBackend):
 
     def get_user(self, user_id: Any) -> Any:
         """The person of a session, with the names of their groups: every request asks for both."""
-        names = ArraySubquery(Group.objects.filter(user=OuterRef("pk")).values("name"))
-        user = get_user_model().objects.annotate(group_names=names).filter(pk=user_id).first()
+        user = _USER.first(user=user_id)
         return user if user is not None and self.user_can_authenticate(user) else None
 
 

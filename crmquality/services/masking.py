@@ -20,6 +20,7 @@ from django.db.models.functions import Cast, Now
 
 from crmquality.masking import is_masked, masked, masked_sentence, masked_together
 from crmquality.models import AccessPolicy, Change, Disclosure, Finding, Record, Source
+from crmquality.prepared import Prepared
 from crmquality.services.access import roles_of
 from crmquality.services.errors import Refused
 from detectors.roles import Role
@@ -40,6 +41,8 @@ PERSONAL: dict[str, tuple[Role, ...]] = {
 HIDDEN_ROW = "(the row as it was read is not shown while values are masked)"
 
 T = TypeVar("T")
+_POLICIES = Prepared(lambda: AccessPolicy.objects.order_by("source_id", "-number").distinct("source_id"))
+"""The newest policy of each source."""
 
 
 class Mask:
@@ -56,11 +59,10 @@ class Mask:
         """Source -> the column roles hidden from this person."""
         if self.user is None:
             return {}
-        newest = AccessPolicy.objects.order_by("source_id", "-number").distinct("source_id")
         mine = {role.value for role in roles_of(self.user)}
         return {
             policy.source_id: frozenset(policy.columns)
-            for policy in newest
+            for policy in _POLICIES.all()
             if policy.columns and policy.masked_for and mine <= set(policy.masked_for)
         }
 

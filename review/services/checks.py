@@ -11,6 +11,7 @@ from django.db.models import Count, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from crmquality.prepared import Prepared
 from review.models import CheckAnswer, CheckShares, Decision, KnownAnswer, ReviewItem
 from review.models.items import LEASE, ReviewItemQuerySet
 from review.services import known_answers
@@ -24,6 +25,9 @@ TRIES = 5
 SAYS_RIGHT = {Verdict.ACCEPT: True, Verdict.EDIT: True, Verdict.EXPECTED: True, Verdict.REJECT: False}
 
 
+_SHARES = Prepared(lambda: CheckShares.objects.all()[:1])
+
+
 class Narrows(Protocol):
     """The queue's filters, so that a check fits what the person asked to see."""
 
@@ -33,7 +37,7 @@ class Narrows(Protocol):
 
 def shares() -> CheckShares:
     """How many cards are checks and how many hide their score, as last set."""
-    return CheckShares.objects.first() or CheckShares(at=None)  # type: ignore[misc] # never saved
+    return _SHARES.first() or CheckShares(at=None)  # type: ignore[misc] # never saved
 
 
 def set_shares(*, known: float, hidden: float, user: Any) -> CheckShares:

@@ -21,10 +21,11 @@ from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import OuterRef
+from django.db.models import OuterRef, QuerySet
 from django.utils import timezone
 
 from crmquality.models import ChangeSet, Finding, ModelVersion, Record
+from crmquality.prepared import Prepared, where
 from crmquality.services import correcting, disclosing, masking, undoing
 from crmquality.services.errors import Conflict, Refused
 from crmquality.services.findings import current_digest
@@ -307,12 +308,25 @@ def _digest_after(finding: Finding) -> str:
 
 
 def _locked(item_id: int) -> ReviewItem:
-    """The item, locked, with its claim, its source, the claim's last run and the id of the model serving now."""
+    """The item, locked, with its claim, its source, the claim's last run and the id of the model serving now.
+
+    Raises ReviewItem.DoesNotExist.
+    """
+    item = _LOCKED.first(item=item_id)
+    if item is None:
+        raise ReviewItem.DoesNotExist(f"No item {item_id}.")
+    return item
+
+
+def _lockable() -> QuerySet[ReviewItem]:
     serving = ModelVersion.objects.filter(
         source=OuterRef("source"), detector=OuterRef("detector"), state=ModelVersion.State.ACTIVE
     )
     items = ReviewItem.objects.select_related("finding__last_run", "source").annotate(serving=serving.values("id")[:1])
-    return items.select_for_update(of=("self",)).get(pk=item_id)
+    return items.select_for_update(of=("self",)).filter(where('"review_reviewitem"."id" = %s', "item"))
+
+
+_LOCKED = Prepared(_lockable)
 
 
 def _model_version(item: ReviewItem) -> int | None:

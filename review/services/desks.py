@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from crmquality.prepared import Prepared, where
 from crmquality.services import access
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
@@ -17,6 +18,9 @@ from review.services.filtering import Filters
 
 LONGEST_COMMENT = 2_000
 FILTER_NAMES = {one.name for one in fields(Filters)} - {"mine", "record", "like", "lot"}
+
+
+_BUDGET = Prepared(lambda: DailyBudget.objects.filter(where("user_id = %s", "user")))
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def own_or_shared(user: Any) -> QuerySet[SavedView]:
 
 def budget_of(user: Any) -> Budget | None:
     """A person's budget of today; None where an admin set none."""
-    row = DailyBudget.objects.filter(user=user).first()
+    row = _BUDGET.first(user=user.pk)
     return Budget(row.cards, decided_today(user)) if row else None
 
 

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import BooleanField, F, Func, OuterRef, Q, Value
 from django.db.models.functions import Now
 
+from crmquality.prepared import Prepared, where
 from crmquality.services import access
 from review.models import ReviewItem
 from review.models.items import Minus, MinusVariety, MinusWorth, ReviewItemQuerySet
@@ -151,6 +152,17 @@ class _OneOf(Func):
     output_field = BooleanField()
 
 
+def visible_item(user: Any, item_id: int) -> ReviewItem:
+    """One of the items that this person may see, with its source. Raises ReviewItem.DoesNotExist."""
+    if access.sees_everything(user):
+        item = _SEEN.first(item=item_id, user=user.pk)
+    else:
+        item = visible_items(user).select_related("source").filter(pk=item_id).first()
+    if item is None:
+        raise ReviewItem.DoesNotExist(f"No item {item_id}.")
+    return item
+
+
 def visible_items(user: Any) -> ReviewItemQuerySet:
     """The items this person may see: all, or those about their own records and nobody else's.
 
@@ -166,3 +178,11 @@ def visible_items(user: Any) -> ReviewItemQuerySet:
     if not names:
         return items.none()
     return items.filter(owners__overlap=names, finding__subjects__contained_by=ArraySubquery(own.values("pk")))
+
+
+_SEEN = Prepared(  # as `visible_items` for somebody who sees everything
+    lambda: ReviewItem.objects.select_related("source").filter(
+        where('"review_reviewitem"."id" = %s', "item"),
+        where("""("review_reviewitem"."state" <> 'check' OR "review_reviewitem"."leased_by_id" = %s)""", "user"),
+    )
+)

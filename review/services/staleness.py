@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from crmquality.models import Finding, Record
-from crmquality.services import findings
+from crmquality.services import correcting, findings
 from review.models import ReviewItem
 
 
@@ -15,7 +15,7 @@ def is_stale(finding: Finding, records: Mapping[int, Record] | None = None) -> b
     records: id -> record with its source, where they were read just now.
     """
     if records is None:
-        records = _read(finding.subjects)
+        records = correcting.read_records(finding.subjects)
     about = [records[one] for one in dict.fromkeys(finding.subjects) if one in records]
     live = [one for one in about if one.golden_id is None and one.gone_at is None]
     if len(live) < len(set(finding.subjects)):
@@ -25,7 +25,9 @@ def is_stale(finding: Finding, records: Mapping[int, Record] | None = None) -> b
 
 def sorted_out(items: list[ReviewItem]) -> tuple[list[ReviewItem], dict[int, Record]]:
     """The items whose claim still holds, in their order, and the records of all; the others are closed as stale."""
-    records = _read(subject for item in items for subject in item.finding.subjects) if items else {}
+    records = {}
+    if items:
+        records = correcting.read_records(subject for item in items for subject in item.finding.subjects)
     fresh = []
     for item in items:
         if is_stale(item.finding, records):
@@ -45,10 +47,3 @@ def close(item: ReviewItem) -> None:
     closed = ReviewItem.objects.open().filter(pk=item.pk)
     if closed.close(ReviewItem.State.STALE):
         Finding.objects.filter(pk=item.finding_id).update(state=Finding.State.WITHDRAWN)
-
-
-def _read(ids: Iterable[int]) -> dict[int, Record]:
-    return {
-        record.pk: record
-        for record in Record.objects.filter(id__in=set(ids)).select_related("source__feed__connection")
-    }

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -22,7 +22,7 @@ from review.selectors.decided import shown_decision
 from review.selectors.groups import others_like
 from review.services import batching, checks, deciding, desks
 from review.services import queue as queueing
-from review.services.filtering import Filters, visible_items
+from review.services.filtering import Filters, visible_item, visible_items
 from review.views.common import EVERYONE, for_roles, number
 from review.views.filters import asked_filters, frame
 from review.views.merges import merge_choices
@@ -76,7 +76,7 @@ def next_card(request: HttpRequest) -> HttpResponse:
 @require_POST
 def decide(request: HttpRequest, item_id: int) -> HttpResponse:
     """Record a verdict; answers with what became of it and the cards that fill the desk again."""
-    item = get_object_or_404(visible_items(request.user).select_related("source"), pk=item_id)
+    item = _item(request, item_id)
     verdict = request.POST.get("verdict", "")
     if verdict not in Decision.Verdict.values:
         return HttpResponseBadRequest("No such verdict.")
@@ -109,7 +109,7 @@ def decide(request: HttpRequest, item_id: int) -> HttpResponse:
 @require_POST
 def skip(request: HttpRequest, item_id: int) -> HttpResponse:
     """Put this one behind the others."""
-    item = get_object_or_404(visible_items(request.user), pk=item_id)
+    item = _item(request, item_id)
     queueing.skip(item=item, user=request.user, reason=request.POST.get("reason", ""))
     return _answer(request, "skipped", "Skipped: it comes back after the others.", about=item.pk)
 
@@ -176,6 +176,13 @@ def decisions(request: HttpRequest) -> HttpResponse:
     found = [shown_decision(row) for row in rows[:50]]
     context = {"decisions": found, "sees_all": access.sees_everything(request.user)}
     return render(request, "queue/decisions.html", context)
+
+
+def _item(request: HttpRequest, item_id: int) -> ReviewItem:
+    try:
+        return visible_item(request.user, item_id)
+    except ReviewItem.DoesNotExist:
+        raise Http404("There is no such item, or it is not yours to see.") from None
 
 
 def _gentle_alert(request: HttpRequest) -> str:
