@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from crmquality.models import Kind, ModelVersion, RuleVersion
-from crmquality.services import learning, running
+from crmquality.services import learning, model_files, running
 from crmquality.services.batches import source_batch
 from detectors.anomalies.detector import RULE, AnomalyDetector
 from detectors.anomalies.sequence_detector import SequenceDetector
@@ -99,14 +99,14 @@ def test_a_verdict_tells_what_each_further_one_would_teach_and_mixes_unlike_ones
 
 
 def _flip_a_bit(version):
-    path = next((learning.models_folder() / version.directory).glob("*.safetensors"))
+    path = next((model_files.models_folder() / version.directory).glob("*.safetensors"))
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
 
 
 def _remove_a_file(version):
-    next((learning.models_folder() / version.directory).glob("*.safetensors")).unlink()
+    next((model_files.models_folder() / version.directory).glob("*.safetensors")).unlink()
 
 
 def _written_by_older_code(version):
@@ -115,7 +115,7 @@ def _written_by_older_code(version):
 
 def _of_another_detector(version):
     """Whole and unchanged since it was written, but not what its row says."""
-    folder = learning.models_folder() / version.directory
+    folder = model_files.models_folder() / version.directory
     for path in folder.iterdir():
         path.unlink()
     SequenceDetector().save(folder)
