@@ -5,8 +5,8 @@ in the order of `modifiedon`; where a pull was stopped it goes on from the last 
 `_name_value` and written by `name@odata.bind`. Dataverse merges for good; so rows are merged by writes, which can be
 undone: references move, and the losers are set inactive.
 
-Plain HTTP by `requests`, since each write must carry its condition. Written from the published Web API, tested against a
-small server made from it; not run against the live service.
+Plain HTTP by `requests`, since each write must carry its condition. Written from the published Web API, tested against
+a small server made from it; not run against the live service.
 """
 
 from __future__ import annotations
