@@ -281,6 +281,20 @@ class NameSwap:
         fills.swap((self.at[0], self.given.now()), (self.at[1], self.family.now()), left, right, found)
 
 
+class Implied:
+    """An agreement that follows from another comparison's: see `fills.implied`."""
+
+    def __init__(self, other: int, least: int, row: int) -> None:
+        self.at = other, least, row
+
+    def place(self, row: int, pad: Pad) -> None:
+        """Nothing of its own to keep."""
+
+    def fill(self, left: Ints, right: Ints, found: Levels) -> None:
+        """Take the agreement back where it is implied."""
+        fills.implied(*self.at, left, right, found)
+
+
 class LineSwap:
     """Two lines of an address that stand crosswise."""
 

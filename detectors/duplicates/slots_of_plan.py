@@ -11,7 +11,7 @@ from detectors.duplicates import fills, preparing
 from detectors.duplicates.encoding import WORDS, encode
 from detectors.duplicates.plan import Comparison, Plan
 from detectors.duplicates.preparing import Dates, Name, Words
-from detectors.duplicates.slots import DateSlot, LineSwap, NameSlot, NameSwap, NumberSlot, Slot, WordsSlot
+from detectors.duplicates.slots import DateSlot, Implied, LineSwap, NameSlot, NameSwap, NumberSlot, Slot, WordsSlot
 from detectors.duplicates.slots_of_values import EmailSlot, LineSlot, PlaceSlot, ShortSlot
 from detectors.roles import Role
 
@@ -55,9 +55,9 @@ def _slot(comparison: Comparison, prepared: Any, batch: Batch, made: Mapping[str
     return ShortSlot(comparison, prepared[0])
 
 
-def swaps_of(plan: Plan, slots: list[Slot]) -> list[NameSwap | LineSwap]:
+def swaps_of(plan: Plan, slots: list[Slot]) -> list[NameSwap | LineSwap | Implied]:
     """What looks at two comparisons of a plan at once, in its order."""
-    found: list[NameSwap | LineSwap] = []
+    found: list[NameSwap | LineSwap | Implied] = []
     for step in plan.steps:
         if not isinstance(step, partial):
             continue
@@ -73,4 +73,6 @@ def swaps_of(plan: Plan, slots: list[Slot]) -> list[NameSwap | LineSwap]:
             unit = slots[two]
             assert isinstance(unit, WordsSlot)
             found.append(LineSwap((line.texts, unit.texts), (street, other), (one, two)))
+        elif step.func is fills.implied:
+            found.append(Implied(*step.args))
     return found

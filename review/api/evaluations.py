@@ -84,6 +84,7 @@ class EvaluationEndpoint(Endpoint[Source]):
     @action(detail=True, methods=["post"])
     def sample(self, request: Request, pk: int) -> Response:
         """Put a stratified sample of the pairs below the bound into the queue."""
+        source = self.get_object()
         count = sent(SampleForm, request)["count"]
-        drawn = sampling_below.ask_below(source=self.get_object(), detector=evaluation.DETECTOR, count=count)
+        drawn = sampling_below.ask_below(source=source, detector=evaluation.DETECTOR, count=count)
         return Response(SampledSerializer({"drawn": drawn}).data, status=status.HTTP_201_CREATED)

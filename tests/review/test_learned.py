@@ -119,7 +119,7 @@ def _of_another_detector(version):
     for path in folder.iterdir():
         path.unlink()
     SequenceDetector().save(folder)
-    ModelVersion.objects.filter(pk=version.pk).update(sha256=learning.digest(folder))
+    ModelVersion.objects.filter(pk=version.pk).update(sha256=model_files.digest(folder))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_where_a_model_file_cannot_be_read_the_last_good_one_serves_and_it_says_
         version=learning.keep_version(source=version.source, detector=later, roles=roles, labels=17)
     )
     harm(broken)
-    learning._load_files.cache_clear()
+    model_files._load_files.cache_clear()
     _, served = learning.load_serving(version.source, "anomalies")
     assert served == version
     broken.refresh_from_db()
@@ -157,7 +157,7 @@ def test_a_decision_meets_a_damaged_model_and_the_queue_is_ranked_by_the_last_go
         version=learning.keep_version(source=version.source, detector=later, roles=roles, labels=17)
     )
     _flip_a_bit(broken)
-    learning._load_files.cache_clear()
+    model_files._load_files.cache_clear()
     before = dict(ReviewItem.objects.open().values_list("pk", "rank"))
     deciding.decide(item=queue.claim_next(user=steward), verdict=Decision.Verdict.REJECT, user=steward)
     after = dict(ReviewItem.objects.open().values_list("pk", "rank"))

@@ -144,10 +144,16 @@ def test_texts_are_cleaned_as_by_the_kernels():
             assert asking.clean(cell, mode).decode() == expected, (cell, mode)
 
 
+def fitted_elsewhere():
+    """A model as a run leaves it: fitted to people among whom there are copies."""
+    frame, _ = generate(3000, seed=4)
+    return ResidentIndex(Batch(frame, ROLES), "people", context=CONTEXT).model
+
+
 def test_a_spoilt_copy_is_found_with_its_reasons():
     frame, truth = generate(3000, seed=9)
     copies = pd.Series(truth).duplicated()
-    index = ResidentIndex(Batch(frame[~copies], ROLES), "people", context=CONTEXT)
+    index = ResidentIndex(Batch(frame[~copies], ROLES), "people", model=fitted_elsewhere(), context=CONTEXT)
     first = {int(person): int(record) for person, record in zip(truth[~copies], frame.index[~copies], strict=True)}
     asked = np.flatnonzero(copies)[:300]
     hits = 0
@@ -193,7 +199,7 @@ def test_a_question_leaves_nothing_behind():
 def test_many_additions_make_a_segment_of_their_own(monkeypatch):
     monkeypatch.setattr(keyindex, "FRESH", 50)
     frame, _ = generate(1400, share=0.0, seed=2)
-    index = ResidentIndex(Batch(frame.iloc[:1200], ROLES), "people", context=CONTEXT)
+    index = ResidentIndex(Batch(frame.iloc[:1200], ROLES), "people", model=fitted_elsewhere(), context=CONTEXT)
     later = frame.iloc[1200:1400]
     for record, row in later.iterrows():
         index.add(int(record), row.to_dict())
