@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+
 from django.db.models import Q
 from django.utils import timezone
 
@@ -11,6 +14,10 @@ from review.models import Decision, SourceFigures
 from review.selectors import figures
 from review.services import policies
 
+RESTS = 9
+QUICK = 1.0
+"""Seconds: what is counted as quickly is counted whenever something changed."""
+
 
 def publish_refresh(source_id: int) -> None:
     """Ask a worker for new figures once this transaction has committed."""
@@ -19,16 +26,19 @@ def publish_refresh(source_id: int) -> None:
 
 def refresh(*, source: Source) -> SourceFigures:
     """Count anew and keep the result."""
-    now = timezone.now()
+    now, begun = timezone.now(), time.monotonic()
     upto = Decision.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    kept, _ = SourceFigures.objects.update_or_create(
-        source=source, defaults={"figures": figures.compute(source), "upto": upto, "at": now}
-    )
+    found = {"figures": figures.compute(source), "upto": upto, "at": now, "seconds": time.monotonic() - begun}
+    kept, _ = SourceFigures.objects.update_or_create(source=source, defaults=found)
     return kept
 
 
 def refresh_changed() -> int:
-    """New figures and checked gates for every source decided on, or with a verdict undone; returns how many."""
+    """New figures and checked gates for every source decided on, or with a verdict undone; returns how many.
+
+    Counting a million items takes seconds: such a source rests RESTS times as long before it is counted again, so that
+    people who decide there share the database with little else. A run checks its gates by itself.
+    """
     count = 0
     known = {
         kept.source_id: kept for kept in SourceFigures.objects.filter(figures__version=figures.VERSION).defer("figures")
@@ -36,6 +46,8 @@ def refresh_changed() -> int:
     for source in Source.objects.all():
         kept = known.get(source.pk)
         if kept is not None:
+            if kept.seconds > QUICK and timezone.now() < kept.at + timedelta(seconds=(1 + RESTS) * kept.seconds):
+                continue
             since = Q(pk__gt=kept.upto) | Q(undone_at__gte=kept.at)
             if not Decision.objects.filter(since, item__source=source).exists():
                 continue

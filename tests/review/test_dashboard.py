@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from crmquality.models import Record
 from crmquality.services import measuring
@@ -52,6 +54,15 @@ def test_an_undone_decision_no_longer_counts_after_the_next_refresh(source, deci
     deciding.undo_decision(decision=Decision.objects.get(verdict=Verdict.ACCEPT), user=steward)
     assert figures.refresh_changed() == 1
     assert SourceFigures.objects.get().figures["detectors"]["scripted"]["decided"] == 2
+
+
+def test_a_source_that_takes_long_to_count_rests_before_it_is_counted_again(source, decided, steward):
+    figures.refresh(source=source)
+    deciding.undo_decision(decision=Decision.objects.get(verdict=Verdict.ACCEPT), user=steward)
+    SourceFigures.objects.update(seconds=20.0)
+    assert figures.refresh_changed() == 0
+    SourceFigures.objects.update(at=timezone.now() - timedelta(seconds=201))
+    assert figures.refresh_changed() == 1
 
 
 def test_a_planted_card_counts_nowhere(source, decided, steward):
