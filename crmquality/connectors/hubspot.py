@@ -220,9 +220,7 @@ class HubSpot(System):
 
     def _object(self, name: str) -> ObjectType:
         self.describe()
-        if name not in self._objects:
-            raise Invalid(f"{name!r} is not among the objects of this connection.")
-        return self._objects[name]
+        return vendors.known_object(self._objects, name)
 
     def _changed(self, name: str, fields: Sequence[str], since: str) -> Iterator[Page]:
         after, last = 0, since

@@ -234,9 +234,7 @@ class SalesforceSystem(System):
 
     def _object(self, name: str) -> ObjectType:
         self.describe()
-        if name not in self._objects:
-            raise Invalid(f"{name!r} is not among the objects of this connection.")
-        return self._objects[name]
+        return vendors.known_object(self._objects, name)
 
     def _described(self, given: Mapping[str, Any]) -> ObjectType:
         key = next(one for one in given["fields"] if one["name"] == "Id")

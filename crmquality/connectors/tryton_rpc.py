@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from crmquality.connectors import vendors
 from crmquality.connectors.contract import FieldKind, Line
 from crmquality.connectors.faults import Denied, Gone, Invalid, NeedsPerson, Stale, SystemFault, Unreachable
 from crmquality.connectors.http import Http
@@ -132,17 +133,11 @@ def decoded(value: Any) -> Any:
 def text(value: Any) -> str | None:
     """A value as text; "" is blank."""
     match value:
-        case None | "":
-            return None
-        case bool():
-            return "yes" if value else "no"
-        case Decimal():
-            return format(value, "f")
         case datetime():
             return value.isoformat(sep=" ")
         case date():
             return value.isoformat()
-    return str(value)
+    return vendors.text(value)
 
 
 def encoded(name: str, kind: FieldKind, value: str | None, *, is_float: bool = False) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from importlib.util import find_spec
@@ -30,6 +30,13 @@ def parts(values: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(values)
     while part := list(islice(rest, size)):
         yield part
+
+
+def known_object(objects: Mapping[str, ObjectType], name: str) -> ObjectType:
+    """An object by its name. Raises Invalid if the connection has none of it."""
+    if name not in objects:
+        raise Invalid(f"{name!r} is not among the objects of this connection.")
+    return objects[name]
 
 
 def writable_field(about: ObjectType, name: str) -> FieldType:

@@ -59,7 +59,7 @@ def find_collisions(
     values: Mapping[str, str | None],
     unique: Sequence[str],
     *,
-    moves_children: bool = True,
+    moves_children: bool,
 ) -> list[Collision]:
     """Values of the golden record that others hold, and children of different parents that would collide.
 

@@ -8,6 +8,8 @@ to time (`worn`). The records stay in memory: about 1.5 kB each for people.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -140,18 +142,8 @@ class ResidentIndex:
         values: column -> text; other columns than those compared are ignored. least: probability from which a record
         is named. without: a record not to be named (the one asked about, if it is in the index).
         """
-        with self._lock:
-            sizes = [len(dictionary) for dictionary in self._dictionaries]
-            row = self._ids.size
-            try:
-                features, rank = self._place(values, row)
-                found = self._keys.candidates(self._recipes.of_record(features), rank)
-                if without is not None:
-                    found = found[self._ids.array[found] != without]
-                return self._judged(row, found, values, limit, least) if len(found) else []
-            finally:
-                for dictionary, size in zip(self._dictionaries, sizes, strict=True):
-                    dictionary.forget(size)
+        with self._asked(values, without) as (row, found):
+            return self._judged(row, found, values, limit, least) if len(found) else []
 
     def related(
         self, values: Cells, limit: int = 20, *, least: float = 0.5, without: RecordId | None = None
@@ -160,21 +152,12 @@ class ResidentIndex:
 
         least: probability of that from which a record is named. Returns (record, probability), the likeliest first.
         """
-        with self._lock:
-            sizes = [len(dictionary) for dictionary in self._dictionaries]
-            row = self._ids.size
-            try:
-                features, rank = self._place(values, row)
-                found = self._keys.candidates(self._recipes.of_record(features), rank)
-                found = found[self._ids.array[found] != without]
-                left = np.full(len(found), row, np.int64)
-                levels, rare = self.compare(left, found), self._rare.array.T
-                chances = class_probabilities(self.model, self._plan, left, found, levels, rare)[RELATED]
-                best = np.argsort(-chances, kind="stable")[:limit]
-                return [(int(self._ids.array[found[at]]), float(chances[at])) for at in best if chances[at] >= least]
-            finally:
-                for dictionary, size in zip(self._dictionaries, sizes, strict=True):
-                    dictionary.forget(size)
+        with self._asked(values, without) as (row, found):
+            left = np.full(len(found), row, np.int64)
+            levels, rare = self.compare(left, found), self._rare.array.T
+            chances = class_probabilities(self.model, self._plan, left, found, levels, rare)[RELATED]
+            best = np.argsort(-chances, kind="stable")[:limit]
+            return [(int(self._ids.array[found[at]]), float(chances[at])) for at in best if chances[at] >= least]
 
     def table(self) -> pa.Table:
         """Every record that can be found, by id: the column "id" first, then those that are compared."""
@@ -218,6 +201,20 @@ class ResidentIndex:
         for letters, slot in zip(blocking.LETTERS[min(len(self._sorted), 3)], self._sorted, strict=False):
             rank = rank << 8 * letters | int.from_bytes(slot.written(pad)[:letters].ljust(letters, b"\0"), "big")
         return rank
+
+    @contextmanager
+    def _asked(self, values: Cells, without: RecordId | None) -> Iterator[tuple[int, Ints]]:
+        """A record laid behind the others for the time of a question: its row, and the rows of its candidates."""
+        with self._lock:
+            sizes = [len(dictionary) for dictionary in self._dictionaries]
+            row = self._ids.size
+            try:
+                features, rank = self._place(values, row)
+                found = self._keys.candidates(self._recipes.of_record(features), rank)
+                yield row, found if without is None else found[self._ids.array[found] != without]
+            finally:
+                for dictionary, size in zip(self._dictionaries, sizes, strict=True):
+                    dictionary.forget(size)
 
     def _judged(self, row: int, found: Ints, values: Cells, limit: int, least: float) -> list[Match]:
         left = np.full(len(found), row, np.int64)

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from crmquality.models import ModelVersion, Source, Training
 from crmquality.services import learning
@@ -22,6 +21,7 @@ from detectors.registry import UnknownDetector, available
 from review.models import Decision, ReviewItem
 from review.models.items import Minus
 from review.services import checks, resetting
+from review.services.resting import is_resting
 
 logger = logging.getLogger(__name__)
 REMEMBERED = 20
@@ -29,8 +29,6 @@ REMEMBERED = 20
 AT_ONCE = 2_000
 """So many open items are ranked anew before the next card; the rest follow in a worker."""
 
-RESTS = 9
-"""Trainings that nobody asked for take a tenth of the time at most: fitting a million records takes minutes."""
 LONGEST_REST = timedelta(hours=1)
 
 PAGE, WIDER = 20, 5
@@ -126,7 +124,7 @@ def learn_from(decision: Decision) -> None:
 def refit_due() -> int:
     """Queue a training wherever enough labels came in since the last one; returns how many.
 
-    Trainings take turns with rest: after one, none is queued for RESTS times as long as it took, so that people who
+    Trainings take turns with rest: after one, none is queued for a while (`resting`), so that people who
     decide fast at a large source do not keep the machine fitting. Counted no further than is asked, for there may be
     a million decisions.
     """
@@ -151,8 +149,7 @@ def _is_resting() -> bool:
     last = Training.objects.filter(finished_at__isnull=False, started_at__isnull=False).order_by("-finished_at").first()
     if last is None:
         return False
-    took = last.finished_at - last.started_at
-    return bool(timezone.now() < last.finished_at + min(RESTS * took, LONGEST_REST))
+    return is_resting(last.finished_at, last.finished_at - last.started_at, longest=LONGEST_REST)
 
 
 def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:

@@ -13,8 +13,8 @@ from crmquality.services.publishing import publish
 from review.models import Decision, SourceFigures
 from review.selectors import figures
 from review.services import policies
+from review.services.resting import is_resting
 
-RESTS = 9
 QUICK = 1.0
 """Seconds: what is counted as quickly is counted whenever something changed."""
 
@@ -36,8 +36,8 @@ def refresh(*, source: Source) -> SourceFigures:
 def refresh_changed() -> int:
     """New figures and checked gates for every source decided on, or with a verdict undone; returns how many.
 
-    Counting a million items takes seconds: such a source rests RESTS times as long before it is counted again, so that
-    people who decide there share the database with little else. A run checks its gates by itself.
+    Counting a million items takes seconds: such a source rests (`resting`) before it is counted again, so that people
+    who decide there share the database with little else. A run checks its gates by itself.
     """
     count = 0
     known = {
@@ -46,7 +46,8 @@ def refresh_changed() -> int:
     for source in Source.objects.all():
         kept = known.get(source.pk)
         if kept is not None:
-            if kept.seconds > QUICK and timezone.now() < kept.at + timedelta(seconds=(1 + RESTS) * kept.seconds):
+            took = timedelta(seconds=kept.seconds)
+            if kept.seconds > QUICK and is_resting(kept.at + took, took):
                 continue
             since = Q(pk__gt=kept.upto) | Q(undone_at__gte=kept.at)
             if not Decision.objects.filter(since, item__source=source).exists():

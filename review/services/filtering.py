@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
 from django.db.models import BooleanField, F, Func, OuterRef, Q, Value
+from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Now
 
 from crmquality.prepared import Prepared, where
@@ -170,7 +171,7 @@ def visible_items(user: Any) -> ReviewItemQuerySet:
 
     The owners noted on the item narrow the search by an index; the records as they are now decide.
     """
-    items: ReviewItemQuerySet = ReviewItem.objects.filter(~Q(state=ReviewItem.State.CHECK) | Q(leased_by=user.pk))
+    items: ReviewItemQuerySet = ReviewItem.objects.filter(_no_others_check(Q(leased_by=user.pk)))
     if access.sees_everything(user):
         return items
     names = access.owner_names(user)
@@ -180,9 +181,14 @@ def visible_items(user: Any) -> ReviewItemQuerySet:
     return items.filter(owners__overlap=names, finding__subjects__contained_by=ArraySubquery(own.values("pk")))
 
 
+def _no_others_check(is_own: Q | RawSQL) -> Q | Combinable:
+    """A planted card is seen only by whom it was planted for. is_own: the condition that an item lies on their desk."""
+    return ~Q(state=ReviewItem.State.CHECK) | is_own
+
+
 _SEEN = Prepared(  # as `visible_items` for somebody who sees everything
     lambda: ReviewItem.objects.select_related("source").filter(
         where('"review_reviewitem"."id" = %s', "item"),
-        where("""("review_reviewitem"."state" <> 'check' OR "review_reviewitem"."leased_by_id" = %s)""", "user"),
+        _no_others_check(where('"review_reviewitem"."leased_by_id" = %s', "user")),
     )
 )
