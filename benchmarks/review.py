@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from benchmarks._processes import TICKS, descendants, seconds_of
 from benchmarks._review_checks import found_wrong
 from benchmarks._review_data import Size, fill, open_all
 from benchmarks._review_stewards import Steward, held_twice, work_together
@@ -22,7 +23,6 @@ from benchmarks._review_stewards import Steward, held_twice, work_together
 TITLE = "Reviewing under load: stewards at one queue, over HTTP, on the server that `manage.py serve` starts"
 PEERS: list[str] = []
 ROOT = Path(__file__).parent.parent
-TICKS = os.sysconf("SC_CLK_TCK")
 WARM_UP = 15.0
 STARTED_WITHIN = 600.0
 
@@ -197,14 +197,14 @@ def times_row(what: str, times: list[float], took: float, spent: dict[str, float
 def cpu(pid: int) -> dict[str, float]:
     """Seconds of CPU so far: of the web processes, the database, the load itself, the workers, and all cores."""
     spent = {"web": 0.0, "database": 0.0, "own": 0.0, "other": 0.0}
-    for child in _descendants(pid):
+    for child in descendants(pid):
         try:
             words = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
             name = "web" if "gunicorn" in words else "database" if "postgres" in words else "other"
-            spent[name] += _ticks(child)
+            spent[name] += seconds_of(child)
         except (FileNotFoundError, ProcessLookupError):
             continue
-    spent["own"] = _ticks(os.getpid())
+    spent["own"] = seconds_of(os.getpid())
     numbers = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     spent["busy"] = (sum(numbers) - numbers[3] - numbers[4]) / TICKS
     spent["all"] = sum(numbers) / TICKS
@@ -216,19 +216,6 @@ def spent_between(before: dict[str, float], after: dict[str, float]) -> dict[str
     spent = {name: after[name] - before[name] for name in before}
     ours = spent["web"] + spent["database"] + spent["own"] + spent["other"]
     return spent | {"others": max(0.0, spent["busy"] - ours) / spent["all"]}
-
-
-def _ticks(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / TICKS  # its own and that of children that ended
-
-
-def _descendants(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:
-        for path in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += [int(word) for word in path.read_text().split()]
-    return found
 
 
 def _now() -> Any:
