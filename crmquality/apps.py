@@ -11,8 +11,12 @@ class CrmQualityConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, and what of our own work can be a series."""
+        """Register the system checks, and what of our own work can be a series; background work gives way."""
+        from django.db.backends.signals import connection_created
+
         from crmquality import checks  # noqa: F401
+        from crmquality.giving_way import database_gives_way
         from crmquality.services import series_operations
 
         series_operations.register()
+        connection_created.connect(database_gives_way, dispatch_uid="database gives way")

@@ -27,6 +27,8 @@ from secrets import token_urlsafe
 from typing import IO, Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from crmquality.giving_way import give_way
+
 LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes
 START_WITHIN = 30.0
 PR_SET_PDEATHSIG = 1
@@ -360,7 +362,8 @@ def spawn(
 
     def bind_to_parent() -> None:
         libc.prctl(PR_SET_PDEATHSIG, on_orphaned)
-        os.nice(nice)
+        if nice:
+            give_way(os.getpid(), nice)
         if os.getppid() != parent:
             os._exit(1)
 

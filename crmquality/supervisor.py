@@ -50,7 +50,7 @@ class Supervisor:
             _Child(
                 "worker",
                 [*celery, "worker", "-Q", "cpu,gpu", "-c", str(workers), "-l", "WARNING", "--without-mingle"],
-                nice=5,  # a job never slows the page down
+                nice=10,  # a job never slows the page down
             ),
             _Child("resident", [sys.executable, "-m", "django", "resident"]),
             _Child("beat", [*celery, "beat", "-l", "WARNING", "--schedule", str(folder(home, "beat") / "schedule")]),

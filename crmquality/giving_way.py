@@ -1,0 +1,47 @@
+"""Work that nobody waits for gives way to the page: its processes, and what the database does for them.
+
+`nice` alone does nothing between sessions where Linux groups processes by session (sched_autogroup, the default of most
+distributions; sched(7)): each session then has an equal share however nice its processes are. So the group is told too.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+TRIES = 5
+"""The kernel takes one change of a group each tenth of a second from all users but root."""
+
+
+def give_way(pid: int, nice: int) -> None:
+    """Let a process, and its session, run behind what others do. nice: 0 (as others) to 19; needs no privilege.
+
+    The process may be another one of this user. Where the system has no such thing, nothing happens.
+    """
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+    group = Path(f"/proc/{pid}/autogroup")
+    for _ in range(TRIES):
+        try:
+            group.write_text(f"{nice}\n")
+            return
+        except BlockingIOError:
+            time.sleep(0.11)
+        except OSError:  # no such groups here, or not ours
+            return
+
+
+def database_gives_way(*, connection: Any, **_: Any) -> None:
+    """Receiver of `connection_created`: the database serves a nice process, or thread, as nicely.
+
+    Only where the database is on this machine: its sockets say so.
+    """
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    if nice > 0 and str(connection.settings_dict.get("HOST", "")).startswith("/"):
+        server = connection.connection.info.backend_pid
+        with suppress(OSError):
+            if Path(f"/proc/{server}/comm").read_text().startswith("postgres"):  # not one of another container
+                give_way(server, nice)
