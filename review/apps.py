@@ -14,10 +14,10 @@ class ReviewConfig(AppConfig):
         from crmquality.services import learning, measuring, measuring_reference, running, undoing
         from review import receivers  # noqa: F401
         from review.models import DecisionBatch
-        from review.services import batching, deciding, feedback, known_answers
+        from review.services import batching, deciding, known_answers, labelling
 
-        learning.register_label_reader(feedback.labels)
+        learning.register_label_reader(labelling.labels)
         running.register_job(DecisionBatch, batching.TASK)
-        measuring.register_verdict_counter(feedback.count_verdicts)
+        measuring.register_verdict_counter(labelling.count_verdicts)
         measuring_reference.register_listener(known_answers.note_reference)
         undoing.register_undo(deciding.undo_change_set)

@@ -51,7 +51,7 @@ def load_predictor(version: ModelVersion) -> Predictor:
     return found
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # one of a million rows takes hundreds of MB
 def _load_files(kind: type[Any], directory: str, sha256: str) -> Any:
     path = models_folder() / directory
     if not path.is_dir() or digest(path) != sha256:

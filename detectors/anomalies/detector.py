@@ -48,7 +48,6 @@ class AnomalyDetector(TrainableDetector):
         self.columns: tuple[Feature, ...] = ()
         self.discovery: Discovery | None = None
         self.drift: Drift | None = None
-        self._places: Floats | None = None
 
     def detect(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
         """At most max(50, 3 %) of the records, oddest first, each with its reasons."""
@@ -104,7 +103,6 @@ class AnomalyDetector(TrainableDetector):
         other = copy(self)
         fresh = _verdicts(labels)
         other.verdicts = self.verdicts | fresh
-        other._places = None
         if self.discovery is not None:
             other.discovery = self.discovery.fork()
             for answer in _answers(fresh, self.ids):
@@ -116,15 +114,10 @@ class AnomalyDetector(TrainableDetector):
         """Today's share of less odd records for each finding; the old score for records it does not know."""
         if self.discovery is None:
             return [finding.score for finding in findings]
-        if self._places is None:
-            self._places = _shares(
-                self.discovery.scores() if self.discovery.answers else self.discovery.table.outlyingness
-            )
         at, known = self._rows(findings)
-        return [
-            float(self._places[place]) if here else finding.score
-            for finding, place, here in zip(findings, at, known, strict=True)
-        ]
+        order = self.discovery.scores() if self.discovery.answers else self.discovery.table.outlyingness
+        shares = iter(_shares_at(order, at[known]))
+        return [float(next(shares)) if here else finding.score for finding, here in zip(findings, known, strict=True)]
 
     def worth(self, findings: Sequence[Finding]) -> list[float | None]:
         """How much a verdict on each would teach; None for records it does not know."""
@@ -222,6 +215,13 @@ def _answers(verdicts: Mapping[int, tuple[bool, float]], ids: npt.NDArray[np.int
 def _shares(order: Floats) -> Floats:
     """Share of rows that stand below each row: (n,), in [0, 1)."""
     return np.asarray(np.searchsorted(np.sort(order), order, side="left") / len(order))
+
+
+def _shares_at(order: Floats, rows: npt.NDArray[np.int64]) -> Floats:
+    """The same of these rows alone: (len(rows),). Only what stands at or above the lowest of them is sorted."""
+    wanted = order[rows]
+    above = np.sort(order[order >= wanted.min()]) if len(rows) else wanted
+    return np.asarray((len(order) - len(above) + np.searchsorted(above, wanted, side="left")) / len(order))
 
 
 def _rarity(position: int, rows: int, *, learned: bool) -> Evidence:

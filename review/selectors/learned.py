@@ -12,7 +12,7 @@ from detectors.contract import ModelFileError
 from detectors.registry import UnknownDetector
 from detectors.rules.boxes import Bound, bounds_of, conditions_of
 from review.models import ReviewItem
-from review.services import feedback
+from review.services import reweighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Learned:
 def learned(version: ModelVersion) -> Learned:
     """What the version says of itself, decisions since its making taken in where it serves."""
     try:
-        detector = feedback.current(version)
+        detector = reweighting.current(version)
     except (ModelFileError, UnknownDetector) as error:
         return Learned(failed=str(error))
     if not isinstance(detector, AnomalyDetector):
@@ -73,7 +73,7 @@ def contributions(item: ReviewItem) -> Contributions:
     if version is None:
         return Contributions(refused="No model serves this source yet: the first run or training makes one.")
     try:
-        detector = feedback.current(version)
+        detector = reweighting.current(version)
     except (ModelFileError, UnknownDetector) as error:
         return Contributions(refused=f"The model cannot be read: {error}.")
     found = detector.shapley(item.finding.subjects[0]) if isinstance(detector, AnomalyDetector) else None
@@ -89,7 +89,7 @@ def contributions(item: ReviewItem) -> Contributions:
 
 def bounds(version: ModelVersion, words: str) -> list[Bound]:
     """The bounds of the rule that reads so. Raises LookupError if the version has none, as after a further verdict."""
-    detector = feedback.current(version)
+    detector = reweighting.current(version)
     rules = detector.rules() if isinstance(detector, AnomalyDetector) else []
     rule = next((one for one in rules if str(one) == words), None)
     if rule is None or not isinstance(detector, AnomalyDetector):

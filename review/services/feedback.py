@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import math
+import time
+from collections.abc import Sequence
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
 
 from crmquality.models import ModelVersion, Source, Training
 from crmquality.services import learning
-from crmquality.services.proposals import finding_from_row
 from crmquality.services.publishing import publish
-from detectors import registry
-from detectors.contract import Finding, Flag, Label, ModelFileError, SetFields, TrainableDetector
-from detectors.registry import UnknownDetector, available
+from detectors.contract import Finding, Flag, TrainableDetector
 from review.models import Decision, ReviewItem
 from review.models.items import Minus
-from review.services import checks, resetting
+from review.services import reweighting
+from review.services.labelling import TEACHES, teaching
 from review.services.resting import is_resting
 
-logger = logging.getLogger(__name__)
-REMEMBERED = 20
-"""So many states of a reweighted model are kept: as many as decisions can be undone by key."""
 AT_ONCE = 2_000
 """So many open items are ranked anew before the next card; the rest follow in a worker."""
 
@@ -34,8 +28,14 @@ LONGEST_REST = timedelta(hours=1)
 PAGE, WIDER = 20, 5
 """In the varied order so many claims, picked from so many times as many, are unlike each other."""
 
+FRONT = PAGE * WIDER
+"""So many items at the front of the order, before or after, are written however little they moved."""
+STEP = 0.02
+"""Behind them an item is written anew when its "1 in 2,000" moved by more than this share: each write costs."""
 WORTH_STEP = 0.01
 """What a verdict would teach is written anew when it moved by more than this."""
+REST, TOLD_WITHIN = 10.0, 9.0
+"""A worker ranks what is behind AT_ONCE so many seconds after it is told, and is told once in a shorter time."""
 
 _RANK = """
     UPDATE review_reviewitem i SET rank = v.rank, worth = v.worth, variety = v.variety
@@ -47,69 +47,6 @@ _Places = tuple[float, float | None, float]
 
 LOOKED_THROUGH = 20_000
 """The sources and detectors of so many of the latest decisions are looked at for new labels."""
-
-OWN_CORRECTION = "corrected-row"
-"""The rule of what a person wrote instead of a proposal; detectors learn of the row from it."""
-
-TEACHES = {Decision.Verdict.ACCEPT: True, Decision.Verdict.EDIT: True, Decision.Verdict.REJECT: False}
-"""Verdict -> was the claim right. "Expected" and "unsure" teach nothing about the claim."""
-
-
-@dataclass(frozen=True)
-class _Reweighted:
-    """A version with the decisions taken in since, in order."""
-
-    version: int
-    decisions: tuple[int, ...]
-    detector: TrainableDetector
-
-
-_cache: dict[tuple[int, str], list[_Reweighted]] = {}
-"""The latest states, oldest first: an undo goes back to the one before its decision, and learns nothing again."""
-_lock = threading.Lock()
-
-
-def labels(source: Source, detector: str, since: datetime | None = None) -> list[Label]:
-    """The labels people gave on this detector's findings in this source, oldest first; only later ones if given."""
-    weights, resets = checks.trusts(), resetting.resets_of(source, detector)
-    return [
-        label
-        for decision in _teaching(source.pk, detector, since)
-        if not resets or resetting.counts(decision, resets)
-        for label in labels_of(decision, weights.get(decision.by_id or 0, 1.0))
-    ]
-
-
-def labels_of(decision: Decision, weight: float = 1.0) -> list[Label]:
-    """What one decision teaches: one label, or for an edited merge one a part of the cluster.
-
-    weight: how far the person is trusted, from the answers they gave to cards whose answer is known.
-    """
-    seen = decision.seen
-    finding = finding_from_row(
-        subjects=seen["subjects"],
-        proposal=seen["proposal"],
-        score=seen["score"],
-        evidence=seen["evidence"],
-        rule=seen["rule"],
-    )
-    right = TEACHES[Decision.Verdict(decision.verdict)]
-    if decision.verdict == Decision.Verdict.EDIT and decision.changes.get("action") == "merge":
-        return _labels_of_split(finding, decision, weight)
-    if decision.verdict == Decision.Verdict.EDIT and isinstance(finding.proposal, SetFields):
-        return _labels_of_edit(finding, decision, weight)
-    return [Label(finding, right, weight)]
-
-
-def count_verdicts(source: Source) -> tuple[int, int]:
-    """Values found right, and values verified.
-
-    A rejected claim confirms the value that stood, an accepted or edited one refutes it. Only claims that propose
-    values count; a flag or a merge verifies no value.
-    """
-    standing = Decision.objects.looked_at().filter(item__source=source, item__action="set", verdict__in=TEACHES)
-    right = standing.filter(verdict=Decision.Verdict.REJECT).count()
-    return right, standing.count()
 
 
 def learn_from(decision: Decision) -> None:
@@ -137,7 +74,7 @@ def refit_due() -> int:
         if not learning.is_idle(source_id=source, detector=detector):
             continue
         version = ModelVersion.objects.filter(source=source, detector=detector).order_by("-id").first()
-        new = _teaching(source, detector, version.created_at if version else None)
+        new = teaching(source, detector, version.created_at if version else None)
         if len(new.order_by().values_list("id", flat=True)[:enough]) == enough:
             learning.request_training(source=Source.objects.get(pk=source), detector=detector)
             count += 1
@@ -157,7 +94,11 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
 
     Ranks the first AT_ONCE items; a worker does the rest unless `everything`.
     """
-    current = _reweighted(source_id, detector)
+    try:
+        current = reweighting.up_to_date(source_id, detector, waits=everything)
+    except reweighting.StillLoading:
+        _tell_a_worker(source_id, detector)
+        return 0
     if current is None:
         return 0
     open_items = ReviewItem.objects.open().filter(source_id=source_id, detector=detector)
@@ -167,10 +108,15 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     rows = list(ordered if everything else ordered[: AT_ONCE + 1])
     if len(rows) > AT_ONCE and not everything:
         rows.pop()
-        transaction.on_commit(lambda: publish("review.tasks.rerank", source_id, detector=detector))
+        _tell_a_worker(source_id, detector)
     known = [Finding(tuple(subjects), Flag(), score, (), rule) for _, subjects, score, rule, *_ in rows]
     ranked = _ranked(current.detector, known)
-    moved = [(row[0], *new) for row, new in zip(rows, ranked, strict=True) if _differs(new, *row[4:])]
+    fixed = _front([row[4] for row in rows]) | _front([rank for rank, *_ in ranked])
+    moved = [
+        (row[0], *new)
+        for place, (row, new) in enumerate(zip(rows, ranked, strict=True))
+        if _differs(new, *row[4:], exactly=place in fixed)
+    ]
     if moved:
         with connection.cursor() as cursor:
             cursor.execute(_RANK, [list(column) for column in zip(*moved, strict=True)])
@@ -192,101 +138,32 @@ def _ranked(detector: TrainableDetector, known: list[Finding]) -> list[_Places]:
     return list(zip(scores, detector.worth(known), variety, strict=True))
 
 
-def _differs(new: _Places, rank: float, worth: float | None, variety: float | None) -> bool:
+def _front(ranks: Sequence[float]) -> set[int]:
+    """Positions of the FRONT highest."""
+    return set(sorted(range(len(ranks)), key=lambda place: -ranks[place])[:FRONT])
+
+
+def _differs(new: _Places, rank: float, worth: float | None, variety: float | None, *, exactly: bool) -> bool:
     """Whether a claim moved enough for its row to be written."""
-    if abs(rank - new[0]) > 1e-9 or variety is None or abs(variety - new[2]) > 1e-9:
+    if variety is None or _apart(new[0], rank, exactly) or _apart(new[2], variety, exactly):
         return True
     return (worth is None) != (new[1] is None) or abs((worth or 0.0) - (new[1] or 0.0)) > WORTH_STEP
 
 
-def current(version: ModelVersion) -> TrainableDetector:
-    """The detector of a version: with all later decisions taken in if it serves, else as it was fitted.
-
-    Raises ModelFileError if its files are damaged, UnknownDetector if nothing of its name is installed.
-    """
-    if version.state == ModelVersion.State.ACTIVE:
-        kept = _reweighted(version.source_id, version.detector)
-        if kept is not None and kept.version == version.pk:
-            return kept.detector
-    return learning.load_version(version)
+def _apart(one: float, other: float, exactly: bool) -> bool:
+    """Whether two ranks, shares of less odd records in [0, 1], differ; unless `exactly`, by more than STEP."""
+    if exactly or not (0 <= one < 1 and 0 <= other < 1):
+        return abs(one - other) > 1e-9
+    return abs(math.log1p(-one) - math.log1p(-other)) > STEP
 
 
-def _reweighted(source_id: int, name: str) -> _Reweighted | None:
-    """The serving version with all later decisions taken in; None for a detector that is not reweighted at once."""
-    if name not in available() or not getattr(registry.load(name), "reweights_at_once", False):
-        return None
-    version = ModelVersion.objects.filter(source=source_id, detector=name, state=ModelVersion.State.ACTIVE).first()
-    if version is None:
-        return None
-    try:
-        base = learning.load_version(version)
-    except ModelFileError:  # the last good one stands in for it, and the note on this one says why
-        found, stand_in = learning.load_serving(Source.objects.get(pk=source_id), name)
-        if stand_in is None or not isinstance(found, TrainableDetector):
-            return None
-        base, version = found, stand_in
-    except UnknownDetector as error:
-        logger.error("model version %s cannot be loaded: %s", version.pk, error)
-        return None
-    later = _teaching(source_id, name, version.created_at)
-    ids = tuple(later.values_list("pk", flat=True))
-    with _lock:
-        states = [one for one in _cache.get((source_id, name), []) if one.version == version.pk]
-        while states and states[-1].decisions != ids[: len(states[-1].decisions)]:
-            states.pop()  # it took in a decision that was undone
-        kept = states[-1] if states else _Reweighted(version.pk, (), base)
-        new = list(later.filter(pk__in=ids[len(kept.decisions) :])) if len(ids) > len(kept.decisions) else []
-        weights = checks.trusts() if new else {}
-        fresh = [label for decision in new for label in labels_of(decision, weights.get(decision.by_id or 0, 1.0))]
-        detector = kept.detector.reweight(fresh) if fresh else kept.detector
-        kept = _Reweighted(version.pk, ids, detector)
-        _cache[source_id, name] = [*(one for one in states if one.decisions != ids), kept][-REMEMBERED:]
-    if fresh:
-        ModelVersion.objects.filter(pk=version.pk).update(feedback_count=len(ids))
-    return kept
+_told: dict[tuple[int, str], float] = {}
 
 
-def _teaching(source_id: int, detector: str, since: datetime | None = None) -> QuerySet[Decision]:
-    decisions = (
-        Decision.objects.looked_at()
-        .filter(item__source=source_id, item__detector=detector, verdict__in=TEACHES)
-        .order_by("id")
-    )
-    return decisions.filter(at__gt=since) if since else decisions
-
-
-def _labels_of_edit(finding: Finding, decision: Decision, weight: float) -> list[Label]:
-    """What was proposed was wrong; what the person wrote instead is right."""
-    changes = decision.changes.get("changes", {})
-    assert isinstance(finding.proposal, SetFields)
-    if not changes or changes == dict(finding.proposal.changes):
-        return [Label(finding, True, weight)]
-    written = Finding(finding.subjects, SetFields(changes), finding.score, (), OWN_CORRECTION)
-    return [Label(finding, False, weight), Label(written, True, weight)]
-
-
-def _labels_of_split(finding: Finding, decision: Decision, weight: float) -> list[Label]:
-    """The records kept together are one; each left out is not the same as the survivor."""
-    edited = decision.changes
-    together = finding_from_row(
-        subjects=[edited["survivor"], *edited["members"]],
-        proposal=edited,
-        score=finding.score,
-        evidence=[],
-        rule=finding.rule,
-    )
-    apart = set(finding.subjects) - set(together.subjects)
-    return [Label(together, True, weight)] + [
-        Label(
-            finding_from_row(
-                subjects=[edited["survivor"], one],
-                proposal={"action": "merge", "survivor": edited["survivor"], "members": [one], "changes": {}},
-                score=finding.score,
-                evidence=[],
-                rule=finding.rule,
-            ),
-            False,
-            weight,
-        )
-        for one in sorted(apart)
-    ]
+def _tell_a_worker(source_id: int, detector: str) -> None:
+    """Have all open items ranked in a while: one task for all the decisions made until then."""
+    now = time.monotonic()
+    if now - _told.get((source_id, detector), -math.inf) < TOLD_WITHIN:
+        return
+    _told[source_id, detector] = now
+    transaction.on_commit(lambda: publish("review.tasks.rerank", source_id, detector=detector, after=REST))

@@ -12,7 +12,7 @@ from detectors.contract import Evidence, Finding, SetFields
 from detectors.formats.acceptance import RuleDetector
 from review.models import Decision, ReviewItem, RuleReset
 from review.selectors import acceptance
-from review.services import deciding, feedback, resetting
+from review.services import deciding, labelling, resetting
 
 pytestmark = pytest.mark.django_db
 ROWS = [
@@ -60,10 +60,10 @@ def answer(steward, verdict, count, edited=None):
 
 def test_an_edited_proposal_counts_against_its_rule_and_what_was_written_instead_teaches(people, steward):
     answer(steward, Decision.Verdict.EDIT, 1, {"changes": {"City": "Austin"}})
-    wrong, right = feedback.labels(people, "spelling")
+    wrong, right = labelling.labels(people, "spelling")
     assert (wrong.is_defect, wrong.finding.proposal.changes) == (False, {"City": "Boston"})
     assert (right.is_defect, right.finding.proposal.changes) == (True, {"City": "Austin"})
-    assert right.finding.rule == feedback.OWN_CORRECTION
+    assert right.finding.rule == labelling.OWN_CORRECTION
     (row,) = acceptance.rules(people)
     assert (row.accepted, row.edited, row.rejected, row.acceptance) == (0, 1, 0, 0.0)
 
@@ -81,7 +81,7 @@ def test_a_rule_below_its_target_stops_says_so_and_starts_anew_when_an_admin_say
     client.force_login(admin)
     given = {"detector": "spelling", "rule": "spelling", "fields": "City"}
     assert "starts anew" in client.post(reverse("reset-rule", args=[people.pk]), given, follow=True).content.decode()
-    assert feedback.labels(people, "spelling") == []
+    assert labelling.labels(people, "spelling") == []
     assert not acceptance.rules(people)[0].stopped
     assert scan(people).found == 14
     assert Decision.objects.count() == 12
@@ -102,7 +102,7 @@ def test_a_reset_concerns_its_rule_and_fields_alone(people, steward, admin):
     answer(steward, Decision.Verdict.REJECT, 3)
     resetting.reset_rule(source=people, detector="spelling", rule="other", fields="City", user=admin)
     resetting.reset_rule(source=people, detector="spelling", rule="spelling", fields="Name", user=admin)
-    assert len(feedback.labels(people, "spelling")) == 3
+    assert len(labelling.labels(people, "spelling")) == 3
 
 
 def test_what_does_not_learn_is_refused_on_the_page_and_an_empty_page_says_what_to_do(make_source, admin, people):

@@ -18,7 +18,7 @@ from crmquality.models import Change, Record
 from crmquality.services import correcting
 from crmquality.services.measuring_reference import measure_against_reference
 from review.models import CheckAnswer, Decision, KnownAnswer, ReviewItem
-from review.services import checks, deciding, feedback, known_answers, queue
+from review.services import checks, deciding, known_answers, labelling, queue
 from review.trust import error_rate, label_weight, pace_alert
 from tests.scripted import claim, install, scan
 
@@ -206,14 +206,14 @@ class TestTrust:
     def test_wrong_answers_make_a_persons_labels_weigh_less(self, old, items, steward, other):
         known_answers.gather()
         known = KnownAnswer.objects.get()
-        assert [label.weight for label in feedback.labels(old.item.source, "scripted")] == [1.0]
+        assert [label.weight for label in labelling.labels(old.item.source, "scripted")] == [1.0]
         for number in range(10):
             item = ReviewItem.objects.create(
                 finding=old.item.finding, source=old.item.source, detector="scripted", action="set", state="check",
                 score=0.9, rank=0.9, known_answer=known,
             )  # fmt: skip
             CheckAnswer.objects.create(item=item, known_answer=known, by=other, verdict="reject", right=number > 6)
-        (label,) = feedback.labels(old.item.source, "scripted")
+        (label,) = labelling.labels(old.item.source, "scripted")
         assert label.weight == pytest.approx((1 - 2 * 8 / 30) / 0.9)
 
     @given(st.integers(0, 200), st.integers(0, 200))

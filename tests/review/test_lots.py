@@ -10,7 +10,7 @@ from crmquality.models import Change, Record
 from crmquality.services import correcting
 from crmquality.services.errors import Refused
 from review.models import Decision, Lot, LotItem, ReviewItem
-from review.services import batching, deciding, feedback, lots, queue
+from review.services import batching, deciding, labelling, lots, queue
 from tests.review.test_batches import contacts
 from tests.scripted import claim, install, scan
 
@@ -170,8 +170,8 @@ def test_the_rest_is_undone_as_a_whole(lot, steward):
 def test_what_nobody_looked_at_teaches_nothing(lot, source, steward):
     judge(lot, steward)
     lots.accept_rest(lot=lot, user=steward)
-    assert len(feedback.labels(source, "scripted")) == lot.sample
-    assert feedback.count_verdicts(source)[1] == lot.sample
+    assert len(labelling.labels(source, "scripted")) == lot.sample
+    assert labelling.count_verdicts(source)[1] == lot.sample
 
 
 def test_the_expected_share_comes_from_earlier_decisions_once_there_are_enough(source, choice, steward):

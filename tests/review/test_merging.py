@@ -15,7 +15,7 @@ from detectors import registry
 from detectors.duplicates.detector import DuplicateDetector
 from detectors.roles import Role
 from review.models import Decision, ReviewItem
-from review.services import deciding, feedback, merges, policies, triaging
+from review.services import deciding, labelling, merges, policies, triaging
 from tests.scripted import install, merge_claim, scan
 
 ACCEPT, EDIT, REJECT = Decision.Verdict.ACCEPT, Decision.Verdict.EDIT, Decision.Verdict.REJECT
@@ -251,7 +251,7 @@ class TestClusters:
         edited = {"members": [people["P3"].pk]}
         done = deciding.decide(item=item, verdict=EDIT, user=steward, edited=edited)
         assert now(people, "P4").golden is None
-        said = {tuple(label.finding.subjects): label.is_defect for label in feedback.labels_of(done)}
+        said = {tuple(label.finding.subjects): label.is_defect for label in labelling.labels_of(done)}
         assert said == {
             (people["P1"].pk, people["P3"].pk): True,
             (people["P1"].pk, people["P4"].pk): False,

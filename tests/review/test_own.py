@@ -120,11 +120,11 @@ class TestFixing:
         assert not ReviewItem.objects.open().exists()
 
     def test_it_teaches_as_a_label(self, source, ann, sales, claimed):
-        from review.services import feedback
+        from review.services import labelling
 
         claimed(claim(ann, City="Cambridge"))
         fix(ann, sales, City="Cambridge")
-        assert [label.is_defect for label in feedback.labels(source, "scripted")] == [True]
+        assert [label.is_defect for label in labelling.labels(source, "scripted")] == [True]
 
     def test_what_policy_leaves_to_stewards_is_not_settled(self, source, ann, sales, claimed):
         from crmquality.services import disclosing

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import norm
 
-from detectors.anomalies import drift, encoding, evaluation, members, sites, strategies
+from detectors.anomalies import detector, drift, encoding, evaluation, members, sites, strategies
 from detectors.anomalies.cells import dates, numbers
 from detectors.anomalies.detector import AnomalyDetector
 from detectors.anomalies.discovery import Answer, Discovery, unlabelled
@@ -455,3 +457,10 @@ def test_a_budget_above_the_rows_is_cut_and_a_bad_label_is_named(tmp_path):
         evaluation.evaluate(_options(path))
     with pytest.raises(DoesNotFit, match="columns there: a, label"):
         evaluation.evaluate(_options(path, truth="nothing"))
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=60), st.data())
+def test_the_share_of_some_rows_is_what_it_is_among_all(values, data):
+    order = np.array(values, float)
+    rows = np.array(data.draw(st.lists(st.integers(0, len(values) - 1), max_size=10)), np.int64)
+    assert detector._shares_at(order, rows).tolist() == detector._shares(order)[rows].tolist()

@@ -1,0 +1,139 @@
+"""The model that serves with every later decision taken in, kept in this process and read beside its requests."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from crmquality.models import ModelVersion, Source
+from crmquality.services import learning
+from detectors import registry
+from detectors.contract import ModelFileError, TrainableDetector
+from detectors.registry import UnknownDetector
+from review.services import checks, labelling
+
+logger = logging.getLogger(__name__)
+REMEMBERED = 20
+"""So many states of a reweighted model are kept: as many as decisions can be undone by key."""
+SHORT, LONG = 0.05, 2.0
+"""Seconds that a request waits for a model to be read: while the one before it stands in, and where there is none."""
+NICE = 5
+
+_Key = tuple[int, str]
+
+
+class StillLoading(Exception):
+    """The model is being read, and none stands in for it."""
+
+
+@dataclass(frozen=True)
+class Reweighted:
+    """A version with the decisions taken in that were made since it was fitted, in order."""
+
+    version: int
+    since: datetime
+    decisions: tuple[int, ...]
+    detector: TrainableDetector
+
+
+@dataclass(frozen=True)
+class _Reading:
+    version: int
+    result: Future[TrainableDetector]
+
+
+def _give_way() -> None:
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # of this thread alone, on Linux
+
+
+_states: dict[_Key, list[Reweighted]] = {}
+"""The latest states, oldest first: an undo goes back to the one before its decision, and learns nothing again."""
+_locks: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)
+_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="models", initializer=_give_way)
+_readings: dict[_Key, _Reading] = {}
+_readings_lock = threading.Lock()
+
+
+def up_to_date(source_id: int, name: str, *, waits: bool = True) -> Reweighted | None:
+    """The serving version with all later decisions taken in; None for a detector that is not reweighted at once.
+
+    waits: until the version is read, however long that takes. Else one of a million rows is waited for no longer than a
+    person notices: the version that served before goes on meanwhile. Raises StillLoading if there is none.
+    """
+    if name not in registry.available() or not getattr(registry.load(name), "reweights_at_once", False):
+        return None
+    version = ModelVersion.objects.filter(source=source_id, detector=name, state=ModelVersion.State.ACTIVE).first()
+    if version is None:
+        return None
+    key = (source_id, name)
+    before = _states.get(key, [])
+    patience = None if waits else SHORT if before else LONG
+    try:
+        base = _read(key, version, patience)
+    except TimeoutError:
+        if not before:
+            raise StillLoading from None
+        return _taken_in(key, before[-1])
+    except ModelFileError:  # the last good one stands in for it, and the note on this one says why
+        found, stand_in = learning.load_serving(Source.objects.get(pk=source_id), name)
+        if stand_in is None or not isinstance(found, TrainableDetector):
+            return None
+        base, version = found, stand_in
+    except UnknownDetector as error:
+        logger.error("model version %s cannot be loaded: %s", version.pk, error)
+        return None
+    return _taken_in(key, Reweighted(version.pk, version.created_at, (), base))
+
+
+def current(version: ModelVersion) -> TrainableDetector:
+    """The detector of a version: with all later decisions taken in if it serves, else as it was fitted.
+
+    Raises ModelFileError if its files are damaged, UnknownDetector if nothing of its name is installed.
+    """
+    if version.state == ModelVersion.State.ACTIVE:
+        kept = up_to_date(version.source_id, version.detector)
+        if kept is not None and kept.version == version.pk:
+            return kept.detector
+    return learning.load_version(version)
+
+
+def _read(key: _Key, version: ModelVersion, patience: float | None) -> TrainableDetector:
+    """What a version holds, read once however many ask. Raises TimeoutError, ModelFileError, UnknownDetector."""
+    with _readings_lock:
+        reading = _readings.get(key)
+        if reading is None or reading.version != version.pk:
+            reading = _readings[key] = _Reading(version.pk, _reader.submit(learning.load_version, version))
+    try:
+        return reading.result.result(timeout=patience)
+    except (ModelFileError, UnknownDetector):
+        with _readings_lock:
+            if _readings.get(key) is reading:
+                del _readings[key]  # the files may be mended
+        raise
+
+
+def _taken_in(key: _Key, start: Reweighted) -> Reweighted:
+    """A version with all decisions since taken in, from the latest state that still holds."""
+    later = labelling.teaching(*key, start.since)
+    with _locks[key]:
+        ids = tuple(later.values_list("pk", flat=True))
+        states = [one for one in _states.get(key, []) if one.version == start.version]
+        while states and states[-1].decisions != ids[: len(states[-1].decisions)]:
+            states.pop()  # it took in a decision that was undone
+        kept = states[-1] if states else start
+        new = list(later.filter(pk__in=ids[len(kept.decisions) :])) if len(ids) > len(kept.decisions) else []
+        weights = checks.trusts() if new else {}
+        fresh = [label for one in new for label in labelling.labels_of(one, weights.get(one.by_id or 0, 1.0))]
+        detector = kept.detector.reweight(fresh) if fresh else kept.detector
+        kept = Reweighted(start.version, start.since, ids, detector)
+        _states[key] = [*(one for one in states if one.decisions != ids), kept][-REMEMBERED:]
+    if fresh:
+        ModelVersion.objects.filter(pk=start.version).update(feedback_count=len(ids))
+    return kept

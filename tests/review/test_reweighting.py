@@ -1,0 +1,174 @@
+"""A large model is read beside the requests: nobody who decides waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmquality.models import ModelVersion, Source
+from crmquality.services import learning
+from detectors import registry
+from detectors.contract import Finding, Label, ModelFileError
+from review.models import Decision, ReviewItem
+from review.services import deciding, feedback, reweighting
+from tests.scripted import ScriptedDetector, claim, install, scan
+
+Verdict = Decision.Verdict
+State = ModelVersion.State
+
+
+class Learner(ScriptedDetector):
+    """Ranks every claim by the version it was read from; notes the labels."""
+
+    reweights_at_once = True
+    learned: tuple[Label, ...] = ()
+    number = 0.0
+
+    def reweight(self, labels: Sequence[Label]) -> Self:
+        other = type(self)()
+        other.number, other.learned = self.number, (*self.learned, *labels)
+        return other
+
+    def rescore(self, findings: Sequence[Finding]) -> list[float]:
+        return [self.number] * len(findings)
+
+    def worth(self, findings: Sequence[Finding]) -> list[float | None]:
+        return [None] * len(findings)
+
+    def varied(self, findings: Sequence[Finding], many: int) -> list[int]:
+        return list(range(min(many, len(findings))))
+
+
+class Files:
+    """Stands for the files of versions: each is read when it is let."""
+
+    def __init__(self) -> None:
+        self.read: list[int] = []
+        self.open: dict[int, threading.Event] = {}
+        self.damaged: set[int] = set()
+
+    def load(self, version: ModelVersion) -> Learner:
+        self.read.append(version.number)
+        assert self.open[version.number].wait(20)
+        if version.number in self.damaged:
+            raise ModelFileError("damaged")
+        found = Learner()
+        found.number = version.number / 10
+        return found
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
+    made = Files()
+    monkeypatch.setattr(learning, "load_version", made.load)
+    monkeypatch.setattr(reweighting, "SHORT", 0.02)
+    monkeypatch.setattr(reweighting, "LONG", 0.1)
+    for kept in (reweighting._states, reweighting._readings, feedback._told):
+        kept.clear()
+    yield made
+    for event in made.open.values():
+        event.set()
+
+
+@pytest.fixture
+def items(source: Source, monkeypatch: pytest.MonkeyPatch) -> list[ReviewItem]:
+    records = list(source.records.order_by("id")[:3])
+    install(monkeypatch, lambda batch: [claim(record, City=f"Town {record.pk}") for record in records])
+    scan(source)
+    monkeypatch.setattr(registry, "load", lambda name: Learner)
+    return list(ReviewItem.objects.order_by("id"))
+
+
+def serve(source: Source, files: Files, number: int, *, at_once: bool) -> ModelVersion:
+    """Let a version of this number serve; its files are read at once, or when they are opened."""
+    ModelVersion.objects.filter(state=State.ACTIVE).update(state=State.RETIRED)
+    files.open[number] = threading.Event()
+    if at_once:
+        files.open[number].set()
+    return ModelVersion.objects.create(
+        source=source, detector="scripted", number=number, state=State.ACTIVE, sha256=str(number)
+    )
+
+
+def test_while_a_new_version_is_read_the_one_before_takes_the_decision_in(source, items, files, steward):
+    first = serve(source, files, 1, at_once=True)
+    assert reweighting.up_to_date(source.pk, "scripted").version == first.pk
+    second = serve(source, files, 2, at_once=False)
+    deciding.decide(item=items[0], verdict=Verdict.ACCEPT, user=steward)
+    standing_in = reweighting.up_to_date(source.pk, "scripted", waits=False)
+    assert standing_in.version == first.pk
+    assert len(standing_in.detector.learned) == 1
+    files.open[2].set()
+    assert reweighting.up_to_date(source.pk, "scripted").version == second.pk
+
+
+def test_where_none_stands_in_a_decision_goes_on_and_a_worker_is_told_once(source, items, files, steward, monkeypatch):
+    told = []
+    monkeypatch.setattr(feedback, "publish", lambda task, pk, **more: told.append((task, pk, more["after"])))
+    monkeypatch.setattr(feedback.transaction, "on_commit", lambda do: do())
+    serve(source, files, 1, at_once=False)
+    for item in items[:2]:
+        deciding.decide(item=item, verdict=Verdict.ACCEPT, user=steward)
+    assert Decision.objects.count() == 2
+    assert told == [("review.tasks.rerank", source.pk, feedback.REST)]
+
+
+def test_however_many_ask_a_version_is_read_once(files):
+    version = ModelVersion(pk=7, number=1)
+    files.open[1] = threading.Event()
+    with ThreadPoolExecutor(8) as people:
+        asked = [people.submit(reweighting._read, (1, "scripted"), version, None) for _ in range(8)]
+        time.sleep(0.1)
+        files.open[1].set()
+        assert len({id(one.result()) for one in asked}) == 1
+    assert files.read == [1]
+
+
+def test_files_that_could_not_be_read_are_tried_anew(files):
+    version = ModelVersion(pk=7, number=1)
+    files.open[1] = threading.Event()
+    files.open[1].set()
+    files.damaged = {1}
+    with pytest.raises(ModelFileError):
+        reweighting._read((1, "scripted"), version, None)
+    files.damaged = set()
+    assert reweighting._read((1, "scripted"), version, None).number == 0.1
+
+
+def test_a_worker_waits_for_the_version_and_ranks_by_it(source, items, files):
+    serve(source, files, 9, at_once=False)
+    threading.Timer(0.3, files.open[9].set).start()
+    assert feedback.rerank(source_id=source.pk, detector="scripted", everything=True) == len(items)
+    assert set(ReviewItem.objects.values_list("rank", flat=True)) == {0.9}
+
+
+@given(st.lists(st.floats(0, 0.999999), min_size=1, max_size=300))
+def test_what_the_eye_meets_first_is_written_however_little_it_moved(ranks):
+    front = feedback._front(ranks)
+    assert len(front) == min(len(ranks), feedback.FRONT)
+    assert not front or min(ranks[place] for place in front) >= max(
+        (rank for place, rank in enumerate(ranks) if place not in front), default=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "exactly", "written"),
+    [
+        (0.9990, 0.99901, False, False),  # 1 in 1,000 and 1 in 1,010
+        (0.9990, 0.99905, False, True),  # 1 in 1,053
+        (0.9990, 0.99901, True, True),
+        (0.5, 0.505, False, False),
+        (0.5, 0.55, False, True),
+        (1.0, 0.9999, False, True),
+        (2.5, 2.5, False, False),
+    ],
+)
+def test_behind_the_front_small_moves_are_not_written(old, new, exactly, written):
+    assert feedback._apart(old, new, exactly) is written
