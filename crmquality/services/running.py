@@ -28,7 +28,7 @@ from crmquality.models import (
     Undoing,
 )
 from crmquality.models.jobs import Job, JobState
-from crmquality.services import enriching, learning, measuring, sensitive, validating
+from crmquality.services import enriching, learning, measuring, sensitive, table_statistics, validating
 from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
 from crmquality.services.findings import store_findings
@@ -121,6 +121,7 @@ def execute_run(run_id: int) -> None:
 def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
     started = time.monotonic()
     run = Run.objects.select_related("source", "config").get(pk=run.pk)
+    table_statistics.bring_up_to_date("crmquality_record", "crmquality_finding")
     batch = source_batch(run.source)
     detector, version = learning.load_serving(run.source, run.detector, run.config.params if run.config else {})
     if isinstance(detector, TrainableDetector):

@@ -22,7 +22,8 @@ SEGMENT_ROLES = (
 """Columns of these roles can be filtered by in the queue."""
 
 # Row by row through primary keys: right after a first run nothing is known of the table yet, and a join of groups is
-# then planned so badly that 30,000 items take minutes.
+# then planned so badly that 30,000 items take minutes. For the same reason the sources of the children are asked for
+# by a FILTER, which no index can serve: by the source's index each item would read the whole source.
 _DESCRIBE = """
     UPDATE review_reviewitem i SET impact = about.impact, owners = about.owners, segments = about.segments
     FROM crmquality_finding f, LATERAL (
@@ -35,9 +36,9 @@ _DESCRIBE = """
             f.score * (
                 greatest(cardinality(f.subjects),
                     (SELECT count(*) FROM jsonb_object_keys(coalesce(f.proposal->'changes', '{}'::jsonb))))
-                + (SELECT count(*) FROM crmquality_record r
+                + (SELECT count(*) FILTER (WHERE child.source_id = ANY(%(referring)s)) FROM crmquality_record r
                    JOIN crmquality_record child ON child.refs @> ARRAY[%(kind)s || ':' || r.external_id]
-                   WHERE r.id = ANY(f.subjects) AND child.source_id = ANY(%(referring)s))
+                   WHERE r.id = ANY(f.subjects))
             ) AS impact
     ) AS about
     WHERE f.id = i.finding_id AND i.state = 'open' AND i.source_id = %(source)s AND i.detector = %(detector)s
