@@ -43,7 +43,7 @@ class Agreement:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """FILE --truth COLUMN [--labels N --seed S] [--map role=column]."""
+    """FILE --truth COLUMN [--labels N --seed S] [--deduplicated COLUMN] [--map role=column]."""
     parser.add_argument("file", help="CSV or Parquet, one record a row")
     parser.add_argument(
         "--truth", required=True, metavar="COLUMN", help="equal values = one entity; blank = an entity of its own"
@@ -52,6 +52,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--labels", type=int, default=0, metavar="N", help="answers of a steward, simulated from the truth"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument(
+        "--deduplicated", metavar="COLUMN", help="the source of each record, where no source holds anything twice"
+    )
     add_map_argument(parser)
 
 
@@ -70,15 +73,20 @@ def evaluate(options: Namespace) -> dict[str, Any]:
     Raises DoesNotFit where the file or its columns cannot be used.
     """
     frame = read_table(options.file)
-    require(frame, [options.truth], options.file)
+    named = [options.truth, *([options.deduplicated] if options.deduplicated else [])]
+    require(frame, named, options.file)
     truth = entities_of(frame[options.truth])
-    frame = frame.drop(columns=options.truth)
+    origin = {}
+    if options.deduplicated:
+        sources = frame[options.deduplicated].dropna()
+        origin = {int(row): str(source) for row, source in sources.items() if str(source).strip()}
+    frame = frame.drop(columns=named)
     roles = roles_of(frame, options.map)
     if not roles:
         raise DoesNotFit(f"{options.file}: no column with a known meaning; name some with --map role=column")
-    batch = ordered(Batch(frame, roles))
+    batch = ordered(Batch(frame, roles, origin=origin))
     context = RunContext(seed=options.seed, device="cpu")
-    detector = DuplicateDetector()
+    detector = DuplicateDetector(deduplicated=frozenset(origin.values()))
     if options.labels:
         detector = taught(detector, batch, truth, options.labels, context)
     found = list(detector.link(batch, context))

@@ -1,7 +1,7 @@
 """Why two records are, or are not, one entity: a waterfall of bits in words with the compared values.
 
 The bits of a pair add up to its log2 odds exactly: prior + one weight a comparison + the cost of other
-explanations (a household or office, namesakes) that would look alike.
+explanations (a household or office, namesakes) that would look alike (+ what `competing` and decisions add).
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ from detectors.duplicates.scales import CLASSES
 Cells = Mapping[str, Sequence[str | None]]
 """Column -> the cell of every row; None where it holds no value."""
 
+MATCHED_ONCE = {
+    True: "Their sources hold nothing twice, so a record that resembles no other of them most likely matches this one",
+    False: "Their sources hold nothing twice, and one of the two resembles another record as well",
+}
+"""What it says that a record matches once at most, for and against."""
 _SHOWN = 60
 
 
@@ -50,13 +55,16 @@ def explain(linkage: Linkage, cells: Cells, pair: int) -> tuple[Evidence, ...]:
     others = classes[1:] - classes[-1]
     cost = -float(np.log2((2.0**others).sum()))
     nearest = CLASSES[plan.entity][1 + int(np.argmax(classes[1:3]))]
-    extra = float(linkage.bits[pair]) - float(classes[0] - classes[-1]) - cost
+    shared = 0.0 if linkage.shared is None else float(linkage.shared[pair])
+    extra = float(linkage.bits[pair]) - float(classes[0] - classes[-1]) - cost - shared
     reasons.sort(key=lambda reason: -abs(reason.weight))
     found = [prior, *reasons]
     if cost < -0.05:
         found.append(
             Evidence("other explanations", round(cost, 2), f"It may also be: {nearest}; such records look alike")
         )
+    if abs(shared) > 0.05:
+        found.append(Evidence("one match a record", round(shared, 2), MATCHED_ONCE[shared > 0]))
     if abs(extra) > 0.05:
         found.append(Evidence("decisions", round(extra, 2), "What earlier decisions say about pairs like this one"))
     return tuple(found)

@@ -12,12 +12,14 @@ Cluster ids are stable: after a change a cluster keeps the id of the one it has 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from detectors.contract import RecordId
 from detectors.duplicates import clustering, linking
+from detectors.duplicates.competing import Rivals
 from detectors.duplicates.links import DIFFERENT, SAME, Links
 from detectors.duplicates.resident import ResidentIndex
 from detectors.duplicates.scoring import Bits
@@ -54,6 +56,10 @@ class Clusters:
             self._decided.setdefault(two, set()).add(one)
         self._next = 1
         left, right = self.index.pairs()
+        self._rivals: Rivals | None = None
+        if self.deduplicated and self.origin:
+            self._rivals = self._among(self.index.ids)
+            self._rivals.count(self.index.score(left, right), left, right)
         self._link(left, right)
         self._gather([*self._edges, *self._decided])
 
@@ -67,12 +73,15 @@ class Clusters:
         added: Mapping[RecordId, Cells] | None = None,
         changed: Mapping[RecordId, Cells] | None = None,
         deleted: Iterable[RecordId] = (),
+        origin: Mapping[RecordId, str] | None = None,
     ) -> set[RecordId]:
         """Follow a batch of changes; the records whose cluster may have changed, those deleted not among them.
 
+        origin: the sources of records that are added.
         Raises ValueError if a record that is added is there already.
         """
         added, changed, deleted = dict(added or {}), dict(changed or {}), set(deleted)
+        self.origin |= origin or {}
         touched: set[RecordId] = set()
         for record in {*changed, *deleted}:
             touched |= self._component(record)
@@ -98,7 +107,11 @@ class Clusters:
         """Note which of these pairs of rows are more likely one than not."""
         bits = self.index.score(left, right)
         ids = self.index.ids
-        for place in np.flatnonzero(bits > 0).tolist():
+        lifted = bits
+        if self._rivals:
+            rows, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+            lifted = self._among(ids[rows]).lifted(bits, *np.split(places, 2))
+        for place in np.flatnonzero(lifted > 0).tolist():
             one, two = int(ids[left[place]]), int(ids[right[place]])
             self._edges.setdefault(one, {})[two] = float(bits[place])
             self._edges.setdefault(two, {})[one] = float(bits[place])
@@ -113,6 +126,12 @@ class Clusters:
                     found.add(other)
                     waiting.append(other)
         return found
+
+    def _among(self, records: Ints) -> Rivals:
+        """How these records compete, as it was counted when the clusters were first made."""
+        share = float(self.index.model.priors[0])
+        rivals = Rivals.of(records, self.origin, self.deduplicated, share)
+        return replace(rivals, lifts=self._rivals.lifts) if self._rivals else rivals
 
     # -- clusters ---------------------------------------------------------------------------------------------------
 
@@ -146,6 +165,8 @@ class Clusters:
             two = np.array([b for _, b, _ in table], np.int64)
             bits = np.array([value for _, _, value in table], np.float32)
         self._overrule(records, place, one, two, bits)
+        if self._rivals:
+            bits = self._among(np.array(records)).settled(bits, one, two)
         labels = clustering.cluster(len(records), one.astype(np.int64), two.astype(np.int64), bits)
         found: dict[int, list[RecordId]] = {}
         for record, label in zip(records, labels.tolist(), strict=True):
@@ -155,13 +176,8 @@ class Clusters:
     def _overrule(
         self, records: Sequence[RecordId], place: Mapping[RecordId, int], one: Ints, two: Ints, bits: Bits
     ) -> None:
-        """Write what people decided, and what sources promise, over the evidence."""
+        """Write what people decided over the evidence."""
         at = {(int(a), int(b)): pair for pair, (a, b) in enumerate(zip(one, two, strict=True))}
-        if self.deduplicated:
-            for pair, (a, b) in enumerate(zip(one.tolist(), two.tolist(), strict=True)):
-                source = self.origin.get(records[a])
-                if source in self.deduplicated and source == self.origin.get(records[b]):
-                    bits[pair] = DIFFERENT
         inside = set(records)
         for record in records:
             for other in self._decided.get(record, ()):

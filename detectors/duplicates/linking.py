@@ -11,6 +11,7 @@ import numpy.typing as npt
 from detectors.contract import Batch, RunContext
 from detectors.duplicates import blocking, clustering, comparisons, namesakes, scoring
 from detectors.duplicates.blocking import Key
+from detectors.duplicates.competing import Rivals
 from detectors.duplicates.cores import ahead
 from detectors.duplicates.learning import REPLACED, Learned, vectors
 from detectors.duplicates.links import DIFFERENT, SAME, Links, rows_of
@@ -32,6 +33,7 @@ class Linkage:
 
     left, right, levels, bits: the compared pairs (row positions), their levels and log2 odds.
     labels: (rows,) smallest row position of each row's cluster at the default threshold.
+    shared: (pairs,) the part of bits that comes of one record matching once at most (`competing`); None: nothing does.
     """
 
     plan: Plan
@@ -43,6 +45,7 @@ class Linkage:
     levels: Levels
     bits: Bits
     labels: Ints
+    shared: Bits | None = None
 
     def clusters(self, threshold: float = 0.0) -> Ints:
         """Labels at another threshold, in bits."""
@@ -85,17 +88,22 @@ def link(
         model = scoring.fit(plan, levels, compare(plan, *random_pairs(plan.rows, context.seed)), alike)
     report(85, 100, "scoring")
     bits = score(model, plan, left, right, levels, rare)
-    left, right, levels, bits = _completed(model, plan, rare, left, right, levels, bits)
+    rivals = None
+    if deduplicated and batch.origin:
+        rivals = Rivals.of(batch.frame.index.to_numpy(np.int64), batch.origin, deduplicated, float(model.priors[0]))
+        rivals.count(bits, left, right)
+    left, right, levels, bits = _completed(model, plan, rare, left, right, levels, bits, rivals)
     if learned is not None:
         bits = relearned(learned, model, plan, rare, left, right, levels, bits)
-    if deduplicated and batch.origin:
-        source = _sources(batch, deduplicated)
-        bits[(source[left] == source[right]) & (source[left] >= 0)] = DIFFERENT
     if links:
         left, right, levels, bits = _decided(links, batch, plan, left, right, levels, bits)
+    shared = None
+    if rivals:
+        settled = rivals.settled(bits, left, right)
+        shared, bits = settled - bits, settled
     report(92, 100, "clustering")
     labels = clustering.cluster(plan.rows, left, right, bits)
-    return Linkage(plan, model, rare, found.keys, left, right, levels, bits, labels)
+    return Linkage(plan, model, rare, found.keys, left, right, levels, bits, labels, shared)
 
 
 def random_pairs(rows: int, seed: int, size: int = SAMPLE) -> tuple[Ints, Ints]:
@@ -157,10 +165,10 @@ def _each_chunk(one: Callable[[int], None], size: int, done: Callable[[float], N
 
 
 def _completed(
-    model: Model, plan: Plan, rare: Bits, left: Ints, right: Ints, levels: Levels, bits: Bits
+    model: Model, plan: Plan, rare: Bits, left: Ints, right: Ints, levels: Levels, bits: Bits, rivals: Rivals | None
 ) -> tuple[Ints, Ints, Levels, Bits]:
     """The same pairs and every missing pair inside a component of likely pairs, compared and scored too."""
-    likely = bits > 0
+    likely = (rivals.lifted(bits, left, right) if rivals else bits) > 0
     parents = clustering.components(plan.rows, left[likely], right[likely])
     sizes = np.bincount(parents, minlength=plan.rows)
     rows = np.flatnonzero((sizes[parents] > 2) & (sizes[parents] <= COMPLETED))
@@ -179,13 +187,6 @@ def _completed(
         np.concatenate([levels, more_levels], axis=1),
         np.concatenate([bits, more_bits]),
     )
-
-
-def _sources(batch: Batch, deduplicated: frozenset[str]) -> Ints:
-    """(rows,) a number for each deduplicated source; -1 for records of any other."""
-    names = {name: place for place, name in enumerate(sorted(deduplicated))}
-    places = (names.get(batch.origin.get(int(record), ""), -1) for record in batch.frame.index)
-    return np.fromiter(places, dtype=np.int64, count=len(batch))
 
 
 def _decided(
