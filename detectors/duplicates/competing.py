@@ -151,18 +151,17 @@ def _yielded(bits: Floats, one: Ints, two: Ints, rows: int, *, both: bool) -> _Y
     """The odds of pairs among random matchings, by passing messages. both: rows of `one` match once at most too."""
     weights = np.exp2(np.clip(bits, -_MOST, _MOST))
     to_two = to_one = np.ones(len(bits))  # the chance that a row would be free if this pair were not
-    for _ in range(ROUNDS):
-        of_one = np.bincount(one, weights * to_one, rows) if both else np.zeros(rows)
-        of_two = np.bincount(two, weights * to_two, rows)
-        to_two, to_one = (
-            1 / (1 + np.maximum(of_one[one] - weights * to_one, 0.0)) if both else to_two,
-            1 / (1 + np.maximum(of_two[two] - weights * to_two, 0.0)),
-        )
-    taken = (
-        np.bincount(one, weights * to_one, rows) if both else np.zeros(rows),
-        np.bincount(two, weights * to_two, rows),
-    )
-    return _Yielded(bits + np.log2(to_two) + np.log2(to_one), taken)
+    of_one = of_two = np.zeros(rows)
+    for turn in range(ROUNDS + 1):
+        if both:
+            of_one = np.bincount(one, weights * to_one, rows).astype(np.float64)
+        of_two = np.bincount(two, weights * to_two, rows).astype(np.float64)
+        if turn < ROUNDS:
+            free = np.maximum(of_two[two] - weights * to_two, 0.0)
+            if both:
+                to_two = 1 / (1 + np.maximum(of_one[one] - weights * to_one, 0.0))
+            to_one = 1 / (1 + free)
+    return _Yielded(bits + np.log2(to_two) + np.log2(to_one), (of_one, of_two))
 
 
 def _chances(bits: Floats) -> Floats:
