@@ -65,6 +65,9 @@ class ModelVersion(models.Model):
         default=0, help_text="Decisions taken in since training by reweighting alone."
     )
     created_at = models.DateTimeField(db_default=Now())
+    knows_until = models.DateTimeField(
+        db_default=Now(), help_text="Later decisions are not in its labels, though it was not ready yet."
+    )
     activated_at = models.DateTimeField(null=True)
     activated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

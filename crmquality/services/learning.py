@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -28,6 +28,8 @@ from detectors.contract import (
 )
 
 logger = logging.getLogger(__name__)
+NO_DECISIONS = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a model knows until that was fitted on no label."""
 
 LabelReader = Callable[[Source, str, datetime | None], Sequence[Label]]
 _label_reader: LabelReader | None = None
@@ -46,7 +48,7 @@ def labels_of(source: Source, detector: str, since: datetime | None = None) -> S
 
 def labels_since(version: ModelVersion | None, source: Source, detector: str) -> Sequence[Label]:
     """The labels that a version was not trained on; all of them for an untrained detector."""
-    return labels_of(source, detector, version.created_at if version else None)
+    return labels_of(source, detector, version.knows_until if version else None)
 
 
 def load_serving(
@@ -68,9 +70,18 @@ def load_version(version: ModelVersion) -> TrainableDetector:
 
 
 def keep_version(
-    *, source: Source, detector: TrainableDetector, roles: Mapping[str, str], labels: int, note: str = ""
+    *,
+    source: Source,
+    detector: TrainableDetector,
+    roles: Mapping[str, str],
+    labels: int,
+    note: str = "",
+    knows_until: datetime | None = None,
 ) -> ModelVersion:
-    """Write the detector's files beside and rename them into place, then note the version as a candidate."""
+    """Write the detector's files beside and rename them into place, then note the version as a candidate.
+
+    knows_until: when its labels were read, if that was not just now.
+    """
     return model_files.keep(
         source=source,
         name=detector.name,
@@ -80,6 +91,7 @@ def keep_version(
         metrics=detector.metrics(),
         labels=labels,
         note=note,
+        knows_until=knows_until,
     )
 
 
@@ -113,7 +125,7 @@ def keep_first_model(run: Run, detector: Detector, batch: Batch) -> ModelVersion
     if not (isinstance(detector, TrainableDetector) and getattr(detector, "reweights_at_once", False)):
         return None
     fitted = detector.fit(batch, [], RunContext(seed=run.seed))
-    version = keep_version(source=run.source, detector=fitted, roles=batch.roles, labels=0)
+    version = keep_version(source=run.source, detector=fitted, roles=batch.roles, labels=0, knows_until=NO_DECISIONS)
     return activate(version=version, note="First fit on the data, before any decision.")
 
 
@@ -154,6 +166,7 @@ def execute_training(training_id: int) -> None:
 
 def _train(training: Training, report: Callable[..., None]) -> None:
     source = training.source
+    began = timezone.now()
     labels = labels_of(source, training.detector)
     serving, version = load_serving(source, training.detector)
     assert isinstance(serving, TrainableDetector)
@@ -162,7 +175,7 @@ def _train(training: Training, report: Callable[..., None]) -> None:
     with transaction.atomic():
         if not Training.objects.held(training).select_for_update().exists():
             raise Lost
-        kept = keep_version(source=source, detector=fitted, roles=batch.roles, labels=len(labels))
+        kept = keep_version(source=source, detector=fitted, roles=batch.roles, labels=len(labels), knows_until=began)
         Training.objects.filter(pk=training.pk).update(
             state=JobState.SUCCEEDED, finished_at=timezone.now(), lease_until=None, result=kept
         )

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def keep(
     labels: int,
     note: str = "",
     prediction: Prediction | None = None,
+    knows_until: datetime | None = None,
 ) -> ModelVersion:
     """Write the files beside and rename them into place, then note the version as a candidate.
 
@@ -102,6 +104,7 @@ def keep(
         metrics={metric: float(value) for metric, value in metrics.items()},
         labels=labels,
         note=note,
+        **({} if knows_until is None else {"knows_until": knows_until}),
     )
 
 

@@ -239,8 +239,7 @@ def _held_out(discovery: Discovery) -> dict[str, float]:
     similarity = discovery.similarity
     if not similarity.known:
         return {}
-    rows = similarity.store.rows[: similarity.known]
-    truth = similarity.store.confirmed[: similarity.known]
+    rows, truth = similarity.answered
     if truth.all() or not truth.any():
         return {}
     expected = similarity.left_out()

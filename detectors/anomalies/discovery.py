@@ -155,18 +155,16 @@ class Discovery:
 
     def answer(self, answer: Answer) -> None:
         """Take one verdict in and move the order at once. A second verdict on a row replaces the first."""
-        again = answer.row in self.answers
         self.answers[answer.row] = answer
         self.beliefs[answer.row] = answer.belief(float(self.expected[answer.row]))
-        if again:
-            self._learn()
-        elif self.place_in_pool[answer.row] >= 0:
-            self.similarity.add(int(self.place_in_pool[answer.row]), answer.confirmed, answer.error)
+        if self.place_in_pool[answer.row] >= 0:
+            self.similarity.answer(int(self.place_in_pool[answer.row]), answer.confirmed, answer.error)
         self._spread_pool()
 
     def refit(self) -> None:
         """Retrain on all answers so far."""
-        self._choose_pool(np.array(list(self.answers), np.int64))
+        rows, confirmed, _ = self._arrays()
+        self._choose_pool(rows[_latest(confirmed)])
         self._learn()
         self._spread_pool(everywhere=True)
         rows, confirmed, _ = self._arrays()
@@ -216,7 +214,7 @@ class Discovery:
         return len(self.pool) == len(self.table)
 
     def _choose_pool(self, answered: Rows) -> None:
-        """The rows that move between refits: all, or the best POOL of today's order and every answered one."""
+        """The rows that move between refits: all, or the best POOL of today's order and those `answered`."""
         if len(self.table) <= POOL:
             self.similarity = self.similarity.fork()
             return

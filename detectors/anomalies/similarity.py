@@ -54,13 +54,14 @@ class _Store:
     first, so that learning never changes an older model.
     """
 
-    _BY_ANSWER = ("rows", "confirmed", "error", "precision", "shift", "solved", "spread")
+    _BY_ANSWER = ("rows", "confirmed", "error", "precision", "shift", "solved", "sign", "spread")
 
     def __init__(self, room: int, width: int) -> None:
         self.used = 0
         self.rows: Rows = np.zeros(room, np.int64)
         self.confirmed: Verdicts = np.zeros(room, bool)
         self.error, self.precision, self.shift, self.solved = np.zeros((4, room))
+        self.sign = np.ones(room)
         self.factor = np.zeros((room, room))
         self.spread = np.zeros((room, width), np.float32)
 
@@ -100,9 +101,21 @@ class Similarity:
         return _chance(self.mean, self.variance)
 
     @property
+    def answered(self) -> tuple[Rows, Verdicts]:
+        """The answered rows, in the order they were first answered, and the latest verdict on each: (answers,)."""
+        latest = dict(zip(self.store.rows[: self.known].tolist(), self.store.confirmed[: self.known], strict=True))
+        return np.array(list(latest), np.int64), np.array(list(latest.values()), bool)
+
+    @property
     def sites(self) -> Sites:
-        """What each answer was found to say, in the order given."""
-        return Sites(self.store.precision[: self.known], self.store.shift[: self.known])
+        """What the answers on each answered row were found to say, together."""
+        rows = self.store.rows[: self.known].tolist()
+        place = {row: at for at, row in enumerate(dict.fromkeys(rows))}
+        at = [place[row] for row in rows]
+        precision, shift = np.zeros((2, len(place)))
+        np.add.at(precision, at, self.store.precision[: self.known])
+        np.add.at(shift, at, self.store.shift[: self.known])
+        return Sites(precision, shift)
 
     def learn(self, rows: Rows, confirmed: Verdicts, error: Floats) -> None:
         """Start over with these answers, each weighed anew against all the others.
@@ -130,21 +143,47 @@ class Similarity:
             spread, self.mean[part], self.variance[part] = self._posterior(self.features[part], self.members[part])
             store.spread[:known, part] = spread
 
-    def add(self, row: int, confirmed: bool, error: float) -> None:
-        """One more answer, weighed against what the others say of its row: O(n * answers)."""
+    def answer(self, row: int, confirmed: bool, error: float) -> None:
+        """One more answer, weighed against what the others say of its row: O(n * answers).
+
+        One on a row that has an answer takes that one's place: what the earlier was found to say is taken back and the
+        later taken in, both at once, by the difference of the two.
+        """
+        mean, variance = float(self.mean[row]), float(self.variance[row])
+        earlier = self.store.rows[: self.known] == row
+        if not earlier.any():
+            self._take(row, confirmed, error, *sites.site_of(mean, variance, confirmed, error))
+            return
+        precision = float(self.store.precision[: self.known][earlier].sum())
+        shift = float(self.store.shift[: self.known][earlier].sum())
+        rest = max(1 / variance - precision, 1e-9)
+        others = (mean / variance - shift) / rest
+        fresh, moved = sites.site_of(others, 1 / rest, confirmed, error)
+        more = fresh - precision
+        if abs(more) < sites.LEAST_PRECISION:
+            more = sites.LEAST_PRECISION
+        wanted = (others * rest + moved) / (rest + fresh)
+        self._take(row, confirmed, error, more, wanted * (1 / variance + more) - mean / variance)
+
+    def _take(self, row: int, confirmed: bool, error: float, precision: float, shift: float) -> None:
+        """Move every row by one more site; a negative precision takes back what was taken in.
+
+        The answers' covariance is factored as L S L', S the signs: a site that takes back has -1.
+        """
         known, store = self.known, self._own_store()
-        precision, shift = sites.site_of(float(self.mean[row]), float(self.variance[row]), confirmed, error)
         column = np.empty(len(self.features), np.float32)
         _kernel(self.features, self.members, row, self._scale(), column)
         link = np.ascontiguousarray(store.spread[:known, row])
-        pivot = float(np.sqrt(float(self.variance[row]) + 1 / precision))
+        left = float(self.variance[row]) + 1 / precision
+        sign, pivot = float(np.sign(left)), float(np.sqrt(abs(left)))
         step = (shift / precision - float(self.mean[row])) / pivot
         # By BLAS: as a compiled loop it took eight times as long.
-        column -= link @ store.spread[:known]
-        _append(column, np.float32(pivot), np.float32(step), store.spread[known], self.mean, self.variance)
+        column -= (link * store.sign[:known].astype(np.float32)) @ store.spread[:known]
+        _append(column, np.float32(pivot * sign), np.float32(step), store.spread[known], self.mean, self.variance)
         store.factor[known, :known], store.factor[known, known] = link, pivot
         store.rows[known], store.confirmed[known], store.error[known] = row, confirmed, error
         store.precision[known], store.shift[known], store.solved[known] = precision, shift, step
+        store.sign[known] = sign
         self.known = store.used = known + 1
 
     def expected_of(self, features: Matrix, members: Matrix) -> Matrix:
@@ -169,8 +208,8 @@ class Similarity:
         return self._prior(members)[1]
 
     def left_out(self) -> Floats:
-        """Each answered row's probability by the other answers: (answers,), in the order they were given."""
-        rows = self.store.rows[: self.known]
+        """Each answered row's probability by the other answers: (answers,), in the order of `answered`."""
+        rows, _ = self.answered
         prior, _ = self._prior(self.members[rows])
         return sites.left_out(self._covariance(rows), prior.astype(np.float64), self.sites).expected
 
@@ -185,7 +224,8 @@ class Similarity:
         if not self.known:
             return before, before
         store, known = self.store, self.known
-        pull = solve_triangular(store.factor[:known, :known], store.solved[:known], lower=True, trans="T")
+        pull = store.sign[:known] * store.solved[:known]
+        pull = solve_triangular(store.factor[:known, :known], pull, lower=True, trans="T")
         return before, before + scale * (pull @ self.members[store.rows[:known]])
 
     def _scale(self) -> np.float32:
@@ -219,8 +259,10 @@ class Similarity:
         spread = solve_triangular(
             store.factor[:known, :known].astype(np.float32), columns, lower=True, check_finite=False
         )
+        sign = store.sign[:known].astype(np.float32)
+        spread *= sign[:, None]
         mean = mean + store.solved[:known].astype(np.float32) @ spread
-        return spread, mean, np.maximum(variance - np.einsum("kn,kn->n", spread, spread), 1e-6)
+        return spread, mean, np.maximum(variance - np.einsum("k,kn,kn->n", sign, spread, spread), 1e-6)
 
     def _own_store(self) -> _Store:
         """A store whose next row is free for this model."""
@@ -290,8 +332,9 @@ def _fill(features, members, row, row_members, scale, near):  # type: ignore[no-
 
 @njit(cache=True, nogil=True, fastmath=True)  # type: ignore[misc,unused-ignore]
 def _append(column, pivot, step, fresh, mean, variance):  # type: ignore[no-untyped-def]
-    """The new answer's row of the whitened kernel; mean and variance moved along it."""
+    """The new answer's row of the whitened kernel; mean and variance moved along it. pivot: below 0 to take back."""
+    sign = np.float32(1 if pivot > 0 else -1)
     for row in range(column.shape[0]):
         fresh[row] = column[row] / pivot
         mean[row] += step * fresh[row]
-        variance[row] = max(variance[row] - fresh[row] * fresh[row], np.float32(1e-6))
+        variance[row] = max(variance[row] - sign * fresh[row] * fresh[row], np.float32(1e-6))

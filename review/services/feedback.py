@@ -74,7 +74,7 @@ def refit_due() -> int:
         if not learning.is_idle(source_id=source, detector=detector):
             continue
         version = ModelVersion.objects.filter(source=source, detector=detector).order_by("-id").first()
-        new = teaching(source, detector, version.created_at if version else None)
+        new = teaching(source, detector, version.knows_until if version else None)
         if len(new.order_by().values_list("id", flat=True)[:enough]) == enough:
             learning.request_training(source=Source.objects.get(pk=source), detector=detector)
             count += 1

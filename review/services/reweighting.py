@@ -89,7 +89,7 @@ def up_to_date(source_id: int, name: str, *, waits: bool = True) -> Reweighted |
     except UnknownDetector as error:
         logger.error("model version %s cannot be loaded: %s", version.pk, error)
         return None
-    return _taken_in(key, Reweighted(version.pk, version.created_at, (), base))
+    return _taken_in(key, Reweighted(version.pk, version.knows_until, (), base))
 
 
 def current(version: ModelVersion) -> TrainableDetector:

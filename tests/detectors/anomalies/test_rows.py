@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
@@ -210,13 +210,39 @@ def test_the_similarity_equals_the_textbook_posterior_of_what_the_answers_say():
     values = standardised(RNG.normal(size=(80, 3)))
     model, rows = _similarity(values), np.array([3, 10, 44, 60])
     for row, verdict in zip(rows, (True, False, False, True), strict=True):
-        model.add(int(row), verdict, 0.1)
+        model.answer(int(row), verdict, 0.1)
     expected = _chance(values, rows, model.sites.targets, 1 / model.sites.precision)
     assert np.allclose(model.expected, expected, atol=1e-4)
     assert np.allclose(model.expected_of(values, model.members), expected, atol=1e-4)
     model.learn(rows, np.array([True, False, False, True]), np.full(4, 0.1))
     expected = _chance(values, rows, model.sites.targets, 1 / model.sites.precision)
     assert np.allclose(model.expected, expected, atol=1e-4)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1, max_size=12))
+@settings(deadline=None)
+def test_answers_that_replace_others_equal_the_textbook_posterior_of_what_stands(given_answers):
+    values = standardised(np.random.default_rng(4).normal(size=(40, 3)))
+    model = _similarity(values)
+    for row, verdict in given_answers:
+        model.answer(row, verdict, 0.1)
+    rows, verdicts = model.answered
+    assert dict(zip(rows.tolist(), verdicts.tolist(), strict=True)) == dict(given_answers)
+    expected = _chance(values, rows, model.sites.targets, 1 / model.sites.precision)
+    assert np.allclose(model.expected, expected, atol=1e-3)
+    assert np.allclose(model.expected_of(values, model.members), expected, atol=1e-3)
+
+
+@given(st.booleans(), st.integers(1, 5))
+@settings(deadline=None)
+def test_a_verdict_changed_many_times_says_what_the_last_says(last, times):
+    values = standardised(np.random.default_rng(4).normal(size=(40, 3)))
+    once, often = _similarity(values), _similarity(values)
+    once.answer(7, last, 0.1)
+    for turn in range(times):
+        often.answer(7, last if turn % 2 else not last, 0.1)
+    often.answer(7, last, 0.1)
+    assert np.allclose(once.expected, often.expected, atol=1e-3)
 
 
 def test_what_answers_say_together_is_close_to_the_exact_integral():
@@ -247,13 +273,13 @@ def test_a_confirmation_amid_dismissed_rows_is_believed_less_than_one_amid_confi
 def test_two_models_that_go_on_from_one_do_not_disturb_each_other():
     values = standardised(RNG.normal(size=(50, 2)))
     first = _similarity(values)
-    first.add(1, True, 0.01)
+    first.answer(1, True, 0.01)
     left, right = first.fork(), first.fork()
     left.add(2, True, 0.01)
     right.add(3, False, 0.01)
     alone = _similarity(values)
-    alone.add(1, True, 0.01)
-    alone.add(3, False, 0.01)
+    alone.answer(1, True, 0.01)
+    alone.answer(3, False, 0.01)
     assert np.allclose(right.mean, alone.mean)
     assert first.known == 1
 
