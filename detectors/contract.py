@@ -93,6 +93,8 @@ class RunContext:
     sensitive: columns of sensitive attributes (gender, age ...) whose blanks an admin lets a detector fill.
     check: check(batch) holds the rules that an admin set for the source against the batch.
     enrich: enrich(batch, report) asks the look-ups that an admin set for the source.
+    source: the source that the run is for, a name of `Batch.origin`, where the batch unites several; "" for one.
+    deduplicated: sources that hold nothing twice, as an admin says.
     """
 
     seed: int = 0
@@ -103,6 +105,8 @@ class RunContext:
     sensitive: frozenset[str] = frozenset()
     check: Callable[[Batch], Sequence[Result]] = _no_rules
     enrich: Callable[[Batch, Callable[..., None]], Iterable[Suggestion]] = _no_look_ups
+    source: str = ""
+    deduplicated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +129,16 @@ class MergeRecords:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkRecords:
+    """The two records are one entity, each in a source of its own: they are linked, nothing is written or merged."""
+
+
+@dataclass(frozen=True, slots=True)
 class Flag:
     """Someone should look; there is no value to propose."""
 
 
-Proposal = SetFields | MergeRecords | Flag
+Proposal = SetFields | MergeRecords | LinkRecords | Flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +164,7 @@ class Evidence:
 class Finding:
     """A claim about one or more records.
 
-    subjects: the record ids it is about; one for SetFields and Flag, all members for MergeRecords.
+    subjects: the record ids it is about; one for SetFields and Flag, all members for MergeRecords, two for LinkRecords.
     score: strength in [0, 1], higher = stronger. A probability where the detector says it is calibrated.
     rule: short stable name of the rule, table or model part that made it ("email-typo", "postcode-city"):
         acceptance is measured and learned a rule.
@@ -179,6 +188,8 @@ class Finding:
                 claim: Any = ["set", sorted(self.subjects), sorted(changes.items())]
             case MergeRecords():
                 claim = ["merge", sorted(self.subjects)]
+            case LinkRecords():
+                claim = ["link", sorted(self.subjects)]
             case Flag():
                 claim = ["flag", sorted(self.subjects), self.rule]
         text = json.dumps(claim, ensure_ascii=False, separators=(",", ":"))
@@ -203,10 +214,12 @@ class Detector(ABC):
 
     name: the registry's name; lower case, stable.
     version: changes when findings may change or saved models cannot be read any more; stored with every run.
+    across_sources: it is given the records of sister sources too (`Batch.origin`, `RunContext.source`).
     """
 
     name: ClassVar[str]
     version: ClassVar[str]
+    across_sources: ClassVar[bool] = False
 
     @abstractmethod
     def detect(self, batch: Batch, context: RunContext) -> Iterable[Finding]:

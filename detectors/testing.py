@@ -25,6 +25,7 @@ from detectors.contract import (
     Finding,
     Flag,
     Label,
+    LinkRecords,
     MergeRecords,
     ModelFileError,
     RunContext,
@@ -276,6 +277,10 @@ def _assert_sound(finding: Finding, batch: Batch) -> None:
             assert survivor not in members, "the survivor is also a member"
             assert {survivor, *members} == set(finding.subjects), "a merge is about all its members"
             _assert_changes(changes, batch)
+        case LinkRecords():
+            assert len(set(finding.subjects)) == 2, "a link is between two records"
+            sources = {batch.origin.get(one) for one in finding.subjects}
+            assert len(sources) == 2, "a link is between records of different sources"
         case Flag():
             assert len(finding.subjects) == 1, "Flag is about one record"
 

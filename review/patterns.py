@@ -44,7 +44,11 @@ def pattern_of(
     before: field -> value the record holds, of the fields that are changed or, for a flag, that the evidence names.
     after: field -> proposed value; empty for a flag.
     """
-    if action == "merge" or (action == "set" and not after) or (action == "flag" and not any(before.values())):
+    if (
+        action in ("merge", "link")
+        or (action == "set" and not after)
+        or (action == "flag" and not any(before.values()))
+    ):
         return ""
     parts = [[name, *rewriting_of(name, before, after)] for name in sorted(after or before)]
     text = json.dumps([detector, rule, action, parts], ensure_ascii=False, separators=(",", ":"))

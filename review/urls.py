@@ -66,6 +66,7 @@ urlpatterns = [
     path("sources/<int:source_id>/exports/", sources.request_export, name="request-export"),
     path("sources/<int:source_id>/measure/", sources.measure, name="measure"),
     path("sources/<int:source_id>/segments/", sources.segment_column, name="segment-column"),
+    path("sources/<int:source_id>/deduplicated/", sources.declare_deduplicated, name="deduplicated"),
     path("sources/<int:source_id>/learned/", acceptance.learned, name="learned"),
     path("sources/<int:source_id>/learned/reset/", acceptance.reset, name="reset-rule"),
     path("sources/<int:source_id>/sensitive/", sources.allow_sensitive, name="sensitive-columns"),

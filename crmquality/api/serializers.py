@@ -36,7 +36,7 @@ class SourceSerializer(serializers.ModelSerializer[Source]):
         model = Source
         fields = [
             "id", "name", "system", "kind", "columns", "roles", "role_guesses", "roles_confirmed", "country",
-            "segment_column", "sensitive_allowed", "run_every", "created_at",
+            "segment_column", "sensitive_allowed", "deduplicated", "run_every", "created_at",
         ]  # fmt: skip
 
 
@@ -44,6 +44,12 @@ class SegmentColumn(Form):
     """A mapped column, or ""."""
 
     column = serializers.CharField(allow_blank=True, max_length=1_000)
+
+
+class Deduplicated(Form):
+    """Whether a source holds nobody twice."""
+
+    deduplicated = serializers.BooleanField()
 
 
 class SensitiveColumns(Form):
@@ -239,7 +245,7 @@ class FindingQuery(Form):
     source = IdField()
     detector = serializers.CharField(required=False, max_length=60)
     state = serializers.ChoiceField(choices=Finding.State.choices, required=False)
-    action = serializers.ChoiceField(choices=["set", "merge", "flag"], required=False)
+    action = serializers.ChoiceField(choices=["set", "merge", "link", "flag"], required=False)
     rule = serializers.CharField(required=False, max_length=120)
     min_score = serializers.FloatField(required=False, min_value=0, max_value=1)
     record = IdField()

@@ -28,7 +28,7 @@ class AccessPolicyQuery(Form):
 class NewAccessPolicy(Form):
     """A new version; what is not given is masked for nobody, and sales people decide every kind of item.
 
-    masked_for: roles of people. columns: column roles of personal values. sales_decide: "set", "merge", "flag".
+    masked_for: roles of people. columns: column roles of personal values. sales_decide: "set", "merge", "link", "flag".
     """
 
     source = serializers.PrimaryKeyRelatedField(queryset=Source.objects.all())

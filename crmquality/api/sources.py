@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from crmquality.api.base import ADMINS, STAFF, STEWARDS, Endpoint, asked, sent
 from crmquality.api.serializers import (
     ColumnRoles,
+    Deduplicated,
     ExportQuery,
     NewSource,
     SegmentColumn,
@@ -26,7 +27,7 @@ from crmquality.api.serializers import (
     SourceSerializer,
 )
 from crmquality.models import Source
-from crmquality.services import exporting, importing, mapping_columns, masking, measuring, sensitive
+from crmquality.services import exporting, importing, mapping_columns, masking, measuring, sensitive, sisters
 from crmquality.services.errors import Conflict, Refused
 
 CSV = {(200, "text/csv"): OpenApiTypes.STR}
@@ -56,6 +57,7 @@ class SourceEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Source]):
         "columns": STEWARDS,
         "segments": ADMINS,
         "sensitive": ADMINS,
+        "deduplicated": ADMINS,
         "export": STEWARDS,
         "changes": STEWARDS,
     }
@@ -82,6 +84,13 @@ class SourceEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Source]):
         """Keep metrics by the values of a column too ("" for none); the source is measured anew."""
         source = self.get_object()
         measuring.set_segment_column(source=source, **sent(SegmentColumn, request), user=request.user)
+        return Response(SourceSerializer(source).data)
+
+    @extend_schema(request=Deduplicated, responses=SourceSerializer)
+    @action(detail=True, methods=["put"])
+    def deduplicated(self, request: Request, pk: int) -> Response:
+        """Say that the source holds nobody twice, or take that back; it counts from the next run on."""
+        source = sisters.declare_deduplicated(source=self.get_object(), **sent(Deduplicated, request))
         return Response(SourceSerializer(source).data)
 
     @extend_schema(request=SensitiveColumns, responses=SourceSerializer)

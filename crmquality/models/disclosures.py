@@ -16,7 +16,7 @@ class AccessPolicy(models.Model):
     A new version for every change, none edited; the newest is in force. Without one nothing is masked, and sales people
     decide every kind of item about their own records.
     masked_for: roles of people; who has one role that is not named sees the values. columns: roles of columns.
-    sales_decide: "set", "merge", "flag".
+    sales_decide: "set", "merge", "link", "flag".
     """
 
     source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="access_policies")

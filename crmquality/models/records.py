@@ -64,6 +64,11 @@ class Source(models.Model):
         db_default=[],
         help_text="Columns of sensitive attributes (gender, age ...) whose blanks an admin lets detectors fill.",
     )
+    deduplicated = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="It holds nobody twice, an admin says: a record of another source is linked to one of it at most.",
+    )
     run_every = models.DurationField(null=True, blank=True, help_text="Run all detectors at this interval.")
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.ForeignKey(

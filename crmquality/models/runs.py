@@ -198,6 +198,6 @@ class Finding(models.Model):
 
     @property
     def action(self) -> str:
-        """ "set", "merge" or "flag"."""
+        """ "set", "merge", "link" or "flag"."""
         proposal: dict[str, Any] = self.proposal
         return str(proposal["action"])

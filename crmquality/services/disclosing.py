@@ -20,7 +20,7 @@ from crmquality.services.errors import Refused
 from crmquality.services.exporting import FORMULA
 from crmquality.services.masking import PERSONAL, Mask
 
-ACTIONS = ("set", "merge", "flag")
+ACTIONS = ("set", "merge", "link", "flag")
 COLUMNS = ("Number", "When", "Who", "Source", "Record", "Fields", "Why")
 _KNOWN = {role.value for roles in PERSONAL.values() for role in roles}
 

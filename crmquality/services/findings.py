@@ -15,7 +15,8 @@ from crmquality import models
 from crmquality.models import Record, Run
 from crmquality.services.batches import values_digest
 from crmquality.services.proposals import evidence_to_json, finding_from_row, proposal_to_json
-from detectors.contract import Batch, Finding, Flag, MergeRecords, SetFields
+from crmquality.services.sisters import aligned
+from detectors.contract import Batch, Finding, Flag, LinkRecords, MergeRecords, SetFields
 from detectors.roles import IDENTIFYING, Role
 
 CHUNK = 2_000
@@ -47,6 +48,12 @@ _UPSERT = """
     )
     SELECT count(*), count(*) FILTER (WHERE is_new) FROM stored
 """
+# A link is one claim, though both its sources make it: it stays with the one that asked or settled it first.
+_ASKED_BY_A_SISTER = """
+    DELETE FROM found USING crmquality_finding f
+    WHERE found.proposal->>'action' = 'link' AND f.fingerprint = found.fingerprint AND f.detector = %(detector)s
+      AND f.source_id <> %(source)s AND f.state <> 'withdrawn'
+"""
 _WITHDRAW = """
     UPDATE crmquality_finding SET state = 'withdrawn'
     WHERE source_id = %(source)s AND detector = %(detector)s AND state = 'open'
@@ -72,6 +79,7 @@ def store_findings(run: Run, batch: Batch, findings: Iterable[Finding]) -> Store
             copy.set_types(["text", "text", "int8[]", "jsonb", "float8", "text", "jsonb"])
             for row in _rows(batch, findings):
                 copy.write_row(row)
+        cursor.execute(_ASKED_BY_A_SISTER, who)
         cursor.execute(_UPSERT, who)
         found, new = cursor.fetchone()
         cursor.execute("DROP TABLE found")
@@ -105,14 +113,15 @@ def _rows(batch: Batch, findings: Iterable[Finding]) -> Iterator[tuple[object, .
 def _basis(finding: Finding, roles: Mapping[str, Role]) -> set[str] | None:
     """The fields a claim rests on; None for all of them.
 
-    For a value, what it changes and what its evidence names. For a merge, all fields that records are compared by: its
-    evidence tells of the cluster's weakest pair and of the rules in force, and either may change while no value does.
+    For a value, what it changes and what its evidence names. For a merge or link, all that records are compared by:
+    its evidence tells of the cluster's weakest pair and of the rules in force, and either may change while no value
+    does.
     """
     named = {field for reason in finding.evidence for field in reason.fields}
     match finding.proposal:
         case SetFields(changes):
             return named | set(changes)
-        case MergeRecords():
+        case MergeRecords() | LinkRecords():
             return {name for name, role in roles.items() if role in IDENTIFYING} or None
         case Flag():
             return named or None
@@ -127,6 +136,12 @@ def current_digest(finding: models.Finding, records: Sequence[Record]) -> str:
         evidence=finding.evidence,
         rule=finding.rule,
     )
-    roles = next((record.source.column_roles for record in records), {})
-    rows = [{name: record.fields.get(name) for name in roles} for record in records]
+    own = next((one.source for one in records if one.source_id == finding.source_id), None)
+    roles = own.column_roles if own else {}
+    rows = []
+    for record in records:
+        values = record.fields
+        if record.source_id != finding.source_id:
+            values = {to: values.get(name) for name, to in aligned(record.source.column_roles, roles).items()}
+        rows.append({name: values.get(name) for name in roles})
     return values_digest(rows, _basis(claim, roles))

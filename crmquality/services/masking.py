@@ -128,7 +128,7 @@ class Mask:
 
     def finding(self, finding: Finding) -> Finding:
         """A claim, its values and evidence masked."""
-        if finding.source_id not in self._rules:
+        if finding.source_id not in self._rules and finding.action != "link":
             return finding
         found = {one.pk: one for one in Record.objects.filter(pk__in=finding.subjects).select_related("source")}
         return self.claim(finding, found)[0]
@@ -156,7 +156,7 @@ class Mask:
     def seen(self, source: Source, seen: Mapping[str, Any]) -> dict[str, Any]:
         """What a decision keeps of its card: subjects, values, proposal and evidence."""
         subjects = seen.get("subjects", [])
-        hidden = self.hidden(source)
+        hidden = self._hidden_in(source, seen)
         if not hidden or (subjects and set(subjects) <= self._revealed):
             return dict(seen)
         values: Mapping[str, Mapping[str, str | None]] = seen.get("values", {})
@@ -181,6 +181,13 @@ class Mask:
             answer["proposal"] = {**proposal, "changes": proposed}
         return answer
 
+    def _hidden_in(self, source: Source, seen: Mapping[str, Any]) -> frozenset[str]:
+        """The columns masked in what a decision keeps; of a link, those of either source."""
+        if not self._rules or seen.get("proposal", {}).get("action") != "link":
+            return self.hidden(source)
+        sources = Source.objects.filter(records__in=seen.get("subjects", [])).distinct()
+        return frozenset().union(self.hidden(source), *map(self.hidden, sources))
+
     def edits(self, source: Source, changes: Mapping[str, Any]) -> dict[str, Any]:
         """What a person wrote in place of a proposal: {"changes": {field: value}, "chosen": {field: value}, ...}."""
         hidden = self.hidden(source)
@@ -197,7 +204,7 @@ class Mask:
             *seen.get("values", {}).values(),
             seen.get("proposal", {}).get("changes", {}),
         ]
-        return masked_sentence(text, [one.get(column) for column in self.hidden(source) for one in values])
+        return masked_sentence(text, [one.get(column) for column in self._hidden_in(source, seen) for one in values])
 
     def row(self, source: Source, text: str) -> str:
         """A row that could not be read into columns: masked whole where any column is hidden."""

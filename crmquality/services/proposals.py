@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detectors.contract import Evidence, Finding, Flag, MergeRecords, Proposal, SetFields
+from detectors.contract import Evidence, Finding, Flag, LinkRecords, MergeRecords, Proposal, SetFields
 
 
 def proposal_to_json(proposal: Proposal) -> dict[str, Any]:
-    """{"action": "set" | "merge" | "flag", ...}."""
+    """{"action": "set" | "merge" | "link" | "flag", ...}."""
     match proposal:
         case SetFields(changes):
             return {"action": "set", "changes": dict(changes)}
@@ -20,6 +20,8 @@ def proposal_to_json(proposal: Proposal) -> dict[str, Any]:
                 "members": list(members),
                 "changes": dict(changes),
             }
+        case LinkRecords():
+            return {"action": "link"}
         case Flag():
             return {"action": "flag"}
 
@@ -36,6 +38,8 @@ def proposal_from_json(stored: Mapping[str, Any]) -> Proposal:
             "changes": dict(changes),
         }:
             return MergeRecords(survivor, tuple(members), changes)
+        case {"action": "link"}:
+            return LinkRecords()
         case {"action": "flag"}:
             return Flag()
     raise ValueError(f"not a stored proposal: action {stored.get('action')!r}")

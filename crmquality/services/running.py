@@ -34,9 +34,10 @@ from crmquality.services.errors import Refused
 from crmquality.services.findings import store_findings
 from crmquality.services.leases import Lost, do_job
 from crmquality.services.publishing import publish
+from crmquality.services.sisters import sisters, united_batch
 from crmquality.signals import run_succeeded
 from detectors import registry
-from detectors.contract import Finding, MergeRecords, RunContext, TrainableDetector
+from detectors.contract import Batch, Finding, MergeRecords, RunContext, TrainableDetector
 
 FLOOD = 500_000
 """More findings than this from one run are a broken detector or mapping, not work for people."""
@@ -122,10 +123,10 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
     started = time.monotonic()
     run = Run.objects.select_related("source", "config").get(pk=run.pk)
     table_statistics.bring_up_to_date("crmquality_record", "crmquality_finding")
-    batch = source_batch(run.source)
     detector, version = learning.load_serving(run.source, run.detector, run.config.params if run.config else {})
     if isinstance(detector, TrainableDetector):
         detector = detector.reweight(learning.labels_since(version, run.source, run.detector))
+    batch = united_batch(run.source) if detector.across_sources else source_batch(run.source)
     rules = SurvivorshipRules.in_force(run.source)
     checker = validating.Checker(run.source)
     context = RunContext(
@@ -136,6 +137,8 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
         sensitive=sensitive.allowed_columns(run.source),
         check=checker,
         enrich=enriching.Enricher(run.source),
+        source=run.source.name,
+        deduplicated=frozenset(one.name for one in [run.source, *sisters(run.source)] if one.deduplicated),
     )
     found = list(_limited(detector.detect(batch, context)))
     report(1, 1, "storing")
@@ -154,7 +157,7 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
             lease_until=None,
             detector_version=detector.version,
             model_version=version,
-            records_seen=len(batch),
+            records_seen=_own(run.source, batch),
             found=stored.found,
             found_new=stored.new,
             withdrawn=stored.withdrawn,
@@ -163,6 +166,11 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
         )
         run.refresh_from_db()
         run_succeeded.send(sender=Run, run=run)
+
+
+def _own(source: Source, batch: Batch) -> int:
+    """How many of a batch's records are the source's own."""
+    return sum(name == source.name for name in batch.origin.values()) if batch.origin else len(batch)
 
 
 def current_config(source: Source, detector: str) -> DetectorConfig | None:

@@ -9,10 +9,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from detectors.contract import Batch, Finding, Label, MergeRecords, RunContext, TrainableDetector
+from detectors.contract import Batch, Finding, Label, LinkRecords, MergeRecords, RunContext, TrainableDetector
 from detectors.duplicates import modelfile
 from detectors.duplicates.entities import entities
-from detectors.duplicates.findings import findings
+from detectors.duplicates.findings import findings, owned
 from detectors.duplicates.golden import Merger
 from detectors.duplicates.learning import Learned
 from detectors.duplicates.linking import Linkage, link
@@ -37,6 +37,7 @@ class DuplicateDetector(TrainableDetector):
 
     name: ClassVar[str] = "duplicates"
     version: ClassVar[str] = "1"
+    across_sources: ClassVar[bool] = True
 
     models: Mapping[str, Model] = field(default_factory=dict)
     learned: Mapping[str, Learned] = field(default_factory=dict)
@@ -45,13 +46,13 @@ class DuplicateDetector(TrainableDetector):
     deduplicated: frozenset[str] = frozenset()
 
     def detect(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
-        """Clusters to merge and doubtful pairs; scores are probabilities (see `scoring`)."""
+        """Clusters to merge, links to records of other sources, and doubtful pairs; scores are probabilities."""
         context.report(0, 100, "reading columns")
         batch = ordered(batch)
         for linkage, part in self.link(batch, context):
             chosen = {name: Rule(rule) for name, rule in context.survivorship.items()}
             merger = Merger(part, {**self.rules, **chosen}, context.trusted)
-            for count, finding in enumerate(findings(linkage, merger)):
+            for count, finding in enumerate(findings(linkage, merger, owned(part, context.source))):
                 if count % 1000 == 0:
                     context.report(95, 100, "writing findings")
                 yield finding
@@ -72,7 +73,7 @@ class DuplicateDetector(TrainableDetector):
                 model=self.models.get(entity),
                 links=self.links,
                 learned=self.learned.get(entity),
-                deduplicated=self.deduplicated,
+                deduplicated=self.deduplicated | context.deduplicated,
             )
             if linkage.plan.comparisons:
                 yield linkage, part
@@ -101,7 +102,7 @@ class DuplicateDetector(TrainableDetector):
         return [self._rescored(finding) for finding in findings]
 
     def _rescored(self, finding: Finding) -> float:
-        if not isinstance(finding.proposal, MergeRecords):
+        if not isinstance(finding.proposal, MergeRecords | LinkRecords):
             return finding.score
         verdict = self.links.verdict(finding.subjects)
         return finding.score if verdict is None else float(verdict)

@@ -1,13 +1,14 @@
-"""From a linkage to findings: clusters worth merging, and the uncertain pairs between them."""
+"""From a linkage to findings: clusters worth merging, links across sources, and the uncertain pairs between them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from detectors.contract import Evidence, Finding, MergeRecords
+from detectors.contract import Batch, Evidence, Finding, LinkRecords, MergeRecords
 from detectors.duplicates.evidence import explain
 from detectors.duplicates.golden import Golden, Merger
 from detectors.duplicates.linking import Linkage
@@ -16,26 +17,67 @@ from detectors.duplicates.text import Ints
 WEAKEST, GOLDEN = "weakest link", "golden record"
 """Evidence without weight: which pair holds a cluster together, and which value of a field survives."""
 
+ACROSS = "across sources"
+"""The rule of links between records of different sources."""
+
 LOWEST = 0.05
 """Score from which an uncertain pair is worth ranking."""
 
 
-def findings(linkage: Linkage, merger: Merger) -> Iterator[Finding]:
-    """One finding a cluster, then one for the best pair between any two clusters that might yet be one."""
-    for rows, pair in clusters(linkage):
+Flags = npt.NDArray[np.bool_]
+
+
+def findings(linkage: Linkage, merger: Merger, own: Flags | None = None) -> Iterator[Finding]:
+    """One finding a cluster, then one for the best pair between any two clusters that might yet be one.
+
+    own: (rows,) whether a record is of the source that findings are for; all are, if not given. Two of them are
+    merged, one of them and one of another source are linked; what others are to each other is not said.
+    """
+    first, second = (True, True) if own is None else (own[linkage.left], own[linkage.right])
+    inner = np.broadcast_to(np.asarray(first) & second, linkage.left.shape)
+    for rows, pair in clusters(linkage, inner):
         yield _cluster(linkage, merger, rows, pair)
-    for pair, score in doubtful(linkage):
+    for pair, score in doubtful(linkage, inner):
         rows = [int(linkage.left[pair]), int(linkage.right[pair])]
         yield _finding(merger.golden(rows), merger, rows, score, explain(linkage, merger.cells, pair), "possible")
+    if own is not None:
+        across = np.asarray(first) != second
+        for pair in linked(linkage, own, across):
+            yield _link(linkage, merger, pair, max(probability(float(linkage.bits[pair])), 0.5), ACROSS)
+        for pair, score in doubtful(linkage, across):
+            yield _link(linkage, merger, pair, score, f"{ACROSS}, possible")
 
 
-def clusters(linkage: Linkage) -> Iterator[tuple[list[int], int]]:
-    """(row positions, position of the weakest link) of every cluster of two or more.
+def owned(batch: Batch, source: str) -> Flags | None:
+    """(rows,) whether a record is of this source; None where the batch holds no other."""
+    if not source or not batch.origin:
+        return None
+    places = (batch.origin.get(int(record)) == source for record in batch.frame.index)
+    own = np.fromiter(places, dtype=bool, count=len(batch))
+    return None if own.all() else own
 
-    The weakest link is the weakest pair of the strongest tree that holds the cluster together.
+
+def linked(linkage: Linkage, own: Flags, across: Flags) -> list[int]:
+    """Of every cluster, each record of another source with the record of one's own that it resembles most.
+
+    across: (pairs,) whether one of its records is one's own. Returns positions of pairs.
     """
     labels = linkage.labels
-    inside = np.flatnonzero(labels[linkage.left] == labels[linkage.right])
+    inside = np.flatnonzero(across & (labels[linkage.left] == labels[linkage.right]))
+    inside = inside[np.argsort(-linkage.bits[inside], kind="stable")]
+    other = np.where(own[linkage.left[inside]], linkage.right[inside], linkage.left[inside])
+    _, first = np.unique(other, return_index=True)
+    return [int(pair) for pair in inside[np.sort(first)]]
+
+
+def clusters(linkage: Linkage, among: Flags) -> Iterator[tuple[list[int], int]]:
+    """(row positions, position of the weakest link) of every cluster of two or more.
+
+    among: (pairs,) those that count. The weakest link is the weakest pair of the strongest tree that holds the
+    cluster together.
+    """
+    labels = linkage.labels
+    inside = np.flatnonzero(among & (labels[linkage.left] == labels[linkage.right]))
     inside = inside[np.lexsort((-linkage.bits[inside], labels[linkage.left[inside]]))]
     if not len(inside):
         return
@@ -67,14 +109,15 @@ def _tree(left: Ints, right: Ints, pairs: Ints) -> tuple[list[int], int]:
     return list(home), weakest
 
 
-def doubtful(linkage: Linkage) -> Iterator[tuple[int, float]]:
+def doubtful(linkage: Linkage, among: Flags) -> Iterator[tuple[int, float]]:
     """(position, score) of the best pair between any two clusters, where it scores at least `LOWEST`.
 
+    among: (pairs,) those that count.
     A pair that looked good by itself but was kept apart by the evidence of its clusters scores just below one half.
     """
     labels = linkage.labels
     floor = np.log2(LOWEST / (1 - LOWEST))
-    across = np.flatnonzero((labels[linkage.left] != labels[linkage.right]) & (linkage.bits >= floor))
+    across = np.flatnonzero(among & (labels[linkage.left] != labels[linkage.right]) & (linkage.bits >= floor))
     one, two = labels[linkage.left[across]], labels[linkage.right[across]]
     table = pd.DataFrame(
         {"a": np.minimum(one, two), "b": np.maximum(one, two), "bits": linkage.bits[across], "pair": across}
@@ -99,6 +142,11 @@ def _cluster(linkage: Linkage, merger: Merger, rows: list[int], pair: int) -> Fi
     return _finding(
         merger.golden(rows), merger, rows, max(score, 0.5) if len(rows) > 2 else score, evidence, linkage.plan.entity
     )
+
+
+def _link(linkage: Linkage, merger: Merger, pair: int, score: float, rule: str) -> Finding:
+    ids = sorted((merger.ids[int(linkage.left[pair])], merger.ids[int(linkage.right[pair])]))
+    return Finding(tuple(ids), LinkRecords(), score, explain(linkage, merger.cells, pair), rule)
 
 
 def _finding(

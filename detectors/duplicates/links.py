@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from detectors.contract import Label, MergeRecords, RecordId
+from detectors.contract import Label, LinkRecords, MergeRecords, RecordId
 from detectors.duplicates.text import Ints
 
 Pair = tuple[RecordId, RecordId]
@@ -32,7 +32,7 @@ class Links:
         """These links and those of further labels; a later label overrules an earlier one."""
         same, different, rejected = set(self.same), set(self.different), set(self.rejected)
         for label in labels:
-            if not isinstance(label.finding.proposal, MergeRecords):
+            if not isinstance(label.finding.proposal, MergeRecords | LinkRecords):
                 continue
             subjects = tuple(sorted(label.finding.subjects))
             pairs = set(combinations(subjects, 2))

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from detectors.contract import Batch, Label, MergeRecords
+from detectors.contract import Batch, Label, LinkRecords, MergeRecords
 from detectors.duplicates import linking
 from detectors.duplicates.learning import Learned, learn, vectors
 from detectors.duplicates.linking import Linkage
@@ -30,9 +30,13 @@ class Answers:
         pairs: dict[Pair, tuple[bool, float]] = {}
         for label in labels:
             subjects = sorted(label.finding.subjects)
-            if isinstance(label.finding.proposal, MergeRecords) and (label.is_defect or len(subjects) == 2):
+            if _is_claim(label) and (label.is_defect or len(subjects) == 2):
                 pairs |= dict.fromkeys(combinations(subjects, 2), (label.is_defect, label.weight))
         return cls(pairs)
+
+
+def _is_claim(label: Label) -> bool:
+    return isinstance(label.finding.proposal, MergeRecords | LinkRecords)
 
 
 def learn_from(linkage: Linkage, batch: Batch, answers: Answers, seed: int) -> Learned | None:

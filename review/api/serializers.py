@@ -17,7 +17,7 @@ from review.services.filtering import Sort
 
 ITEM_STATES = [choice for choice in ReviewItem.State.choices if choice[0] != ReviewItem.State.CHECK]
 
-ACTIONS = [("set", "correction"), ("merge", "merge"), ("flag", "anomaly")]
+ACTIONS = [("set", "correction"), ("merge", "merge"), ("link", "link"), ("flag", "anomaly")]
 
 
 class ItemSerializer(serializers.ModelSerializer[ReviewItem]):

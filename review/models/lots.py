@@ -54,7 +54,7 @@ class Lot(models.Model):
     @property
     def kind(self) -> str:
         """What its items are, in words; "" for all kinds."""
-        return {"set": "corrections", "merge": "merges", "flag": "anomalies"}.get(self.action, "")
+        return {"set": "corrections", "merge": "merges", "link": "links", "flag": "anomalies"}.get(self.action, "")
 
 
 class LotItem(models.Model):

@@ -12,6 +12,7 @@ from crmquality.models import Change, Finding, Record
 from crmquality.selectors import outbox
 from crmquality.services import masking
 from crmquality.services.disclosing import policy_in_force
+from crmquality.services.sisters import aligned
 from detectors.duplicates.findings import GOLDEN, WEAKEST
 from review.charts import Waterfall, shortened, waterfall
 from review.differences import Piece, pieces
@@ -117,6 +118,8 @@ def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
             return _merge_card(records, merge, common)
         case "set":
             return _set_card(finding, records[0], common)
+        case "link":
+            return _link_card(records, common)
     return _flag_card(finding, records[0], common)
 
 
@@ -184,6 +187,28 @@ def _merge_card(records: Sequence[Record], merge: MergeView | None, common: Mapp
         question=f"Are these {len(records)} {things} the same?",
         merge=merge,
         writes=merge.writes if merge else [],
+    )
+
+
+def _link_card(records: Sequence[Record], common: dict[str, object]) -> Card:
+    """Two records of different sources, that of the claim's source first."""
+    item = common["item"]
+    assert isinstance(item, ReviewItem)
+    one, two = sorted(records, key=lambda record: record.source_id != item.source_id)
+    common["records"], common["title"] = [one, two], f"{title(one)} · {title(two)}"
+    names = {to: name for name, to in aligned(two.source.column_roles, one.source.column_roles).items()}
+    rows = []
+    for name, other in names.items():
+        before, after = one.fields.get(name), two.fields.get(other)
+        label = name if name == other else f"{name} / {other}"
+        rows.append(FieldRow(label, before, after, *pieces(before, after), one.source.roles.get(name, "")))
+    things = "companies" if one.source.kind == "accounts" else "people"
+    return Card(
+        **common,  # type: ignore[arg-type]
+        question=f"Are these two {things} the same?",
+        changed=[row for row in rows if (row.before or "") != (row.after or "")],
+        same=[row for row in rows if (row.before or "") == (row.after or "") and row.before],
+        writes=["Nothing is written: the two are linked, and each shows the other. Undo takes the link back."],
     )
 
 

@@ -106,6 +106,8 @@ def _claim(finding: Finding) -> str:
             return "; ".join(f"{name}: {value or '(blank)'}" for name, value in changes[:3])
         case "merge":
             return f"{len(finding.subjects)} records are one"
+        case "link":
+            return "one with a record of another source"
     return "; ".join(reason["detail"] for reason in finding.evidence[:1])
 
 

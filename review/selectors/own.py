@@ -189,7 +189,7 @@ def _open_items(user: Any, own_ids: Iterable[int]) -> dict[int, list[ReviewItem]
 
 
 def _weight(item: ReviewItem) -> float:
-    return item.score * (MERGE if item.action == "merge" else CLAIMED)
+    return item.score * (MERGE if item.action in ("merge", "link") else CLAIMED)
 
 
 def _weights(looked_at: Sequence[Looked], items: Mapping[int, Sequence[ReviewItem]]) -> dict[int, float]:
@@ -257,7 +257,7 @@ def _by_rules(
 
 def _field_of(item: ReviewItem) -> str:
     """The one field that a claim is about; "" for several, or none."""
-    if item.action == "merge":
+    if item.action in ("merge", "link"):
         return ""
     fields = set(item.finding.proposal.get("changes", ()))
     if item.action == "flag":
@@ -270,7 +270,7 @@ def _claimed(item: ReviewItem, record: Record, user: Any) -> Fault:
     may = disclosing.may_decide(user, item.source, item.action)
     why = next((reason["detail"] for reason in finding.evidence), "")
     weight, name = _weight(item), _field_of(item)
-    if item.action == "merge":
+    if item.action in ("merge", "link"):
         others = Record.objects.filter(pk__in=finding.subjects).exclude(pk=record.pk).select_related("source")[:3]
         named = ", ".join(f"{title(other)} ({other.external_id})" for other in others)
         return Fault(f"It may be the same as {named}. {why}", weight, item=item, decidable=may)

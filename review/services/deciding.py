@@ -258,7 +258,9 @@ def _apply(
 ) -> tuple[ChangeSet | None, dict[str, Any]]:
     """The change set, and what was done where a person or the rules had a say in it."""
     finding = item.finding
-    if verdict not in CORRECTING or (verdict == Verdict.ACCEPT and finding.action == "flag"):
+    if finding.action == "link" and verdict == Verdict.EDIT:
+        raise Refused("A link is accepted or rejected: there is nothing in it to edit.")
+    if verdict not in CORRECTING or (verdict == Verdict.ACCEPT and finding.action in ("flag", "link")):
         return None, {}
     cause = f"{item.detector} item {item.pk}"
     if finding.action == "merge":

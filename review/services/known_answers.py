@@ -84,7 +84,7 @@ def still_certain(known: KnownAnswer) -> bool:
 def unchanged(decision: Decision) -> bool:
     """Whether the records are as the decision left them: the accepted values stand, the rejected claim is not stale."""
     finding = decision.item.finding
-    if decision.verdict == Verdict.REJECT or finding.action == "flag":
+    if decision.verdict == Verdict.REJECT or finding.action in ("flag", "link"):
         return finding.values_digest == decision.seen.get("values_digest") and not staleness.is_stale(finding)
     proposal = decision.seen["proposal"]
     records = Record.objects.in_bulk(decision.seen["subjects"])

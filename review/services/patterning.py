@@ -25,7 +25,7 @@ _CLAIMS = """
         ) AS names)
     FROM crmquality_finding f JOIN crmquality_record r ON r.id = f.subjects[1]
     WHERE f.source_id = %(source)s AND f.detector = %(detector)s AND f.state = 'open'
-      AND f.score >= %(shown_from)s AND f.proposal->>'action' <> 'merge'
+      AND f.score >= %(shown_from)s AND f.proposal->>'action' NOT IN ('merge', 'link')
       AND (%(anew)s OR NOT EXISTS (SELECT FROM review_reviewitem i WHERE i.finding_id = f.id AND i.state = 'open'))
 """
 

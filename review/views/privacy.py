@@ -55,7 +55,12 @@ def policies(request: HttpRequest) -> HttpResponse:
         "rows": [(source, disclosing.policy_in_force(source)) for source in Source.objects.all()],
         "people": [role.value for role in UserRole],
         "kinds": [(name, " ".join(roles)) for name, roles in PERSONAL.items()],
-        "actions": [("set", "Corrections"), ("merge", "Merges"), ("flag", "Anomalies")],
+        "actions": [
+            ("set", "Corrections"),
+            ("merge", "Merges"),
+            ("link", "Links across sources"),
+            ("flag", "Anomalies"),
+        ],
         "versions": AccessPolicy.objects.select_related("source", "by")[:20],
         "may_change": access.has_role(request.user, UserRole.ADMIN),
     }

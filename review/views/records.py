@@ -18,6 +18,7 @@ from crmquality.services import access, masking, measuring, scoring
 from crmquality.services.access import UserRole
 from crmquality.services.disclosing import policy_in_force
 from crmquality.services.merging import children
+from review.selectors.linked import linked
 from review.selectors.naming import title
 from review.selectors.relations import related
 from review.services.queue import visible_items
@@ -92,6 +93,7 @@ def detail(request: HttpRequest, record_id: int) -> HttpResponse:
         "history": mask.changes(history.order_by("-id")[:50]),
         "merged": access.visible_records(request.user, record.merged.all())[:50],
         "children": access.visible_records(request.user, children(record))[:50],
+        "linked": [(mask.record(one), decision) for one, decision in linked(request.user, record)],
         "related": related(request.user, record),
         "outbox": outbox.of_record(record),
         "sees_outbox": access.sees_everything(request.user),

@@ -26,6 +26,7 @@ from crmquality.services import (
     measuring,
     running,
     sensitive,
+    sisters,
     validating,
 )
 from crmquality.services.access import UserRole, has_role
@@ -126,6 +127,7 @@ def detail(request: HttpRequest, source_id: int) -> HttpResponse:
         "is_large": records_count > measuring.LARGE,
         "forms": Export.Form.choices,
         "segment_columns": measuring.segment_columns(source),
+        "sisters": sisters.sisters(source),
         "sensitive": sensitive.sensitive_columns(source),
         "worst": [
             {"record": records[record], "title": title(records[record]), "claims": claims}
@@ -224,6 +226,17 @@ def segment_column(request: HttpRequest, source_id: int) -> HttpResponse:
         messages.success(request, f"Segments by {column}; measured at once." if job else "No segments from now on.")
     except Refused as refusal:
         messages.error(request, str(refusal))
+    return redirect("source", source_id=source.pk)
+
+
+@for_roles(UserRole.ADMIN)
+@require_POST
+def declare_deduplicated(request: HttpRequest, source_id: int) -> HttpResponse:
+    """Whether a source holds nobody twice."""
+    source = get_object_or_404(Source, pk=source_id)
+    sisters.declare_deduplicated(source=source, deduplicated=request.POST.get("deduplicated") == "1")
+    said = "No duplicates are looked for within it" if source.deduplicated else "Duplicates are looked for within it"
+    messages.success(request, f"{said} from the next run on.")
     return redirect("source", source_id=source.pk)
 
 
