@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("crmquality", "0020_trainings_that_serve")]
+    dependencies = [("crmquality", "0021_models_know_until")]
 
     operations = [
         migrations.AddField(
