@@ -23,6 +23,7 @@ MENU: Menu = [
     ("runs", "Runs", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("decisions", "Decisions", (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)),
     ("changes", "Changes", (UserRole.STEWARD, UserRole.AUDITOR)),
+    ("check", "Check at entry", (UserRole.STEWARD, UserRole.SALES)),
     ("questions", "Questions", (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)),
 ]
 OVERSIGHT: Menu = [

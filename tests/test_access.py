@@ -123,6 +123,8 @@ ROUTES = {
     "undoing": route("undoing", GET=STAFF),
     "cancel-undoing": route("undoing", POST=STEWARDS),
     "record": route("record", GET=EVERYONE),
+    "check": route(GET=DECIDERS, POST=DECIDERS),
+    "api-check-list": route(POST=DECIDERS),
     "queue": route(GET=DECIDERS),
     "next-card": route(POST=DECIDERS),
     "item": route("item", says_so=True, GET=DECIDERS),

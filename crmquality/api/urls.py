@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
 from crmquality.api.bakeoffs import BakeOffEndpoint
+from crmquality.api.checks import CheckEndpoint
 from crmquality.api.connections import ConnectionEndpoint, FeedEndpoint, HookEndpoint, OutboxEndpoint
 from crmquality.api.deliveries import DeliveryEndpoint, DestinationEndpoint
 from crmquality.api.enrichments import EnrichmentEndpoint
@@ -30,6 +31,7 @@ router = SimpleRouter(use_regex_path=False)
 router.register("sources", SourceEndpoint, "api-source")
 router.register("imports", ImportEndpoint, "api-import")
 router.register("records", RecordEndpoint, "api-record")
+router.register("check", CheckEndpoint, "api-check")
 router.register("runs", RunEndpoint, "api-run")
 router.register("findings", FindingEndpoint, "api-finding")
 router.register("metrics", MetricEndpoint, "api-metric")

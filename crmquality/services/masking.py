@@ -149,6 +149,13 @@ class Mask:
         twin.reason = masked_sentence(change.reason, secrets, strict=is_hidden)
         return twin
 
+    def reasons(self, record: Record, reasons: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Evidence about a record ({"detail", "fields", ...}), without the values that are hidden of it."""
+        hidden = self.hides(record)
+        if not hidden:
+            return [dict(reason) for reason in reasons]
+        return _masked_evidence(reasons, [record.fields.get(name) for name in hidden], hidden)
+
     def changes(self, changes: Iterable[Change]) -> list[Change]:
         """Several changes."""
         return [self.change(change) for change in changes]

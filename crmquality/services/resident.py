@@ -21,10 +21,14 @@ from crmquality.embedded import sockets
 from crmquality.models import Record, Source
 from crmquality.services.errors import Refused
 from detectors.contract import Evidence
+from detectors.roles import Role
 
 Entity = Literal["people", "organisations"]
 Values = Mapping[str, str | Sequence[str] | None]
 
+ADDRESS = frozenset({Role.ADDRESS, Role.STREET, Role.CITY, Role.REGION, Role.POSTCODE, Role.COUNTRY})
+"""The parts of an address that are held against the gazetteers."""
+_COUNTRY = "\0country"
 PATIENCE = 2.0
 """Seconds to wait for an answer."""
 LONGEST_ANSWER = 16 * 2**20
@@ -49,25 +53,28 @@ class Like:
 
 
 def find_like(
-    entity: Entity,
+    entity: Entity | None,
     values: Values,
     *,
     source: Source | None = None,
+    others: bool = False,
     limit: int = 5,
     least: float = 0.05,
     without: int | None = None,
 ) -> list[Like]:
     """The live records most likely to be about the same person or organisation, the likeliest first.
 
+    entity: None, with a source, for what the values say: a name of a person, or none.
     values: column -> text of this source; without a source, role -> text (or texts: two telephones), and the records of
         all sources are searched.
+    others: with a source, search those of the others too, as far as they are ready.
     least: probability from which a record is named. without: a record that is not to be named.
     Whether the reader may see these records is for the caller to ask.
 
     Raises NotReady if the index does not run, or has not read these records yet.
     """
     question: dict[str, Any] = {"do": "find", "entity": entity, "values": dict(values), "limit": limit}
-    question |= {"source": source.pk if source else None, "least": least, "without": without}
+    question |= {"source": source.pk if source else None, "others": others, "least": least, "without": without}
     found = _ask(question)["matches"]
     return [
         Like(one["record"], one["source"], one["probability"], tuple(_evidence(reason) for reason in one["reasons"]))
@@ -92,6 +99,34 @@ def related(record: Record, *, limit: int = 20) -> list[Related]:
     """
     question = {"do": "related", "record": record.pk, "source": record.source_id, "limit": limit}
     return [Related(other, source, kind, chance) for source, other, kind, chance in _ask(question)["related"]]
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A part of an address that should be another: of a blank one, what it should be.
+
+    probability: that the value is right, calibrated. words: why, quoting values of the record.
+    """
+
+    column: str
+    value: str
+    probability: float
+    words: str
+
+
+def corrections(source: Source, values: Mapping[str, str | None]) -> list[Correction]:
+    """What the gazetteers say of the address among the values of one record, the surest first.
+
+    They are held by that process, since they take a second to read and 200 MB; those that are asked over HTTP are not
+    asked here. Raises NotReady if it does not run, or is still reading them.
+    """
+    roles = {name: role.value for name, role in source.column_roles.items() if role in ADDRESS}
+    known = {name: values[name] for name in roles if values.get(name)}
+    if not known:
+        return []
+    if source.country and not any(roles[name] == Role.COUNTRY for name in known):
+        roles, known = {_COUNTRY: Role.COUNTRY.value, **roles}, {_COUNTRY: source.country, **known}
+    return [Correction(**one) for one in _ask({"do": "correct", "roles": roles, "values": known})["corrections"]]
 
 
 def status() -> dict[str, Any]:

@@ -92,25 +92,33 @@ class Keeper:
 
     def find(
         self,
-        entity: str,
+        entity: str | None,
         values: Mapping[str, Any],
         *,
         source: int | None,
         limit: int,
         least: float,
         without: int | None,
+        others: bool = False,
     ) -> list[tuple[int, Match]]:
-        """(source, match), the likeliest first. Raises Unknown if an index that is needed is not ready."""
+        """(source, match), the likeliest first. Raises Unknown if an index that is needed is not ready.
+
+        entity: None for what the values say, with a source. others: those of the other sources that are ready too.
+        """
         if self.looked is None:
             raise Unknown("The index of records is being built: try again in a moment.")
         held = list(self.held.values()) if source is None else [self.held[source]] if source in self.held else []
         if source is not None and not held:
             raise Unknown("This source has no index: its records are neither people nor organisations.")
+        if entity is None and held:
+            entity = entity_of(values, held[0].roles, list(held[0].indexes))
         found: list[tuple[int, Match]] = []
+        if others and held and entity is not None:
+            found = self._elsewhere(entity, values, held[0], limit=limit, least=least, without=without)
         for one in held:
             if one.state == "building":
                 raise Unknown("The index of records is being built: try again in a moment.")
-            index = one.indexes.get(entity)
+            index = one.indexes.get(entity or "")
             if index is None:
                 if source is not None:
                     raise Unknown(one.why or f"This source has no index of {entity}.")
@@ -118,6 +126,21 @@ class Keeper:
             cells = dict(values) if source is not None else _by_column(values, one.roles)
             found += [(one.source, match) for match in index.find(cells, limit, least=least, without=without)]
         return sorted(found, key=lambda pair: -pair[1].bits)[:limit]
+
+    def _elsewhere(
+        self, entity: str, values: Mapping[str, Any], home: Held, *, limit: int, least: float, without: int | None
+    ) -> list[tuple[int, Match]]:
+        """(source, match) of the sources but this one; one that is not ready is passed over."""
+        by_role: dict[str, list[str]] = {}
+        for column, role in home.roles.items():
+            if values.get(column):
+                by_role.setdefault(role.value, []).append(values[column])
+        return [
+            (held.source, match)
+            for held in list(self.held.values())
+            if held is not home and (index := held.indexes.get(entity)) is not None
+            for match in index.find(_by_column(by_role, held.roles), limit, least=least, without=without)
+        ]
 
     def related(self, record: int, *, source: int, limit: int) -> list[tuple[int, int, str, float]]:
         """(source, record, relation in words, probability), the likeliest first: those of one household or group.

@@ -19,6 +19,7 @@ from typing import Any
 from django.db import DatabaseError, close_old_connections, connections
 
 from crmquality.services.resident_keeping import Keeper, Unknown
+from crmquality.services.resident_places import Places
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,13 @@ class AlreadyRuns(Exception):
     """Another process listens at this socket."""
 
 
-def answer(keeper: Keeper, question: dict[str, Any]) -> dict[str, Any]:
+def answer(keeper: Keeper, question: dict[str, Any], places: Places) -> dict[str, Any]:
     """The answer to one question, as JSON has it; {"error": why} if there is none."""
+    if question.get("do") == "correct":
+        try:
+            return {"corrections": places.corrections(question["roles"], question["values"])}
+        except Unknown as error:
+            return {"error": str(error)}
     behind = None if keeper.looked is None else time.monotonic() - keeper.looked
     if question.get("do") == "status":
         return {"sources": keeper.status(), "behind": behind}
@@ -51,6 +57,7 @@ def answer(keeper: Keeper, question: dict[str, Any]) -> dict[str, Any]:
             limit=min(int(question.get("limit", 5)), 100),
             least=float(question.get("least", 0.05)),
             without=question.get("without"),
+            others=bool(question.get("others")),
         )
     except Unknown as error:
         return {"error": str(error)}
@@ -82,7 +89,7 @@ class _Handler(socketserver.StreamRequestHandler):
     def _answer(self) -> None:
         while line := self.rfile.readline(LONGEST_QUESTION):
             try:
-                said = answer(self.server.keeper, json.loads(line))
+                said = answer(self.server.keeper, json.loads(line), self.server.places)
             except Exception as error:  # a bad question must not end the process, nor be quoted in its log
                 logger.error("a question failed: %s", type(error).__name__)
                 said = {"error": "The index of records failed: see its log."}
@@ -93,17 +100,18 @@ class _Handler(socketserver.StreamRequestHandler):
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     keeper: Keeper
+    places: Places
     lines: set[socket.socket]
 
 
 @contextmanager
-def listening(path: Path, keeper: Keeper) -> Iterator[None]:
+def listening(path: Path, keeper: Keeper, places: Places | None = None) -> Iterator[None]:
     """Answers from a keeper at a socket while the block runs. Raises AlreadyRuns."""
     _clear(path)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _Server(str(path), _Handler) as server:
         path.chmod(0o600)
-        server.keeper, server.lines = keeper, set()
+        server.keeper, server.places, server.lines = keeper, places or Places(), set()
         threading.Thread(target=server.serve_forever, name="answers", daemon=True).start()
         try:
             yield
@@ -119,8 +127,9 @@ def serve(path: Path, *, ready: Callable[[], None] = lambda: None, until: thread
     """Answer at a socket, and follow the changes, until told to stop. Raises AlreadyRuns."""
     until = until or threading.Event()
     sys.setswitchinterval(0.001)  # building an index must not hold up an answer
-    keeper = Keeper()
-    with listening(path, keeper):
+    keeper, places = Keeper(), Places()
+    with listening(path, keeper, places):
+        threading.Thread(target=places.read, name="gazetteers", daemon=True).start()
         follower = threading.Thread(target=_follow, args=(keeper, until), name="follower", daemon=True)
         follower.start()
         ready()

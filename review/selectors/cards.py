@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from crmquality.models import Change, Finding, Record
 from crmquality.selectors import outbox
+from crmquality.selectors.naming import shown, title
 from crmquality.services import masking
 from crmquality.services.disclosing import policy_in_force
 from crmquality.services.sisters import aligned
@@ -20,7 +21,6 @@ from review.models import Question, ReviewItem
 from review.selectors import as_seen
 from review.selectors.around import around
 from review.selectors.merge_cards import MergeView, merge_view
-from review.selectors.naming import shown, title
 from review.services import asking
 from review.services.queue import visible_items
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crmquality.models import Record
+from crmquality.selectors.naming import title
 from crmquality.services import masking
 from review.differences import Piece, pieces
 from review.models import BatchMember, Decision, DecisionBatch, LotItem, ReviewItem
 from review.models.items import ReviewItemQuerySet
 from review.patterns import describe, rewriting_of
-from review.selectors.naming import title
 from review.services import batching
 
 SHOWN = 500

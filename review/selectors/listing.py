@@ -13,11 +13,11 @@ from django.db.models import Count
 from django.utils import timezone
 
 from crmquality.models import Finding, Record
+from crmquality.selectors.naming import title
 from crmquality.services import masking
 from crmquality.services.access import UserRole
 from review.models import Comment, ReviewItem
 from review.models.items import ReviewItemQuerySet
-from review.selectors.naming import title
 from review.services.filtering import Filters, Sort, visible_items
 
 PAGE = 50

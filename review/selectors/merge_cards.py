@@ -9,13 +9,13 @@ from typing import Any
 from crmquality.masking import masked, masked_together
 from crmquality.models import Finding, Record
 from crmquality.selectors import outbox
+from crmquality.selectors.naming import shown, title
 from crmquality.services import access, masking
 from crmquality.services.collisions import Collision
 from crmquality.services.survivorship import CHOSEN, Plan, Row
 from detectors.duplicates.findings import WEAKEST
 from detectors.roles import Role
 from review.differences import Piece, pieces
-from review.selectors.naming import shown, title
 from review.services import merges
 
 SIDE_BY_SIDE = 2

@@ -15,13 +15,13 @@ from django.db.models.functions import Coalesce
 from crmquality import metrics
 from crmquality.metrics_rules import OF_A_FIELD
 from crmquality.models import Change, ChangeSet, Record, Source
+from crmquality.selectors.naming import title
 from crmquality.services import access, disclosing, masking, measuring, scoring, validating
 from crmquality.services.scoring import Shown
 from detectors.roles import Role
 from detectors.rules.checking import check_record
 from detectors.rules.kinds import Rule
 from review.models import Question, ReviewItem
-from review.selectors.naming import title
 from review.services import asking, fixing
 from review.services.queue import visible_items
 

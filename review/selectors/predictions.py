@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from crmquality.models import ModelVersion, Prediction, PredictionTraining, Score, Source
+from crmquality.selectors.naming import title
 from crmquality.services import masking, predicting, scoring
 from crmquality.services.scoring import Cut, Shown
 from detectors.prediction.sensitive import is_sensitive
 from detectors.roles import Role, ValueType
 from review.charts_prediction import Square, square
-from review.selectors.naming import title
 
 PAGE = 50
 OUTCOME, NOT, UNKNOWN = "outcome", "not", "unknown"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from crmquality.models import Record
+from crmquality.selectors.naming import title
 from crmquality.services import access, masking, resident
-from review.selectors.naming import title
 
 SHOWN = 12
 

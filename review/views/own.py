@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from crmquality.models import ChangeSet, Record
+from crmquality.selectors.naming import title
 from crmquality.services import access, masking
 from crmquality.services.access import UserRole
 from crmquality.services.checking import check_value
@@ -18,7 +19,6 @@ from crmquality.services.errors import Refused
 from crmquality.services.undoing import undo_with_cause
 from review.models import Decision
 from review.selectors import own
-from review.selectors.naming import title
 from review.services import asking, deciding, fixing
 from review.services.queue import visible_items
 from review.views.common import for_roles, number

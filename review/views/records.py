@@ -14,12 +14,12 @@ from django.shortcuts import get_object_or_404, render
 from crmquality.models import Change, Record, Source
 from crmquality.selectors import outbox
 from crmquality.selectors.attributions import attributions
+from crmquality.selectors.naming import title
 from crmquality.services import access, masking, measuring, scoring
 from crmquality.services.access import UserRole
 from crmquality.services.disclosing import policy_in_force
 from crmquality.services.merging import children
 from review.selectors.linked import linked
-from review.selectors.naming import title
 from review.selectors.relations import related
 from review.services.queue import visible_items
 from review.views.common import EVERYONE, for_roles, number

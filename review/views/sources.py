@@ -17,6 +17,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from crmquality.models import Export, Import, Kind, Record, Run, Source
+from crmquality.selectors.naming import title
 from crmquality.services import (
     exporting,
     exporting_jobs,
@@ -37,7 +38,6 @@ from detectors import registry
 from detectors.roles import Role
 from detectors.rules.kinds import Rule, Severity
 from review.selectors import figures, overview
-from review.selectors.naming import title
 from review.views.common import STAFF, attachment, for_roles, number
 
 PENDING = "pending_upload"
