@@ -41,16 +41,20 @@ def install_package(folder: Path, name: str, code: str, entry: str) -> Path:
     return folder
 
 
-def start_worker(folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    """A Celery worker on the tests' own database and Redis; `folder` is added to its path."""
+def same_servers() -> dict[str, str]:
+    """The environment of a child process that works on the tests' own database and Redis."""
     from django.conf import settings
     from django.db import connection
 
     known = connection.settings_dict
     login = f"{known['USER']}:{quote(known['PASSWORD'])}"
     url = f"postgresql://{login}@/{known['NAME']}?host={quote(known['HOST'], safe='')}"
-    environment = os.environ | {"DATABASE_URL": url, "PYTHONPATH": str(folder), "PYTHONWARNINGS": "ignore"}
-    environment["REDIS_URL"] = settings.CELERY_BROKER_URL
+    return os.environ | {"DATABASE_URL": url, "REDIS_URL": settings.CELERY_BROKER_URL, "PYTHONWARNINGS": "ignore"}
+
+
+def start_worker(folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    """A Celery worker on the tests' own database and Redis; `folder` is added to its path."""
+    environment = same_servers() | {"PYTHONPATH": str(folder)}
     words = ["celery", "-A", "crmquality", "worker", "-Q", "cpu,gpu", "-c", "1", "-l", "WARNING", "--without-mingle"]
     with log.open("ab") as output:
         return subprocess.Popen(

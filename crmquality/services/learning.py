@@ -118,6 +118,20 @@ def activate(*, version: ModelVersion, user: Any = None, note: str = "") -> Mode
     return version
 
 
+def roll_back(*, source: Source, detector: str, user: Any = None, why: str = "") -> ModelVersion:
+    """Let the version serve that served before the present one and can still be read.
+
+    Raises Refused if there is none.
+    """
+    before = [one for one in model_files.serving_first(source, detector) if one.state == ModelVersion.State.RETIRED]
+    for version in before:
+        try:
+            return activate(version=version, user=user, note=why or "Rolled back to it.")
+        except Refused:
+            continue
+    raise Refused(f"No earlier version of {detector!r} for {source.name!r} can serve: train one, or activate another.")
+
+
 def keep_first_model(run: Run, detector: Detector, batch: Batch) -> ModelVersion | None:
     """After a source's first run of a detector that is reweighted by decisions: keep what it learned of the data.
 

@@ -54,10 +54,15 @@ def load_predictor(version: ModelVersion) -> Predictor:
 
 @lru_cache(maxsize=4)  # one of a million rows takes hundreds of MB
 def _load_files(kind: type[Any], directory: str, sha256: str) -> Any:
+    return kind.load(verified(directory, sha256))
+
+
+def verified(directory: str, sha256: str) -> Path:
+    """The folder of a version whose files are those that were written. Raises ModelFileError."""
     path = models_folder() / directory
     if not path.is_dir() or digest(path) != sha256:
         raise ModelFileError("its files are absent or were changed since they were written")
-    return kind.load(path)
+    return path
 
 
 def keep(

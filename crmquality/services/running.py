@@ -33,7 +33,7 @@ from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
 from crmquality.services.findings import store_findings
 from crmquality.services.leases import Lost, do_job
-from crmquality.services.publishing import publish
+from crmquality.services.publishing import note_sweep, publish
 from crmquality.services.sisters import sisters, united_batch
 from crmquality.signals import run_succeeded
 from detectors import registry
@@ -193,7 +193,13 @@ def sweep() -> int:
         for job in model.objects.claimable()[:500]:
             publish(task, job.pk, detector=getattr(job, "detector", ""))
             count += 1
+    note_sweep()
     return count
+
+
+def kinds_of_jobs() -> list[type[Job]]:
+    """Every kind of job that the sweeper looks after."""
+    return list(_SWEPT)
 
 
 def schedule_due() -> int:

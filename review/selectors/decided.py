@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from crmquality.services import masking
 from review.models import Decision
+
+UNDO_BY_KEY = 20
+"""So many of a person's latest decisions one key takes back, one after the other."""
+
+
+def standing(user: Any, item_id: int | None = None) -> Decision | None:
+    """The person's latest decision that stands, of this item if one is named; None beyond their last few."""
+    recent = Decision.objects.filter(by=user.pk).order_by("-id")[:UNDO_BY_KEY]
+    return next((one for one in recent if one.undone_at is None and item_id in (None, one.item_id)), None)
 
 
 def shown_decision(decision: Decision) -> Decision:

@@ -18,7 +18,7 @@ from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from review.models import Decision, DecisionBatch, ReviewItem
 from review.selectors.cards import card
-from review.selectors.decided import shown_decision
+from review.selectors.decided import shown_decision, standing
 from review.selectors.groups import others_like
 from review.services import batching, checks, deciding, desks
 from review.services import queue as queueing
@@ -28,7 +28,6 @@ from review.views.filters import asked_filters, frame
 from review.views.merges import merge_choices
 
 DECIDERS = (UserRole.STEWARD, UserRole.SALES)
-UNDO_BY_KEY = 20
 COUNTED = 1_000
 CHECK_NOTED, ALERTED = "check_noted", "alerted_at"
 ALERT_PAUSE = 1_800
@@ -140,27 +139,26 @@ def undo_last(request: HttpRequest) -> HttpResponse:
         request.session[CHECK_NOTED] = check.pk
         said = "Your last card was a check: nothing was written, so there is nothing to undo."
         return _answer(request, "nothing", said, about=wanted)
-    recent = Decision.objects.filter(by=request.user.pk).order_by("-id")[:UNDO_BY_KEY]
-    standing = next((one for one in recent if one.undone_at is None and one.item_id == (wanted or one.item_id)), None)
-    if standing is None:
+    latest = standing(request.user, wanted)
+    if latest is None:
         item = queueing.claim(user=request.user, item_id=wanted) if wanted else None
         return _answer(request, "nothing", "Nothing to undo.", about=wanted, first=item)
     try:
-        together = DecisionBatch.objects.of(standing)
+        together = DecisionBatch.objects.of(latest)
         if together:
             return _answer(request, "undone", _undo_together(together, request.user))
-        undone = deciding.undo_decision(decision=standing, user=request.user)
+        undone = deciding.undo_decision(decision=latest, user=request.user)
     except Refused as refusal:
-        return _answer(request, "nothing", str(refusal), about=standing.item_id)
-    item = queueing.claim(user=request.user, item_id=standing.item_id)
+        return _answer(request, "nothing", str(refusal), about=latest.item_id)
+    item = queueing.claim(user=request.user, item_id=latest.item_id)
     left = f" {len(undone.kept)} values were edited since and stay." if undone and undone.kept else ""
     return _answer(
         request,
         "undone",
         "Undone." + left,
-        about=standing.item_id,
+        about=latest.item_id,
         first=item,
-        touched=_written(standing.change_set),
+        touched=_written(latest.change_set),
     )
 
 

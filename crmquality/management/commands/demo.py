@@ -11,9 +11,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from crmquality import sample
+from crmquality.cli.progress import follow
 from crmquality.demo import report
 from crmquality.demo.people import ensure_people
-from crmquality.demo.progress import follow
 from crmquality.embedded import EmbeddedError, folder
 from crmquality.models import Import, JobState, Run, Source
 from crmquality.services import importing, running

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from crmquality.models import Source
+from crmquality.selectors.sources import named
 from crmquality.services.errors import Refused
 from crmquality.services.measuring_reference import measure_against_reference
 from detectors.evaluation import DoesNotFit, read_table
@@ -25,12 +25,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Measure and print."""
-        source = Source.objects.filter(name=options["source"]).first()
-        if source is None:
-            known = ", ".join(Source.objects.values_list("name", flat=True)) or "none yet"
-            raise CommandError(f"No source {options['source']!r}; sources: {known}.")
         try:
-            kept = measure_against_reference(source=source, reference=read_table(options["file"]))
+            kept = measure_against_reference(source=named(options["source"]), reference=read_table(options["file"]))
         except (DoesNotFit, Refused) as error:
             raise CommandError(str(error)) from error
         for metric in kept:

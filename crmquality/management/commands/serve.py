@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from crmquality.embedded import EmbeddedError
 from crmquality.supervisor import Supervisor
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Those of `crmquality serve` too."""
+    parser.add_argument("--port", type=int, default=8000, help="of the page on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--workers", type=int, default=2, help="jobs done at once")
 
 
 class Command(BaseCommand):
@@ -21,8 +28,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """See the help of each."""
-        parser.add_argument("--port", type=int, default=8000, help="of the page on 127.0.0.1; 0 takes a free one")
-        parser.add_argument("--workers", type=int, default=2, help="jobs done at once")
+        add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start, and keep alive."""

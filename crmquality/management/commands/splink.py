@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from crmquality.models import Source
+from crmquality.selectors.sources import named
 from crmquality.services.errors import Refused
 from crmquality.services.exchanging import export_splink, import_splink
 from detectors.duplicates.exchange.dialects import NAMES
@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
     def _export(self, options: dict[str, Any]) -> None:
         try:
-            source = _source(options["source"])
+            source = named(options["source"])
             written = export_splink(source, options["directory"])
         except (Refused, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
@@ -57,7 +57,7 @@ class Command(BaseCommand):
 
     def _import(self, options: dict[str, Any]) -> None:
         try:
-            version, read = import_splink(_source(options["source"]), options["file"], skip=options["skip"])
+            version, read = import_splink(named(options["source"]), options["file"], skip=options["skip"])
         except (Refused, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
         for one in read.left_out:
@@ -73,11 +73,3 @@ class Command(BaseCommand):
         except (CannotRun, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{pairs.num_rows:,} pairs written to {options['pairs']}")
-
-
-def _source(name: str) -> Source:
-    source = Source.objects.filter(name=name).first()
-    if source is None:
-        known = ", ".join(Source.objects.values_list("name", flat=True)) or "none yet"
-        raise Refused(f"There is no source {name!r}: there are {known}.")
-    return source

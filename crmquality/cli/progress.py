@@ -24,9 +24,10 @@ def follow(
     name: Callable[[J], str],
     *,
     tend: Callable[[], None] = lambda: None,
+    each: Callable[[J], None] = lambda job: None,
     out: TextIO = sys.stdout,
 ) -> list[J]:
-    """Show the jobs' progress until all are over; returns them as they ended.
+    """Show the jobs' progress until all are over; returns them as they ended. each: told of every job that ends.
 
     On a terminal one line is redrawn; elsewhere a line is printed as each job ends.
     """
@@ -41,6 +42,7 @@ def follow(
                 ended.append(left.pop(job.pk))
                 _clear(out)
                 out.write(f"  {name(job):<34} {job.get_state_display().lower():<10} {job.error}\n")
+                each(job)
         _draw(out, list(left.values()), len(jobs), name, started)
         out.flush()
         if left:
