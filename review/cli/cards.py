@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from crmquality.selectors.naming import shown
 from review.cli.terminal import Terminal, columns
 from review.differences import Piece
 from review.selectors.cards import Card, FieldRow
 from review.selectors.merge_cards import MergeRow, MergeView
-from review.selectors.naming import shown
 from review.services import checks
 from review.templatetags.quality import certainty
 
@@ -39,7 +39,7 @@ def show(card: Card, terminal: Terminal, *, waiting: str) -> None:
     if card.merge:
         _merge(card.merge, terminal)
     else:
-        _fields(card.changed, terminal, proposes=item.action == "set")
+        _fields(card, terminal)
     terminal.write()
     _why(card, terminal)
     for question in card.questions:
@@ -110,14 +110,18 @@ def _score(card: Card) -> str:
     return f"{certainty(item.score)} likely"
 
 
-def _fields(rows: Sequence[FieldRow], terminal: Terminal, *, proposes: bool) -> None:
-    width = columns([row.name for row in rows])
-    for row in rows:
-        if proposes:
-            terminal.field(row.name, _marked(row.old), width)
-            terminal.field("", "-> " + _marked(row.new), width)
-        else:
+def _fields(card: Card, terminal: Terminal) -> None:
+    """A correction as before and after, a link as both records' values, an anomaly as the values it is about."""
+    width = columns([row.name for row in card.changed])
+    one, two = "", "-> "
+    if card.item.action == "link":
+        one, two = (f"{record.external_id}: " for record in card.records[:2])
+    for row in card.changed:
+        if card.item.action == "flag":
             terminal.field(row.name, row.before or BLANK, width)
+        else:
+            terminal.field(row.name, one + _marked(row.old), width)
+            terminal.field("", two + _marked(row.new), width)
 
 
 def _merge(merge: MergeView, terminal: Terminal) -> None:

@@ -57,7 +57,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """The filters of the queue."""
     parser.add_argument("--source", help="of this source only")
     parser.add_argument("--detector", default="", help="of this detector only")
-    parser.add_argument("--action", default="", choices=["", "set", "merge", "flag"], help="of this kind only")
+    parser.add_argument("--action", default="", choices=["", "set", "merge", "link", "flag"], help="of this kind only")
     parser.add_argument("--min-score", type=float, default=0.0)
     parser.add_argument("--mine", action="store_true", help="only what is assigned to you")
     parser.add_argument("--sort", default=Sort.RANK.value, choices=Sort.values, help="what comes first")

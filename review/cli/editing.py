@@ -17,7 +17,7 @@ def edited(card: Card, terminal: Terminal) -> dict[str, Any] | None:
     """
     if card.merge:
         return _choices(card.merge, card.masked, terminal)
-    if card.item.action == "flag":
+    if card.item.action in ("flag", "link"):
         raise Refused("There is no value to edit: say yes (a) or no (x).")
     terminal.wrapped("Your values; an empty line blanks a field, Ctrl-D goes back to the card.", indent="")
     changes: dict[str, str | None] = {}
