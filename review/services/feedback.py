@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -20,7 +20,7 @@ from review.services import reweighting
 from review.services.labelling import TEACHES, teaching
 from review.services.resting import is_resting
 
-AT_ONCE = 2_000
+AT_ONCE = 1_000
 """So many open items are ranked anew before the next card; the rest follow in a worker."""
 
 LONGEST_REST = timedelta(hours=1)
@@ -30,20 +30,30 @@ PAGE, WIDER = 20, 5
 
 FRONT = PAGE * WIDER
 """So many items at the front of the order, before or after, are written however little they moved."""
-STEP = 0.02
-"""Behind them an item is written anew when its "1 in 2,000" moved by more than this share: each write costs."""
+COARSE, FINE = 0.25, 0.02
+"""Behind them an item is written anew when its "1 in 2,000" moved by more than this share, at once and by a worker:
+each write costs a tenth of a millisecond, and who comes to the front is written then."""
+WRITTEN_AT_ONCE = 500
 WORTH_STEP = 0.01
 """What a verdict would teach is written anew when it moved by more than this."""
 REST, TOLD_WITHIN = 10.0, 9.0
 """A worker ranks what is behind AT_ONCE so many seconds after it is told, and is told once in a shorter time."""
 
 _RANK = """
+    WITH v AS (
+        SELECT * FROM unnest(%s::bigint[], %s::float8[], %s::float8[], %s::float8[]) AS v(id, rank, worth, variety)
+    ), free AS (
+        SELECT i.id FROM review_reviewitem i WHERE i.id IN (SELECT id FROM v) AND i.state = 'open'
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
     UPDATE review_reviewitem i SET rank = v.rank, worth = v.worth, variety = v.variety
-    FROM unnest(%s::bigint[], %s::float8[], %s::float8[], %s::float8[]) AS v(id, rank, worth, variety)
-    WHERE i.id = v.id AND i.state = 'open'
+    FROM v JOIN free USING (id) WHERE i.id = v.id
 """
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(%s, hashtext('rerank ' || %s))"
 _Places = tuple[float, float | None, float]
 """Rank, worth and variety of an item."""
+_Row = tuple[int, list[int], float, str, float, float | None, float | None]
+"""Of an item: id, subjects, score and rule of its claim, rank, worth and variety as they stand."""
 
 LOOKED_THROUGH = 20_000
 """The sources and detectors of so many of the latest decisions are looked at for new labels."""
@@ -92,7 +102,9 @@ def _is_resting() -> bool:
 def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     """Score the open items by what the model knows now; returns how many took a new rank.
 
-    Ranks the first AT_ONCE items; a worker does the rest unless `everything`.
+    Ranks the first AT_ONCE items; a worker does the rest, with `everything`. One at a time ranks the first items of a
+    source and detector, and whoever waited for that knows what was decided meanwhile. Rows that somebody holds are
+    being decided: they are left alone, so that ranking waits for nobody and cannot lock up with a decision.
     """
     try:
         current = reweighting.up_to_date(source_id, detector, waits=everything)
@@ -105,22 +117,43 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     ordered = open_items.order_by("skips", Minus("rank"), "id").values_list(
         "id", "finding__subjects", "score", "finding__rule", "rank", "worth", "variety"
     )
-    rows = list(ordered if everything else ordered[: AT_ONCE + 1])
-    if len(rows) > AT_ONCE and not everything:
-        rows.pop()
-        _tell_a_worker(source_id, detector)
-    known = [Finding(tuple(subjects), Flag(), score, (), rule) for _, subjects, score, rule, *_ in rows]
-    ranked = _ranked(current.detector, known)
-    fixed = _front([row[4] for row in rows]) | _front([rank for rank, *_ in ranked])
+    behind = 0
+    if everything:
+        rows = list(ordered[AT_ONCE:])
+        scores = current.detector.rescore(_claims(rows))
+        worth = current.detector.worth(_claims(rows))
+        behind = _write(rows, list(zip(scores, worth, scores, strict=True)), set(), FINE)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_ONE_AT_A_TIME, [source_id, detector])
+        current = reweighting.up_to_date(source_id, detector, waits=everything) or current
+        rows = list(ordered[: AT_ONCE + 1])
+        if len(rows) > AT_ONCE:
+            rows.pop()
+            if not everything:
+                _tell_a_worker(source_id, detector)
+        ranked = _ranked(current.detector, _claims(rows))
+        front = _front([row[4] for row in rows]) | _front([rank for rank, *_ in ranked])
+        return behind + _write(rows, ranked, front, COARSE)
+
+
+def _claims(rows: Iterable[_Row]) -> list[Finding]:
+    return [Finding(tuple(subjects), Flag(), score, (), rule) for _, subjects, score, rule, *_ in rows]
+
+
+def _write(rows: Sequence[_Row], ranked: Sequence[_Places], front: set[int], step: float) -> int:
+    """Write the items that moved by more than step, those of the front however little; returns how many."""
     moved = [
         (row[0], *new)
         for place, (row, new) in enumerate(zip(rows, ranked, strict=True))
-        if _differs(new, *row[4:], exactly=place in fixed)
+        if _differs(new, *row[4:], step=0.0 if place in front else step)
     ]
-    if moved:
-        with connection.cursor() as cursor:
-            cursor.execute(_RANK, [list(column) for column in zip(*moved, strict=True)])
-    return len(moved)
+    written = 0
+    with connection.cursor() as cursor:
+        for start in range(0, len(moved), WRITTEN_AT_ONCE):
+            part = moved[start : start + WRITTEN_AT_ONCE]
+            cursor.execute(_RANK, [list(column) for column in zip(*part, strict=True)])
+            written += int(cursor.rowcount)
+    return written
 
 
 def _ranked(detector: TrainableDetector, known: list[Finding]) -> list[_Places]:
@@ -143,18 +176,18 @@ def _front(ranks: Sequence[float]) -> set[int]:
     return set(sorted(range(len(ranks)), key=lambda place: -ranks[place])[:FRONT])
 
 
-def _differs(new: _Places, rank: float, worth: float | None, variety: float | None, *, exactly: bool) -> bool:
+def _differs(new: _Places, rank: float, worth: float | None, variety: float | None, *, step: float) -> bool:
     """Whether a claim moved enough for its row to be written."""
-    if variety is None or _apart(new[0], rank, exactly) or _apart(new[2], variety, exactly):
+    if variety is None or _apart(new[0], rank, step) or _apart(new[2], variety, step):
         return True
-    return (worth is None) != (new[1] is None) or abs((worth or 0.0) - (new[1] or 0.0)) > WORTH_STEP
+    return (worth is None) != (new[1] is None) or abs((worth or 0.0) - (new[1] or 0.0)) > max(WORTH_STEP, step)
 
 
-def _apart(one: float, other: float, exactly: bool) -> bool:
-    """Whether two ranks, shares of less odd records in [0, 1], differ; unless `exactly`, by more than STEP."""
-    if exactly or not (0 <= one < 1 and 0 <= other < 1):
+def _apart(one: float, other: float, step: float) -> bool:
+    """Whether two ranks, shares of less odd records in [0, 1], differ by more than a step; 0: at all."""
+    if not step or not (0 <= one < 1 and 0 <= other < 1):
         return abs(one - other) > 1e-9
-    return abs(math.log1p(-one) - math.log1p(-other)) > STEP
+    return abs(math.log1p(-one) - math.log1p(-other)) > step
 
 
 _told: dict[tuple[int, str], float] = {}

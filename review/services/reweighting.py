@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import connections
+
 from crmquality.models import ModelVersion, Source
 from crmquality.services import learning
 from detectors import registry
@@ -53,9 +55,11 @@ def _give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # of this thread alone, on Linux
 
 
-_states: dict[_Key, list[Reweighted]] = {}
-"""The latest states, oldest first: an undo goes back to the one before its decision, and learns nothing again."""
-_locks: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)
+_states: dict[tuple[_Key, int], list[Reweighted]] = {}
+"""The latest states of a version, oldest first: an undo goes back to the one before its decision."""
+_locks: defaultdict[tuple[_Key, int], threading.Lock] = defaultdict(threading.Lock)
+_serving: dict[_Key, Reweighted] = {}
+"""What answered last in this process."""
 _reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="models", initializer=_give_way)
 _readings: dict[_Key, _Reading] = {}
 _readings_lock = threading.Lock()
@@ -73,14 +77,14 @@ def up_to_date(source_id: int, name: str, *, waits: bool = True) -> Reweighted |
     if version is None:
         return None
     key = (source_id, name)
-    before = _states.get(key, [])
+    before = _serving.get(key)
     patience = None if waits else SHORT if before else LONG
     try:
         base = _read(key, version, patience)
     except TimeoutError:
-        if not before:
+        if before is None:
             raise StillLoading from None
-        return _taken_in(key, before[-1])
+        return _taken_in(key, before)
     except ModelFileError:  # the last good one stands in for it, and the note on this one says why
         found, stand_in = learning.load_serving(Source.objects.get(pk=source_id), name)
         if stand_in is None or not isinstance(found, TrainableDetector):
@@ -89,7 +93,11 @@ def up_to_date(source_id: int, name: str, *, waits: bool = True) -> Reweighted |
     except UnknownDetector as error:
         logger.error("model version %s cannot be loaded: %s", version.pk, error)
         return None
-    return _taken_in(key, Reweighted(version.pk, version.knows_until, (), base))
+    found_now = _taken_in(key, Reweighted(version.pk, version.knows_until, (), base))
+    _serving[key] = found_now
+    for old in [one for one in _states if one[0] == key and one[1] != version.pk]:
+        _states.pop(old, None)
+    return found_now
 
 
 def current(version: ModelVersion) -> TrainableDetector:
@@ -109,7 +117,7 @@ def _read(key: _Key, version: ModelVersion, patience: float | None) -> Trainable
     with _readings_lock:
         reading = _readings.get(key)
         if reading is None or reading.version != version.pk:
-            reading = _readings[key] = _Reading(version.pk, _reader.submit(learning.load_version, version))
+            reading = _readings[key] = _Reading(version.pk, _reader.submit(_prepared, key, version))
     try:
         return reading.result.result(timeout=patience)
     except (ModelFileError, UnknownDetector):
@@ -119,21 +127,33 @@ def _read(key: _Key, version: ModelVersion, patience: float | None) -> Trainable
         raise
 
 
+def _prepared(key: _Key, version: ModelVersion) -> TrainableDetector:
+    """What a version holds, with the decisions since taken in: hundreds were made while a large one was fitted."""
+    try:
+        base = learning.load_version(version)
+        _taken_in(key, Reweighted(version.pk, version.knows_until, (), base))
+        return base
+    finally:
+        connections.close_all()  # of this thread
+
+
 def _taken_in(key: _Key, start: Reweighted) -> Reweighted:
     """A version with all decisions since taken in, from the latest state that still holds."""
-    later = labelling.teaching(*key, start.since)
-    with _locks[key]:
+    later, place = labelling.teaching(*key, start.since), (key, start.version)
+    with _locks[place]:
         ids = tuple(later.values_list("pk", flat=True))
-        states = [one for one in _states.get(key, []) if one.version == start.version]
+        states = list(_states.get(place, []))
         while states and states[-1].decisions != ids[: len(states[-1].decisions)]:
             states.pop()  # it took in a decision that was undone
         kept = states[-1] if states else start
+        if not states and start.decisions != ids[: len(start.decisions)]:
+            return start
         new = list(later.filter(pk__in=ids[len(kept.decisions) :])) if len(ids) > len(kept.decisions) else []
         weights = checks.trusts() if new else {}
         fresh = [label for one in new for label in labelling.labels_of(one, weights.get(one.by_id or 0, 1.0))]
         detector = kept.detector.reweight(fresh) if fresh else kept.detector
         kept = Reweighted(start.version, start.since, ids, detector)
-        _states[key] = [*(one for one in states if one.decisions != ids), kept][-REMEMBERED:]
+        _states[place] = [*(one for one in states if one.decisions != ids), kept][-REMEMBERED:]
     if fresh:
         ModelVersion.objects.filter(pk=start.version).update(feedback_count=len(ids))
     return kept

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import pytest
+from django.db import connections, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,7 +71,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
     monkeypatch.setattr(learning, "load_version", made.load)
     monkeypatch.setattr(reweighting, "SHORT", 0.02)
     monkeypatch.setattr(reweighting, "LONG", 0.1)
-    for kept in (reweighting._states, reweighting._readings, feedback._told):
+    for kept in (reweighting._states, reweighting._serving, reweighting._readings, feedback._told):
         kept.clear()
     yield made
     for event in made.open.values():
@@ -120,7 +121,8 @@ def test_where_none_stands_in_a_decision_goes_on_and_a_worker_is_told_once(sourc
     assert told == [("review.tasks.rerank", source.pk, feedback.REST)]
 
 
-def test_however_many_ask_a_version_is_read_once(files):
+def test_however_many_ask_a_version_is_read_once(files, monkeypatch):
+    monkeypatch.setattr(reweighting, "_taken_in", lambda key, start: start)
     version = ModelVersion(pk=7, number=1)
     files.open[1] = threading.Event()
     with ThreadPoolExecutor(8) as people:
@@ -131,7 +133,8 @@ def test_however_many_ask_a_version_is_read_once(files):
     assert files.read == [1]
 
 
-def test_files_that_could_not_be_read_are_tried_anew(files):
+def test_files_that_could_not_be_read_are_tried_anew(files, monkeypatch):
+    monkeypatch.setattr(reweighting, "_taken_in", lambda key, start: start)
     version = ModelVersion(pk=7, number=1)
     files.open[1] = threading.Event()
     files.open[1].set()
@@ -140,6 +143,32 @@ def test_files_that_could_not_be_read_are_tried_anew(files):
         reweighting._read((1, "scripted"), version, None)
     files.damaged = set()
     assert reweighting._read((1, "scripted"), version, None).number == 0.1
+
+
+def test_ranking_leaves_an_item_alone_that_somebody_holds_and_waits_for_nobody(items, files, transactional_db):
+    source = items[0].source
+    serve(source, files, 8, at_once=True)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                ReviewItem.objects.select_for_update().get(pk=items[0].pk)
+                held.set()
+                assert done.wait(20)
+        finally:
+            connections.close_all()
+
+    person = threading.Thread(target=hold)
+    person.start()
+    assert held.wait(20)
+    try:
+        assert feedback.rerank(source_id=source.pk, detector="scripted") == len(items) - 1
+    finally:
+        done.set()
+        person.join()
+    assert set(ReviewItem.objects.exclude(pk=items[0].pk).values_list("rank", flat=True)) == {0.8}
+    assert ReviewItem.objects.get(pk=items[0].pk).rank == 0.9
 
 
 def test_a_worker_waits_for_the_version_and_ranks_by_it(source, items, files):
@@ -159,16 +188,16 @@ def test_what_the_eye_meets_first_is_written_however_little_it_moved(ranks):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "exactly", "written"),
+    ("old", "new", "step", "written"),
     [
-        (0.9990, 0.99901, False, False),  # 1 in 1,000 and 1 in 1,010
-        (0.9990, 0.99905, False, True),  # 1 in 1,053
-        (0.9990, 0.99901, True, True),
-        (0.5, 0.505, False, False),
-        (0.5, 0.55, False, True),
-        (1.0, 0.9999, False, True),
-        (2.5, 2.5, False, False),
+        (0.9990, 0.99901, 0.02, False),  # 1 in 1,000 and 1 in 1,010
+        (0.9990, 0.99905, 0.02, True),  # 1 in 1,053
+        (0.9990, 0.99901, 0.0, True),
+        (0.5, 0.505, 0.02, False),
+        (0.5, 0.55, 0.02, True),
+        (1.0, 0.9999, 0.02, True),
+        (2.5, 2.5, 0.02, False),
     ],
 )
-def test_behind_the_front_small_moves_are_not_written(old, new, exactly, written):
-    assert feedback._apart(old, new, exactly) is written
+def test_behind_the_front_small_moves_are_not_written(old, new, step, written):
+    assert feedback._apart(old, new, step) is written
