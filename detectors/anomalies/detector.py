@@ -105,9 +105,8 @@ class AnomalyDetector(TrainableDetector):
         other.verdicts = self.verdicts | fresh
         if self.discovery is not None:
             other.discovery = self.discovery.fork()
-            for answer in _answers(fresh, self.ids):
-                if other.discovery.answers.get(answer.row) != answer:
-                    other.discovery.answer(answer)
+            known = self.discovery.answers
+            other.discovery.take([one for one in _answers(fresh, self.ids) if known.get(one.row) != one])
         return other
 
     def rescore(self, findings: Sequence[Finding]) -> list[float]:

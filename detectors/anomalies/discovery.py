@@ -33,8 +33,11 @@ REFIT_EVERY = 5
 """Answers between two refits."""
 MIX = 10
 LEAF_SHARE = 0.05
-MOST_ANSWERS = 600
-"""Similarity costs the square of the answers: beyond these, the latest of each verdict are kept."""
+MOST_ANSWERS, ROOM = 600, 200
+"""Similarity costs the square of the answers: beyond these, the latest of each verdict are kept. ROOM: so many more are
+taken in between two times that the oldest are dropped."""
+ONE_BY_ONE = 32
+"""More answers than these at once are weighed anew with all the others, which costs as much."""
 POOL = 16_384
 """Rows moved between two refits, the best of the order; the rest waits for the next refit."""
 LEAST_ERROR = 0.01
@@ -154,11 +157,29 @@ class Discovery:
         return other
 
     def answer(self, answer: Answer) -> None:
-        """Take one verdict in and move the order at once. A second verdict on a row replaces the first."""
+        """Take one verdict in and move the order at once. A second verdict on a row replaces the first.
+
+        O(pool * answers); once in ROOM answers, when the oldest are dropped, O(pool * answers^2).
+        """
         self.answers[answer.row] = answer
         self.beliefs[answer.row] = answer.belief(float(self.expected[answer.row]))
         if self.place_in_pool[answer.row] >= 0:
             self.similarity.answer(int(self.place_in_pool[answer.row]), answer.confirmed, answer.error)
+            if self.similarity.known > MOST_ANSWERS + ROOM:
+                self._drop_oldest()
+        self._spread_pool()
+
+    def take(self, answers: Sequence[Answer]) -> None:
+        """Take several verdicts in, in the order given: one by one, or where they are many, all at once."""
+        if len(answers) <= ONE_BY_ONE:
+            for answer in answers:
+                self.answer(answer)
+            return
+        for answer in answers:
+            self.answers.pop(answer.row, None)  # it is the latest now
+            self.answers[answer.row] = answer
+            self.beliefs[answer.row] = answer.belief(float(self.expected[answer.row]))
+        self._learn()
         self._spread_pool()
 
     def refit(self) -> None:
@@ -235,6 +256,21 @@ class Discovery:
         self.beliefs |= {
             int(row): self.answers[int(row)].belief(float(p)) for row, p in zip(rows, expected, strict=True)
         }
+
+    def _drop_oldest(self) -> None:
+        """Go on with the latest answers, each saying what it was found to say."""
+        rows, confirmed, error = self._kept()
+        answered, _ = self.similarity.answered
+        place = {row: at for at, row in enumerate(answered.tolist())}
+        inside = self.place_in_pool[rows]
+        known = np.array([row in place for row in inside.tolist()], bool)
+        rows_in_pool = inside[known]
+        at = [place[row] for row in rows_in_pool.tolist()]
+        found = self.similarity.sites
+        self.similarity = self.similarity.fork()  # which an older state may go on with
+        self.similarity.resume(
+            rows_in_pool, confirmed[known], error[known], Sites(found.precision[at], found.shift[at])
+        )
 
     def _kept(self) -> tuple[Rows, Verdicts, Floats]:
         """Row, verdict and error of the answers that the similarity keeps, in the order given."""

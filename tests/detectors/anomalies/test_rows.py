@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from detectors.anomalies import detector, drift, encoding, evaluation, members, sites, strategies
+from detectors.anomalies import detector, discovery, drift, encoding, evaluation, members, sites, strategies
 from detectors.anomalies.cells import dates, numbers
 from detectors.anomalies.detector import AnomalyDetector
 from detectors.anomalies.discovery import Answer, Discovery, unlabelled
@@ -297,6 +297,33 @@ def test_a_large_table_moves_its_pool_and_waits_with_the_rest(blob, table, monke
     truth = blob[1]
     curve, _ = evaluation.simulate(table, truth, 60, seed=1)
     assert curve[-1] >= 25
+
+
+def test_many_verdicts_at_once_say_what_they_say_after_a_refit_of_the_same(table):
+    given_answers = [Answer(row, row % 3 == 0) for row in range(40)]
+    at_once, fitted = Discovery(table), Discovery(table, given_answers)
+    at_once.take(given_answers)
+    assert np.allclose(at_once.expected, fitted.expected, atol=1e-4)
+
+
+def test_the_oldest_of_very_many_verdicts_are_dropped_and_an_older_state_stays_as_it_was(table, monkeypatch):
+    monkeypatch.setattr(discovery, "MOST_ANSWERS", 10)
+    monkeypatch.setattr(discovery, "ROOM", 3)
+    state, known = Discovery(table), []
+    for row in range(30):
+        before, scores = state, state.scores()
+        state = state.fork()
+        state.answer(Answer(row, row % 2 == 0))
+        known.append(state.similarity.known)
+        assert np.array_equal(before.scores(), scores)
+    assert max(known) == 13
+    rows, verdicts = state.similarity.answered
+    assert set(rows[-5:]) == set(range(25, 30))
+    assert all(verdict == (row % 2 == 0) for row, verdict in zip(rows, verdicts, strict=True))
+    assert len(state.answers) == 30
+    fresh = Discovery(table)
+    fresh.take([Answer(int(row), bool(verdict)) for row, verdict in zip(rows, verdicts, strict=True)])
+    assert np.corrcoef(state.expected, fresh.expected)[0, 1] > 0.9
 
 
 def test_a_second_verdict_on_a_row_replaces_the_first(table):
