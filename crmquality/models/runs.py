@@ -64,6 +64,9 @@ class ModelVersion(models.Model):
     feedback_count = models.PositiveIntegerField(
         default=0, help_text="Decisions taken in since training by reweighting alone."
     )
+    ranked_by = models.BigIntegerField(
+        null=True, help_text="Stands for the decisions by which the open items were ranked last."
+    )
     created_at = models.DateTimeField(db_default=Now())
     knows_until = models.DateTimeField(
         db_default=Now(), help_text="Later decisions are not in its labels, though it was not ready yet."

@@ -126,6 +126,10 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ONE_AT_A_TIME, [source_id, detector])
         current = reweighting.up_to_date(source_id, detector, waits=everything) or current
+        version = ModelVersion.objects.filter(pk=current.version)
+        if version.filter(ranked_by=current.stamp).exists() and not everything:
+            return 0  # by whom this one waited for
+        version.update(ranked_by=current.stamp, feedback_count=len(current.decisions))
         rows = list(ordered[: AT_ONCE + 1])
         if len(rows) > AT_ONCE:
             rows.pop()
