@@ -26,7 +26,7 @@ from copy import copy
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import solve_triangular
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
@@ -134,9 +134,7 @@ class Similarity:
         for name, values in (("rows", rows), ("confirmed", confirmed), ("error", error)):
             getattr(store, name)[:known] = values
         store.precision[:known], store.shift[:known] = found.precision, found.shift
-        store.factor[:known, :known] = cholesky(
-            self._covariance(rows) + np.diag(1 / found.precision), lower=True, check_finite=False
-        )
+        store.factor[:known, :known] = np.linalg.cholesky(self._covariance(rows) + np.diag(1 / found.precision))
         prior, _ = self._prior(self.members[rows])
         store.solved[:known] = solve_triangular(store.factor[:known, :known], found.targets - prior, lower=True)
         for part in _parts(len(self.features)):
@@ -256,9 +254,8 @@ class Similarity:
         if not known:
             return np.zeros((0, len(features)), np.float32), mean, variance
         columns = self._kernel_to(features, members, store.rows[:known])
-        spread = solve_triangular(
-            store.factor[:known, :known].astype(np.float32), columns, lower=True, check_finite=False
-        )
+        # Not scipy's triangular solve, which holds the interpreter's lock: seconds in which no other request moves.
+        spread = np.linalg.inv(store.factor[:known, :known]).astype(np.float32) @ columns
         sign = store.sign[:known].astype(np.float32)
         spread *= sign[:, None]
         mean = mean + store.solved[:known].astype(np.float32) @ spread

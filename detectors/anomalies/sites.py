@@ -18,7 +18,6 @@ from math import erfc, exp, pi, sqrt
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy.linalg import cholesky, solve_triangular
 from scipy.special import ndtr
 
 Floats = npt.NDArray[np.float64]
@@ -87,8 +86,8 @@ def _posterior(covariance: Floats, prior: Floats, precision: Floats, shift: Floa
     """Covariance (k, k) and mean (k,) of the latent values by all sites together."""
     root = np.sqrt(precision)
     whole = np.eye(len(prior)) + root[:, None] * covariance * root
-    factor = cholesky(whole, lower=True, check_finite=False)
-    half = solve_triangular(factor, root[:, None] * covariance, lower=True, check_finite=False)
+    # By numpy, not scipy, whose functions hold the interpreter's lock meanwhile.
+    half = np.linalg.inv(np.linalg.cholesky(whole)) @ (root[:, None] * covariance)
     within = covariance - half.T @ half
     return within, prior + within @ (shift - precision * prior)
 
