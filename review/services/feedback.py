@@ -20,7 +20,7 @@ from review.services import reweighting
 from review.services.labelling import TEACHES, teaching
 from review.services.resting import is_resting
 
-AT_ONCE = 1_000
+AT_ONCE = 500
 """So many open items are ranked anew before the next card; the rest follow in a worker."""
 
 LONGEST_REST = timedelta(hours=1)
@@ -106,26 +106,30 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     source and detector, and whoever waited for that knows what was decided meanwhile. Rows that somebody holds are
     being decided: they are left alone, so that ranking waits for nobody and cannot lock up with a decision.
     """
-    try:
-        current = reweighting.up_to_date(source_id, detector, waits=everything)
-    except reweighting.StillLoading:
-        _tell_a_worker(source_id, detector)
-        return 0
-    if current is None:
-        return 0
+    current = None
+    if everything or not reweighting.is_read(source_id, detector):
+        try:
+            current = reweighting.up_to_date(source_id, detector, waits=everything)
+        except reweighting.StillLoading:
+            _tell_a_worker(source_id, detector)
+            return 0
+        if current is None:
+            return 0
     open_items = ReviewItem.objects.open().filter(source_id=source_id, detector=detector)
     ordered = open_items.order_by("skips", Minus("rank"), "id").values_list(
         "id", "finding__subjects", "score", "finding__rule", "rank", "worth", "variety"
     )
     behind = 0
-    if everything:
+    if everything and current is not None:
         rows = list(ordered[AT_ONCE:])
         scores = current.detector.rescore(_claims(rows))
         worth = current.detector.worth(_claims(rows))
         behind = _write(rows, list(zip(scores, worth, scores, strict=True)), set(), FINE)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ONE_AT_A_TIME, [source_id, detector])
-        current = reweighting.up_to_date(source_id, detector, waits=everything) or current
+        current = reweighting.up_to_date(source_id, detector, waits=everything)
+        if current is None:
+            return behind
         version = ModelVersion.objects.filter(pk=current.version)
         if version.filter(ranked_by=current.stamp).exists() and not everything:
             return 0  # by whom this one waited for

@@ -9,16 +9,18 @@ from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from django.db import connections
+from django.utils import timezone
 
 from crmquality.models import ModelVersion, Source
 from crmquality.services import learning
 from detectors import registry
 from detectors.contract import ModelFileError, TrainableDetector
 from detectors.registry import UnknownDetector
+from review.models import Decision
 from review.services import checks, labelling
 
 logger = logging.getLogger(__name__)
@@ -27,6 +29,9 @@ REMEMBERED = 20
 SHORT, LONG = 0.05, 2.0
 """Seconds that a request waits for a model to be read: while the one before it stands in, and where there is none."""
 NICE = 5
+MARGIN, COUNTED_FOR = timedelta(seconds=10), timedelta(minutes=1)
+"""A decision is seen by whoever asks MARGIN after it was written down, however its transaction went on; all are
+counted anew after COUNTED_FOR, for one that took longer."""
 
 _Key = tuple[int, str]
 
@@ -37,17 +42,19 @@ class StillLoading(Exception):
 
 @dataclass(frozen=True)
 class Reweighted:
-    """A version with the decisions taken in that were made since it was fitted, in order."""
+    """A version with the decisions taken in that were made since it was fitted.
+
+    stamp: stands for those decisions in every process, 63 bits. asked, counted: when it was last looked for new
+    decisions, and when all of them were counted.
+    """
 
     version: int
     since: datetime
-    decisions: tuple[int, ...]
+    decisions: frozenset[int]
     detector: TrainableDetector
-
-    @property
-    def stamp(self) -> int:
-        """Stands for the decisions taken in, in every process: 63 bits."""
-        return int.from_bytes(blake2b(repr(self.decisions).encode(), digest_size=8).digest()) >> 1
+    stamp: int = 0
+    asked: datetime | None = None
+    counted: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ def up_to_date(source_id: int, name: str, *, waits: bool = True) -> Reweighted |
     except UnknownDetector as error:
         logger.error("model version %s cannot be loaded: %s", version.pk, error)
         return None
-    found_now = _taken_in(key, Reweighted(version.pk, version.knows_until, (), base))
+    found_now = _taken_in(key, Reweighted(version.pk, version.knows_until, frozenset(), base))
     _serving[key] = found_now
     for old in [one for one in _states if one[0] == key and one[1] != version.pk]:
         _states.pop(old, None)
@@ -137,7 +144,7 @@ def _prepared(key: _Key, version: ModelVersion) -> TrainableDetector:
     """What a version holds, with the decisions since taken in: hundreds were made while a large one was fitted."""
     try:
         base = learning.load_version(version)
-        _taken_in(key, Reweighted(version.pk, version.knows_until, (), base))
+        _taken_in(key, Reweighted(version.pk, version.knows_until, frozenset(), base))
         return base
     finally:
         connections.close_all()  # of this thread
@@ -145,19 +152,54 @@ def _prepared(key: _Key, version: ModelVersion) -> TrainableDetector:
 
 def _taken_in(key: _Key, start: Reweighted) -> Reweighted:
     """A version with all decisions since taken in, from the latest state that still holds."""
-    later, place = labelling.teaching(*key, start.since), (key, start.version)
+    place = (key, start.version)
     with _locks[place]:
-        ids = tuple(later.values_list("pk", flat=True))
         states = list(_states.get(place, []))
-        while states and states[-1].decisions != ids[: len(states[-1].decisions)]:
+        now = timezone.now()
+        standing = _standing(key, states[-1] if states else start, now)
+        while states and not states[-1].decisions <= standing.ids:
             states.pop()  # it took in a decision that was undone
         kept = states[-1] if states else start
-        if not states and start.decisions != ids[: len(start.decisions)]:
+        if not kept.decisions <= standing.ids:
             return start
-        new = list(later.filter(pk__in=ids[len(kept.decisions) :])) if len(ids) > len(kept.decisions) else []
+        fresh = sorted(standing.ids - kept.decisions)
+        new = list(labelling.teaching(*key, start.since).filter(pk__in=fresh)) if fresh else []
         weights = checks.trusts() if new else {}
-        fresh = [label for one in new for label in labelling.labels_of(one, weights.get(one.by_id or 0, 1.0))]
-        detector = kept.detector.reweight(fresh) if fresh else kept.detector
-        kept = Reweighted(start.version, start.since, ids, detector)
-        _states[place] = [*(one for one in states if one.decisions != ids), kept][-REMEMBERED:]
-    return kept
+        labels = [label for one in new for label in labelling.labels_of(one, weights.get(one.by_id or 0, 1.0))]
+        detector = kept.detector.reweight(labels) if labels else kept.detector
+        stamp = kept.stamp
+        for one in fresh:
+            stamp ^= _stamp_of(one)
+        found = Reweighted(
+            start.version, start.since, standing.ids, detector, stamp, now, now if standing.counted else kept.counted
+        )
+        _states[place] = [*(one for one in states if one.decisions != standing.ids), found][-REMEMBERED:]
+    return found
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """The decisions that stand now; counted: all were, not only those of late."""
+
+    ids: frozenset[int]
+    counted: bool
+
+
+def _standing(key: _Key, latest: Reweighted, now: datetime) -> _Standing:
+    """What stands since the version was fitted: known to the latest state, and what changed since that one asked."""
+    made = labelling.teaching(*key, latest.since).order_by()
+    if latest.asked is None or latest.counted is None or now - latest.counted > COUNTED_FOR:
+        return _Standing(frozenset(made.values_list("pk", flat=True)), counted=True)
+    lately = latest.asked - MARGIN
+    fresh = made.filter(at__gt=lately).values_list("pk", flat=True)
+    undone = Decision.objects.filter(undone_at__gt=lately).values_list("pk", flat=True)
+    return _Standing(latest.decisions.union(fresh).difference(undone), counted=False)
+
+
+def _stamp_of(decision: int) -> int:
+    return int.from_bytes(blake2b(decision.to_bytes(8), digest_size=8).digest()) >> 1
+
+
+def is_read(source_id: int, name: str) -> bool:
+    """Whether a model stands ready in this process, be it the one before the latest."""
+    return (source_id, name) in _serving

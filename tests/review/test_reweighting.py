@@ -201,3 +201,42 @@ def test_what_the_eye_meets_first_is_written_however_little_it_moved(ranks):
 )
 def test_behind_the_front_small_moves_are_not_written(old, new, step, written):
     assert feedback._apart(old, new, step) is written
+
+
+def test_an_undone_decision_is_given_back_and_one_decided_anew_is_taken_in(source, items, files, steward):
+    serve(source, files, 1, at_once=True)
+    first = deciding.decide(item=items[0], verdict=Verdict.ACCEPT, user=steward)
+    alone = reweighting.up_to_date(source.pk, "scripted")
+    second = deciding.decide(item=items[1], verdict=Verdict.ACCEPT, user=steward)
+    both = reweighting.up_to_date(source.pk, "scripted")
+    assert both.decisions == {first.pk, second.pk}
+    deciding.undo_decision(decision=second, user=steward)
+    undone = reweighting.up_to_date(source.pk, "scripted")
+    assert (undone.decisions, undone.stamp, undone.detector) == (alone.decisions, alone.stamp, alone.detector)
+    items[1].refresh_from_db()
+    third = deciding.decide(item=items[1], verdict=Verdict.REJECT, user=steward)
+    again = reweighting.up_to_date(source.pk, "scripted")
+    assert again.decisions == {first.pk, third.pk}
+    assert [label.is_defect for label in again.detector.learned] == [True, False]
+
+
+def test_a_decision_that_was_long_in_coming_is_found_when_all_are_counted(source, items, files, steward, monkeypatch):
+    serve(source, files, 1, at_once=True)
+    deciding.decide(item=items[0], verdict=Verdict.ACCEPT, user=steward)
+    reweighting.up_to_date(source.pk, "scripted")
+    late = deciding.decide(item=items[1], verdict=Verdict.ACCEPT, user=steward)
+    reweighting._states.clear()
+    monkeypatch.setattr(reweighting, "MARGIN", reweighting.MARGIN * -1)  # as if it were written down long before
+    Decision.objects.filter(pk=late.pk).update(looked_at=False)
+    assert late.pk not in reweighting.up_to_date(source.pk, "scripted").decisions
+    Decision.objects.filter(pk=late.pk).update(looked_at=True)
+    assert late.pk not in reweighting.up_to_date(source.pk, "scripted").decisions
+    monkeypatch.setattr(reweighting, "COUNTED_FOR", reweighting.MARGIN)
+    assert late.pk in reweighting.up_to_date(source.pk, "scripted").decisions
+
+
+def test_who_waited_does_not_rank_again_what_another_ranked(source, items, files, steward, monkeypatch):
+    serve(source, files, 1, at_once=True)
+    deciding.decide(item=items[0], verdict=Verdict.ACCEPT, user=steward)
+    monkeypatch.setattr(feedback, "_ranked", lambda *_: pytest.fail("ranked twice"))
+    assert feedback.rerank(source_id=source.pk, detector="scripted") == 0
