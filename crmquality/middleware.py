@@ -8,8 +8,10 @@ from collections.abc import Callable
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
 
-from crmquality.services import masking
+from crmquality.services import api_keys, masking
+from crmquality.services.api_keys import CHECK
 
 Handler = Callable[[HttpRequest], HttpResponse]
 logger = logging.getLogger(__name__)
@@ -51,6 +53,38 @@ class SeenBy:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with masking.seen_by(lambda: request.user):  # read late: the API finds out who it is by its token
             return self.get_response(request)
+
+
+class AllowedOrigins:
+    """Scripts of other web pages may check at entry: those whose page an admin named for an API key, and nothing else.
+
+    A browser asks first, without the key, so it is told yes for a page of any key in force; the key says the rest.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        origin = getattr(request, "allowed_origin", None)
+        if origin:
+            response["Access-Control-Allow-Origin"] = origin
+            patch_vary_headers(response, ["Origin"])
+        return response
+
+    def process_view(self, request: HttpRequest, view: Handler, *_: object) -> HttpResponse | None:
+        """Answer a browser that asks whether a script may."""
+        origin = request.headers.get("Origin", "")
+        asks_first = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        if not asks_first or request.resolver_match is None or request.resolver_match.url_name != CHECK:
+            return None
+        answer = HttpResponse(status=204, headers={"Vary": "Origin"})
+        if api_keys.is_known_origin(origin):
+            request.allowed_origin = origin  # type: ignore[attr-defined]
+            answer["Access-Control-Allow-Methods"] = "POST"
+            answer["Access-Control-Allow-Headers"] = "authorization, content-type"
+            answer["Access-Control-Max-Age"] = "7200"
+        return answer
 
 
 class ServiceUnavailable:

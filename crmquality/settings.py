@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "crmquality.middleware.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "crmquality.middleware.ServiceUnavailable",
+    "crmquality.middleware.AllowedOrigins",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -114,6 +115,7 @@ FILE_UPLOAD_TEMP_DIR = str(embedded.folder(HOME, "uploads"))
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "crmquality.api.authentication.TokenAuthentication",
+        "crmquality.api.authentication.KeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -124,8 +126,9 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": [
         "rest_framework.throttling.AnonRateThrottle",
         "rest_framework.throttling.UserRateThrottle",
+        "crmquality.api.authentication.KeyRateThrottle",
     ],
-    "DEFAULT_THROTTLE_RATES": {"anon": "120/min", "user": "3000/min"},  # counted a web process
+    "DEFAULT_THROTTLE_RATES": {"anon": "120/min", "user": "3000/min", "key": "1200/min"},  # counted a web process
     "DEFAULT_PAGINATION_CLASS": "crmquality.api.pagination.ByIdPagination",
     "PAGE_SIZE": 50,
     "EXCEPTION_HANDLER": "crmquality.api.errors.problem",

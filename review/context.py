@@ -36,6 +36,7 @@ OVERSIGHT: Menu = [
     ("models", "Models", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("bake-offs", "Bake-off", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("destinations", "Destinations", (UserRole.ADMIN, UserRole.AUDITOR)),
+    ("keys", "API keys", (UserRole.ADMIN, UserRole.AUDITOR)),
     ("connections", "Connections", (UserRole.STEWARD, UserRole.AUDITOR)),
     ("outbox", "Outbox", (UserRole.STEWARD, UserRole.AUDITOR)),
 ]

@@ -123,6 +123,8 @@ ROUTES = {
     "undoing": route("undoing", GET=STAFF),
     "cancel-undoing": route("undoing", POST=STEWARDS),
     "record": route("record", GET=EVERYONE),
+    "keys": route(GET=OVERSEERS, POST=ADMINS),
+    "revoke-key": route("api_key", POST=ADMINS),
     "check": route(GET=DECIDERS, POST=DECIDERS),
     "api-check-list": route(POST=DECIDERS),
     "queue": route(GET=DECIDERS),
@@ -428,6 +430,7 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     from crmquality.models import (
         AccessPolicy,
         Alarm,
+        ApiKey,
         BakeOff,
         Connection,
         CutOffs,
@@ -513,6 +516,14 @@ def objects(source: Any, people: Any, monkeypatch: pytest.MonkeyPatch) -> dict[s
     }
     single = {
         "connection": system.pk,
+        "api_key": ApiKey.objects.create(
+            name="form",
+            prefix="0a1b2c3d",
+            digest="0" * 64,
+            scopes=["check"],
+            user=people[STEWARD],
+            expires_at=theirs.at,
+        ).pk,
         "enrichment": Enrichment.objects.create(
             source=source,
             name="register",

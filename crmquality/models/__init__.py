@@ -6,6 +6,7 @@ from crmquality.models.disclosures import AccessPolicy, Disclosure
 from crmquality.models.enrichment import Enrichment, LookedUp
 from crmquality.models.exports import Export
 from crmquality.models.jobs import Job, JobState
+from crmquality.models.keys import ApiKey
 from crmquality.models.logins import FailedLogin
 from crmquality.models.metrics import Measurement, QualityMetric
 from crmquality.models.predictions import CutOffs, Prediction, PredictionTraining, Score, Scoring
@@ -39,6 +40,7 @@ __all__ = [
     "AccessPolicy",
     "Alarm",
     "AlarmRule",
+    "ApiKey",
     "BakeOff",
     "Change",
     "ChangeSet",
