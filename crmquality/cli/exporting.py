@@ -28,6 +28,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--plain", action="store_true", help="no apostrophe before formulas in CSV: for loading, not for spreadsheets"
     )
+    parser.add_argument("--scores", action="store_true", help="what is predicted of each record: four columns more")
+    parser.add_argument(
+        "--fill",
+        action="store_true",
+        help="for analysis only: blanks filled with mean or most frequent value, each named; no import takes the file",
+    )
 
 
 def execute(options: Namespace, console: Console) -> int:
@@ -42,7 +48,7 @@ def write(options: dict[str, Any], console: Console) -> None:
     source, path = named(options["source"]), options["file"]
     kind = options["format"] or path.suffix.lstrip(".").lower()
     hide = masking.current().hidden(source)
-    add = Additions()
+    add = Additions(scores=options["scores"], fill=options["fill"])
     total = measuring.live_records(source)
     progress = console.progress
     count = export_file(
@@ -67,6 +73,8 @@ def write(options: dict[str, Any], console: Console) -> None:
             "records": count,
             "changes": str(options["changes"]) if options["changes"] else None,
             "masked": sorted(hide),
+            "scores": add.scores,
+            "fill": add.fill,
         }
     )
     console.say(f"{count:,} records of {source.name!r} written to {path}")

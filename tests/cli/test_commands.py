@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 
 from crmquality.cli import session
 from crmquality.cli.main import SUBJECTS, main
 from crmquality.models import Change, Import, ModelVersion, Record, Run
 from crmquality.services import disclosing, importing, learning, measuring
+from crmquality.services.exporting_additions import FILLED
 from detectors import registry
 from detectors.anomalies.detector import AnomalyDetector
 from detectors.contract import RunContext
@@ -198,6 +200,18 @@ class TestExport:
         assert "Ann Lee" not in path.read_text()
         cli("export", "contacts", str(path))
         assert "Ann Lee" in path.read_text()
+
+    def test_blanks_are_filled_for_analysis_each_named_and_the_file_is_not_taken_back(self, cli, source, tmp_path):
+        path = tmp_path / "filled.csv"
+        Record.objects.filter(external_id="C3").update(fields={"Contact ID": "C3", "City": None})
+        status, out, _ = cli("export", "contacts", str(path), "--fill", "--scores", "--json")
+        rows = {row["Contact ID"]: row for row in csv.DictReader(path.open())}
+        assert (status, lines(out)[0]["fill"], lines(out)[0]["scores"]) == (0, True, True)
+        assert rows["C3"]["City"] == "Boston"
+        assert "City (most frequent)" in rows["C3"][FILLED]
+        assert "never written into records" in cli("import", str(path), "--source", "contacts")[2]
+        call_command("export", "contacts", str(path), "--fill")
+        assert FILLED in path.read_text()
 
     def test_an_unknown_format_is_refused_and_nothing_is_left(self, cli, source, tmp_path):
         status, _, err = cli("export", "contacts", str(tmp_path / "out.docx"))
