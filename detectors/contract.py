@@ -67,6 +67,10 @@ class Cancelled(Exception):
     """Raised out of `RunContext.report` when a person cancelled the run; let it through."""
 
 
+def _no_remark(sentence: str) -> None:
+    return None
+
+
 def _no_rules(batch: Batch) -> Sequence[Result]:
     return ()
 
@@ -93,6 +97,7 @@ class RunContext:
     sensitive: columns of sensitive attributes (gender, age ...) whose blanks an admin lets a detector fill.
     check: check(batch) holds the rules that an admin set for the source against the batch.
     enrich: enrich(batch, report) asks the look-ups that an admin set for the source.
+    remark: remark(sentence) notes what whoever looks at the run should know of how it was made; no values of records.
     source: the source that the run is for, a name of `Batch.origin`, where the batch unites several; "" for one.
     deduplicated: sources that hold nothing twice, as an admin says.
     """
@@ -105,6 +110,7 @@ class RunContext:
     sensitive: frozenset[str] = frozenset()
     check: Callable[[Batch], Sequence[Result]] = _no_rules
     enrich: Callable[[Batch, Callable[..., None]], Iterable[Suggestion]] = _no_look_ups
+    remark: Callable[[str], None] = _no_remark
     source: str = ""
     deduplicated: frozenset[str] = frozenset()
 

@@ -227,7 +227,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         model = Run
         fields = [
             *JOB, "detector", "detector_version", "cause", "seed", "model_version", "records_seen", "found",
-            "found_new", "withdrawn", "seconds", "peak_mb",
+            "found_new", "withdrawn", "seconds", "peak_mb", "remarks",
         ]  # fmt: skip
 
 

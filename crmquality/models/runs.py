@@ -118,6 +118,7 @@ class Run(Job):
     withdrawn = models.PositiveBigIntegerField(default=0)
     seconds = models.FloatField(null=True)
     peak_mb = models.FloatField(null=True)
+    remarks = models.JSONField(default=list, db_default=[], help_text="What the detector says of how it was made.")
 
     class Meta:
         ordering = ["-id"]

@@ -128,6 +128,7 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
         detector = detector.reweight(learning.labels_since(version, run.source, run.detector))
     batch = united_batch(run.source) if detector.across_sources else source_batch(run.source)
     rules = SurvivorshipRules.in_force(run.source)
+    remarks: list[str] = []
     checker = validating.Checker(run.source)
     context = RunContext(
         seed=run.seed,
@@ -137,6 +138,7 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
         sensitive=sensitive.allowed_columns(run.source),
         check=checker,
         enrich=enriching.Enricher(run.source),
+        remark=remarks.append,
         source=run.source.name,
         deduplicated=frozenset(one.name for one in [run.source, *sisters(run.source)] if one.deduplicated),
     )
@@ -161,6 +163,7 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
             found=stored.found,
             found_new=stored.new,
             withdrawn=stored.withdrawn,
+            remarks=remarks,
             seconds=time.monotonic() - started,
             peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         )

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from detectors.contract import Batch, Finding, Label, LinkRecords, MergeRecords, RunContext, TrainableDetector
-from detectors.duplicates import modelfile
+from detectors.duplicates import modelfile, recall
 from detectors.duplicates.entities import entities
 from detectors.duplicates.findings import findings, owned
 from detectors.duplicates.golden import Merger
@@ -50,6 +50,7 @@ class DuplicateDetector(TrainableDetector):
         context.report(0, 100, "reading columns")
         batch = ordered(batch)
         for linkage, part in self.link(batch, context):
+            context.remark(recall.estimate(linkage, context.seed).words(linkage))
             chosen = {name: Rule(rule) for name, rule in context.survivorship.items()}
             merger = Merger(part, {**self.rules, **chosen}, context.trusted)
             for count, finding in enumerate(findings(linkage, merger, owned(part, context.source))):

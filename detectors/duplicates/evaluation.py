@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from detectors.contract import Batch, Label, RunContext
+from detectors.duplicates import recall
 from detectors.duplicates.active import as_question, worth_asking
 from detectors.duplicates.detector import DuplicateDetector, ordered
 from detectors.duplicates.linking import Linkage
@@ -66,7 +67,8 @@ def evaluate(options: Namespace) -> dict[str, Any]:
     best_f1, best_threshold: the same f1 at the best of `THRESHOLDS`, and that probability.
     cluster_f1: equal to f1, because what is proposed are clusters; `pair_f1` is what scores alone would give before
         clustering, `exact_f1` counts only clusters of two or more that are one entity's records exactly.
-    blocking_recall: share of true pairs that were compared at all. rows: records in the file.
+    blocking_recall: share of true pairs that were compared at all; blocking_recall_estimate: what is said of it without
+        truth, blocking_recall_how: and how (`recall`). rows: records in the file.
     roles: column -> role the file was read with. calibration: of the pairs scored .85 to .95, the share that is
         true (null without such pairs).
 
@@ -153,8 +155,18 @@ def measure(found: list[tuple[Linkage, Batch]], batch: Batch, truth: Ints) -> di
         "pair_f1": pair.f1,
         "exact_f1": exact_f1(labels_of(found, batch), truth),
         "blocking_recall": _share(int(same.sum()), true_pairs),
+        **_estimated(found),
         "calibration": float(same[near].mean()) if near.any() else None,
     }
+
+
+def _estimated(found: list[tuple[Linkage, Batch]]) -> dict[str, Any]:
+    """What would be said of the recall of blocking without the truth, over all kinds of entities by their matches."""
+    said = [recall.estimate(linkage, 0) for linkage, _ in found]
+    known = [one for one in said if one.recall is not None]
+    seen = sum(one.seen for one in known)
+    share = sum((one.recall or 0.0) * one.seen for one in known) / seen if seen else None
+    return {"blocking_recall_estimate": share, "blocking_recall_how": " ".join(one.how for one in said)}
 
 
 def agreement(labels: Ints, truth: Ints) -> Agreement:

@@ -210,6 +210,13 @@ def test_the_switch_stands_on_the_source_page(client, admin, steward, contacts, 
     assert client.post(f"/sources/{contacts.pk}/deduplicated/", {}).status_code == 403
 
 
+def test_the_run_page_says_how_much_of_the_true_pairs_was_compared(client, contacts, leads, steward):
+    job = running.request_run(source=leads, detector="duplicates")
+    running.execute_run(job.pk)
+    client.force_login(steward)
+    assert "an estimated 100.0% were compared" in client.get(f"/runs/{job.pk}/").content.decode()
+
+
 def test_the_record_page_names_the_linked_record(client, item, steward):
     deciding.decide(item=item, verdict=ACCEPT, user=steward)
     client.force_login(steward)
