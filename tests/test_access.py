@@ -257,6 +257,7 @@ ROUTES = {
     "api-source-segments": route("source", PUT=ADMINS),
     "api-source-export": route("source", GET=STEWARDS),
     "api-source-changes": route("source", GET=STEWARDS),
+    "api-source-rules-learned": route("source", GET=STAFF),
     "api-import-list": route(GET=STAFF, POST=STEWARDS),
     "api-import-detail": route("import", GET=STAFF),
     "api-import-cancel": route("import", POST=STEWARDS),

@@ -8,6 +8,7 @@ from review.api.desks import BudgetEndpoint, ViewEndpoint
 from review.api.evaluations import EvaluationEndpoint
 from review.api.figures import FiguresEndpoint
 from review.api.items import ItemEndpoint
+from review.api.learned import LearnedEndpoint
 from review.api.many import AcceptanceRuleEndpoint, BatchEndpoint, LotEndpoint
 from review.api.own import OwnEndpoint, QuestionEndpoint
 from review.api.people import PersonEndpoint
@@ -35,5 +36,6 @@ router.register("survivorship", SurvivorshipEndpoint, "api-survivorship")
 router.register("undoings", UndoingEndpoint, "api-undoing")
 router.register("undo-periods", UndoPeriodEndpoint, "api-undo-period")
 router.register("alarms", AlarmEndpoint, "api-alarm")
+router.register("sources", LearnedEndpoint, "api-source-rules")
 
 urlpatterns = router.urls

@@ -114,3 +114,15 @@ def test_what_does_not_learn_is_refused_on_the_page_and_an_empty_page_says_what_
     other = make_source("other")
     assert "No answers yet" in client.get(reverse("learned", args=[other.pk])).content.decode()
     assert Record.objects.filter(source=people).count() == len(source_batch(people))
+
+
+def test_the_api_gives_the_same_rows(people, steward, sales, client):
+    client.force_login(steward)
+    rows = client.get(f"/api/v1/sources/{people.pk}/learned/").json()
+    shown = acceptance.rules(people)
+    assert shown
+    assert [(row["rule"], row["fields"], row["open"], row["stopped"]) for row in rows] == [
+        (row.rule, row.fields, row.open, row.stopped) for row in shown
+    ]
+    client.force_login(sales)
+    assert client.get(f"/api/v1/sources/{people.pk}/learned/").status_code == 403
