@@ -1,11 +1,24 @@
-"""What processes spent, read where Linux keeps it."""
+"""The home that a benchmark's processes work on, and what they spent, read where Linux keeps it."""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def home_of(asked: Path | None = None) -> Iterator[Path]:
+    """The home that was asked for, which is kept; else an empty one that is gone afterwards."""
+    if asked:
+        yield asked
+        return
+    with tempfile.TemporaryDirectory(prefix="crmq-bench-") as folder:
+        yield Path(folder)
 
 
 def seconds_of(pid: int) -> float:

@@ -6,15 +6,15 @@ import argparse
 import http.client
 import json
 import random
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks._processes import home_of
 from benchmarks._review_data import CONTACTS, Size
-from benchmarks.review import _wait_for_the_index, cpu, prepare, served, spent_between, times_row
+from benchmarks.review import cpu, prepare, served, spent_between, times_row, wait_for_the_index
 
 TITLE = "Check at entry: a record being typed, against all records"
 PEERS: list[str] = []
@@ -31,16 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row for one person who asks without a pause, one for several who type, one for several without a pause."""
-    if options.home:
-        return _run(options.home, options)
-    with tempfile.TemporaryDirectory(prefix="crmq-bench-") as folder:
-        return _run(Path(folder), options)
+    with home_of(options.home) as home:
+        return _run(home, options)
 
 
 def _run(home: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     with served(home) as (address, process):
         (name, word) = next(iter(prepare(home, Size(options.records, 1_000, 500), 1).items()))
-        _wait_for_the_index()
+        wait_for_the_index()
         token = _post(address, "/api/v1/token/", {"username": name, "password": word}, "")["token"]
         _asking(address, token, options.records, WARM_UP, 4, 0.0)
         rows = []

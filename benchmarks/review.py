@@ -8,14 +8,13 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks._processes import TICKS, descendants, seconds_of
+from benchmarks._processes import TICKS, descendants, home_of, seconds_of
 from benchmarks._review_checks import found_wrong
 from benchmarks._review_data import Size, fill, open_all
 from benchmarks._review_stewards import Steward, held_twice, work_together
@@ -43,10 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a phase: stewards at their own pace, as fast as the server answers, the list; then the checks."""
-    if options.home:
-        return _run(options.home, options)
-    with tempfile.TemporaryDirectory(prefix="crmq-bench-") as folder:
-        return _run(Path(folder), options)
+    with home_of(options.home) as home:
+        return _run(home, options)
 
 
 def _run(home: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -56,7 +53,7 @@ def _run(home: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
         stewards = [Steward(address, name, word, seed) for seed, (name, word) in enumerate(people.items())]
         for one in stewards:
             one.sign_in()
-        _wait_for_the_index()
+        wait_for_the_index()
         work_together(stewards, seconds=WARM_UP, pace=max(options.pace))
         for pace in (*options.pace, 0.0):
             for one in stewards:
@@ -75,7 +72,7 @@ def _run(home: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
         return rows
 
 
-def _wait_for_the_index() -> None:
+def wait_for_the_index() -> None:
     """Until what a start does once is done: the resident index of a million records takes a minute or two."""
     from crmquality.services import resident
 

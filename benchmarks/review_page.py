@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
-from pathlib import Path
 from typing import Any
 
+from benchmarks._processes import home_of
 from benchmarks._review_data import Size
 from benchmarks.review import cpu, prepare, served, spent_between, times_row
 
@@ -40,8 +39,8 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a pace: at a person's, and ten keys a second."""
     from playwright.sync_api import sync_playwright
 
-    with tempfile.TemporaryDirectory(prefix="crmq-bench-") as folder, served(Path(folder)) as (address, process):
-        people = prepare(Path(folder), Size(records=20_000, items=6_000, open=5_000), 1)
+    with home_of() as home, served(home) as (address, process):
+        people = prepare(home, Size(records=20_000, items=6_000, open=5_000), 1)
         (name, word) = next(iter(people.items()))
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])

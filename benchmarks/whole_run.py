@@ -8,12 +8,11 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks._processes import descendants, seconds_of
+from benchmarks._processes import descendants, home_of, seconds_of
 
 TITLE = "A whole run of all detectors over sample contacts: rows a second, peak memory, growth"
 PEERS: list[str] = []
@@ -29,8 +28,8 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a size and job; every job runs in a process of its own, as in a worker that was just started."""
     rows: list[dict[str, Any]] = []
     for contacts in options.contacts or [10_000, 100_000]:
-        with tempfile.TemporaryDirectory(prefix="crmq-bench-") as folder:
-            rows += _one_size(Path(folder), contacts, options.seed)
+        with home_of() as home:
+            rows += _one_size(home, contacts, options.seed)
     return rows
 
 

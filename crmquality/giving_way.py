@@ -7,11 +7,14 @@ distributions; sched(7)): each session then has an equal share however nice its 
 from __future__ import annotations
 
 import os
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+THREAD = 5
+"""How nice a thread is that works beside those that answer."""
 TRIES = 5
 """The kernel takes one change of a group each tenth of a second from all users but root."""
 
@@ -32,6 +35,12 @@ def give_way(pid: int, nice: int) -> None:
             time.sleep(0.11)
         except OSError:  # no such groups here, or not ours
             return
+
+
+def thread_gives_way() -> None:
+    """Let the calling thread run behind the others of its process; where threads have no priority, do nothing."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD)  # of the thread alone, on Linux
 
 
 def database_gives_way(*, connection: Any, **_: Any) -> None:

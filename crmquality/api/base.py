@@ -11,11 +11,10 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
+from crmquality.services import access
 from crmquality.services.access import UserRole, has_role
 
-EVERYONE = (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)
-STAFF = (UserRole.STEWARD, UserRole.AUDITOR)
-DECIDERS = (UserRole.STEWARD, UserRole.SALES)
+EVERYONE, STAFF, DECIDERS = access.EVERYONE, access.STAFF, access.DECIDERS
 SALES = (UserRole.SALES,)
 STEWARDS = (UserRole.STEWARD,)
 AUDITORS = (UserRole.AUDITOR,)

@@ -10,10 +10,8 @@ from crmquality.cli.session import session
 from crmquality.models import ModelVersion
 from crmquality.selectors.sources import named
 from crmquality.services import learning
-from crmquality.services.access import UserRole, require
+from crmquality.services.access import STAFF, UserRole, require
 from crmquality.services.errors import Refused
-
-STAFF = (UserRole.STEWARD, UserRole.AUDITOR)
 
 
 def add_arguments(parser: ArgumentParser) -> None:

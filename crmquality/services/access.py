@@ -26,6 +26,12 @@ class UserRole(StrEnum):
     AUDITOR = "auditor"
 
 
+EVERYONE = (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)
+STAFF = (UserRole.STEWARD, UserRole.AUDITOR)
+DECIDERS = (UserRole.STEWARD, UserRole.SALES)
+"""An admin is in all of them, as a steward."""
+
+
 def roles_of(user: Any) -> set[UserRole]:
     """The roles of a person; a superuser is an admin."""
     if not user.is_authenticated:

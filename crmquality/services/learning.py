@@ -17,7 +17,7 @@ from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
 from crmquality.services.leases import Lost, do_job
 from crmquality.services.publishing import publish
-from crmquality.services.sisters import united_batch
+from crmquality.services.sisters import batch_for
 from detectors import registry
 from detectors.contract import (
     Batch,
@@ -185,10 +185,7 @@ def _train(training: Training, report: Callable[..., None]) -> None:
     labels = labels_of(source, training.detector)
     serving, version = load_serving(source, training.detector)
     assert isinstance(serving, TrainableDetector)
-    if serving.across_sources and serving.fits_on_records:
-        batch = united_batch(source)
-    else:
-        batch = source_batch(source, only=None if serving.fits_on_records else ())
+    batch = batch_for(source, serving) if serving.fits_on_records else source_batch(source, only=())
     fitted = serving.fit(batch, labels, RunContext(report=report))
     with transaction.atomic():
         if not Training.objects.held(training).select_for_update().exists():

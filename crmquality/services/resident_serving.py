@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import socket
 import socketserver
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 from django.db import DatabaseError, close_old_connections, connections
 
+from crmquality.giving_way import thread_gives_way
 from crmquality.services.resident_keeping import Keeper, Unknown
 from crmquality.services.resident_places import Places
 
@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 0.25
 STALE = 120.0
 """Seconds without a look at the database from which no answer is given: it might be of long ago."""
-NICE = 5
 LONGEST_QUESTION = 1 << 20
 
 
@@ -138,8 +137,7 @@ def serve(path: Path, *, ready: Callable[[], None] = lambda: None, until: thread
 
 
 def _follow(keeper: Keeper, until: threading.Event) -> None:
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # of this thread alone, on Linux
+    thread_gives_way()
     try:
         while not until.is_set():
             close_old_connections()

@@ -29,12 +29,11 @@ from crmquality.models import (
 )
 from crmquality.models.jobs import Job, JobState
 from crmquality.services import enriching, learning, measuring, sensitive, table_statistics, validating
-from crmquality.services.batches import source_batch
 from crmquality.services.errors import Refused
 from crmquality.services.findings import store_findings
 from crmquality.services.leases import Lost, do_job
 from crmquality.services.publishing import note_sweep, publish
-from crmquality.services.sisters import sisters, united_batch
+from crmquality.services.sisters import batch_for, sisters
 from crmquality.signals import run_succeeded
 from detectors import registry
 from detectors.contract import Batch, Finding, MergeRecords, RunContext, TrainableDetector
@@ -126,7 +125,7 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
     detector, version = learning.load_serving(run.source, run.detector, run.config.params if run.config else {})
     if isinstance(detector, TrainableDetector):
         detector = detector.reweight(learning.labels_since(version, run.source, run.detector))
-    batch = united_batch(run.source) if detector.across_sources else source_batch(run.source)
+    batch = batch_for(run.source, detector)
     rules = SurvivorshipRules.in_force(run.source)
     remarks: list[str] = []
     checker = validating.Checker(run.source)

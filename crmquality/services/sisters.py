@@ -16,7 +16,7 @@ import pandas as pd
 from crmquality.models import Source
 from crmquality.models.records import Kind
 from crmquality.services.batches import read_columns, source_batch
-from detectors.contract import Batch
+from detectors.contract import Batch, Detector
 from detectors.roles import Role
 
 SISTERS = (frozenset({Kind.CONTACTS, Kind.LEADS}), frozenset({Kind.ACCOUNTS}))
@@ -58,6 +58,11 @@ def united_batch(source: Source) -> Batch:
         frames.append(frame.reindex(columns=own.frame.columns).astype(object).where(lambda cells: cells.notna(), None))
         origin |= dict.fromkeys(frame.index.tolist(), sister.name)
     return Batch(pd.concat(frames).sort_index(), own.roles, kind=source.kind, origin=origin)
+
+
+def batch_for(source: Source, detector: Detector) -> Batch:
+    """The records that a detector is given of a source: with those of its sisters, if it looks across sources."""
+    return united_batch(source) if detector.across_sources else source_batch(source)
 
 
 def declare_deduplicated(*, source: Source, deduplicated: bool) -> Source:

@@ -32,7 +32,7 @@ def bring_up_to_date(*tables: str) -> list[str]:
 
     What waits to be sorted into their GIN indexes is sorted in.
 
-    In a transaction its own rows count; other sessions that do the same then wait for its end, so let that be near.
+    Call it outside a transaction: other sessions that do the same wait for its end.
     """
     with connection.cursor() as cursor:
         cursor.execute(_OUTDATED, [list(tables), GROWN])

@@ -22,18 +22,17 @@ from crmquality.cli.session import session
 from crmquality.models import Record
 from crmquality.selectors.sources import named
 from crmquality.services import disclosing
-from crmquality.services.access import UserRole
+from crmquality.services.access import DECIDERS
 from crmquality.services.errors import Refused
 from review.cli import cards
 from review.cli.editing import edited
 from review.cli.terminal import NoTerminal, Terminal
 from review.models import Decision, DecisionBatch, ReviewItem
 from review.selectors.cards import Card, card
-from review.selectors.decided import standing
+from review.selectors.decided import NOTHING_WRITTEN, standing, undone_in_words
 from review.services import checks, deciding, desks, queue
 from review.services.filtering import Filters, Sort, visible_items
 
-DECIDERS = (UserRole.STEWARD, UserRole.SALES)
 COUNTED = 1_000
 KEEP = 60.0
 """Seconds between two renewals of the card's lease."""
@@ -209,17 +208,16 @@ class Desk:
         check = checks.undone_in_vain(self.user, self._check_noted)
         if check:
             self._check_noted = check.pk
-            raise Refused("Your last card was a check: nothing was written, so there is nothing to undo.")
+            raise Refused(NOTHING_WRITTEN)
         latest = standing(self.user)
         if latest is None:
             raise Refused("Nothing to undo.")
         if DecisionBatch.objects.of(latest):
             raise Refused("Your last decision was made together with others: undo it on the page, under Batches.")
         undone = deciding.undo_decision(decision=latest, user=self.user)
-        left = f" {len(undone.kept)} values were edited since and stay." if undone and undone.kept else ""
         self.done["undone"] += 1
         self._put_back()
-        self._say("Undone." + left)
+        self._say(undone_in_words(undone))
         again = queue.claim(user=self.user, item_id=latest.item_id)
         self._lay(again) if again else self._next()
 

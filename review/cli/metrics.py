@@ -12,7 +12,7 @@ from crmquality.cli.session import session
 from crmquality.models import JobState, QualityMetric, Source
 from crmquality.selectors.sources import named
 from crmquality.services import measuring
-from crmquality.services.access import UserRole, require
+from crmquality.services.access import STAFF, UserRole, require
 from review.selectors import overview
 
 SCORE = "quality score"
@@ -30,7 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(options: Namespace, console: Console) -> int:
     """Show the metrics; 1 if a score is below the bound that was given."""
-    with session(console, options.user, UserRole.STEWARD, UserRole.AUDITOR) as user:
+    with session(console, options.user, *STAFF) as user:
         sources = [named(name) for name in options.source] or list(Source.objects.all())
         if options.measure:
             require(user, UserRole.STEWARD)

@@ -13,7 +13,7 @@ from crmquality.cli.console import Console, Exit, percent
 from crmquality.cli.session import session
 from crmquality.models import Source
 from crmquality.selectors.sources import named
-from crmquality.services.access import UserRole, require
+from crmquality.services.access import STAFF, UserRole, require
 from crmquality.services.errors import Refused
 from detectors import registry
 from review.estimation import Estimate
@@ -46,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(options: Namespace, console: Console) -> int:
     """Do it. Bounds not named stay as they are."""
-    with session(console, options.user, UserRole.STEWARD, UserRole.AUDITOR) as user:
+    with session(console, options.user, *STAFF) as user:
         if options.do in (None, "show"):
             return _show(options, console)
         if options.do == "set":

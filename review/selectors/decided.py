@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from crmquality.services import masking
+from crmquality.services.undoing import Undone
 from review.models import Decision
 
 UNDO_BY_KEY = 20
@@ -16,6 +17,15 @@ def standing(user: Any, item_id: int | None = None) -> Decision | None:
     """The person's latest decision that stands, of this item if one is named; None beyond their last few."""
     recent = Decision.objects.filter(by=user.pk).order_by("-id")[:UNDO_BY_KEY]
     return next((one for one in recent if one.undone_at is None and item_id in (None, one.item_id)), None)
+
+
+NOTHING_WRITTEN = "Your last card was a check: nothing was written, so there is nothing to undo."
+
+
+def undone_in_words(undone: Undone | None) -> str:
+    """That it was undone, and how many values stay as somebody else left them."""
+    kept = len(undone.kept) if undone else 0
+    return "Undone." + (f" {kept} values were edited since and stay." if kept else "")
 
 
 def shown_decision(decision: Decision) -> Decision:

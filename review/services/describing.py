@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.db import connection
 
 from crmquality.models import Source
-from crmquality.services import table_statistics
 from detectors.roles import Role
 
 SEGMENT_ROLES = (
@@ -49,8 +48,6 @@ _DESCRIBE = """
 
 def describe(*, source: Source, detector: str) -> int:
     """Bring the notes on the open items of a source and detector up to date; returns how many changed."""
-    # What a first run has just stored is unknown to the planner, which then joins each claim with each item.
-    table_statistics.bring_up_to_date("crmquality_finding", "review_reviewitem")
     with connection.cursor() as cursor:
         cursor.execute(
             _DESCRIBE,

@@ -122,8 +122,8 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     behind = 0
     if everything and current is not None:
         rows = list(ordered[AT_ONCE:])
-        scores = current.detector.rescore(_claims(rows))
-        worth = current.detector.worth(_claims(rows))
+        claims = _claims(rows)
+        scores, worth = current.detector.rescore(claims), current.detector.worth(claims)
         behind = _write(rows, list(zip(scores, worth, scores, strict=True)), set(), FINE)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ONE_AT_A_TIME, [source_id, detector])
@@ -131,7 +131,7 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
         if current is None:
             return behind
         version = ModelVersion.objects.filter(pk=current.version)
-        if version.filter(ranked_by=current.stamp).exists() and not everything:
+        if not everything and version.filter(ranked_by=current.stamp).exists():
             return 0  # by whom this one waited for
         version.update(ranked_by=current.stamp, feedback_count=len(current.decisions))
         rows = list(ordered[: AT_ONCE + 1])

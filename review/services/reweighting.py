@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -15,6 +13,7 @@ from hashlib import blake2b
 from django.db import connections
 from django.utils import timezone
 
+from crmquality.giving_way import thread_gives_way
 from crmquality.models import ModelVersion, Source
 from crmquality.services import learning
 from detectors import registry
@@ -28,7 +27,6 @@ REMEMBERED = 20
 """So many states of a reweighted model are kept: as many as decisions can be undone by key."""
 SHORT, LONG = 0.05, 2.0
 """Seconds that a request waits for a model to be read: while the one before it stands in, and where there is none."""
-NICE = 5
 MARGIN, COUNTED_FOR = timedelta(seconds=10), timedelta(minutes=1)
 """A decision is seen by whoever asks MARGIN after it was written down, however its transaction went on; all are
 counted anew after COUNTED_FOR, for one that took longer."""
@@ -63,17 +61,12 @@ class _Reading:
     result: Future[TrainableDetector]
 
 
-def _give_way() -> None:
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # of this thread alone, on Linux
-
-
 _states: dict[tuple[_Key, int], list[Reweighted]] = {}
 """The latest states of a version, oldest first: an undo goes back to the one before its decision."""
 _locks: defaultdict[tuple[_Key, int], threading.Lock] = defaultdict(threading.Lock)
 _serving: dict[_Key, Reweighted] = {}
 """What answered last in this process."""
-_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="models", initializer=_give_way)
+_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="models", initializer=thread_gives_way)
 _readings: dict[_Key, _Reading] = {}
 _readings_lock = threading.Lock()
 
@@ -156,13 +149,13 @@ def _taken_in(key: _Key, start: Reweighted) -> Reweighted:
     with _locks[place]:
         states = list(_states.get(place, []))
         now = timezone.now()
-        standing = _standing(key, states[-1] if states else start, now)
-        while states and not states[-1].decisions <= standing.ids:
+        standing, counted = _standing(key, states[-1] if states else start, now)
+        while states and not states[-1].decisions <= standing:
             states.pop()  # it took in a decision that was undone
         kept = states[-1] if states else start
-        if not kept.decisions <= standing.ids:
+        if not kept.decisions <= standing:
             return start
-        fresh = sorted(standing.ids - kept.decisions)
+        fresh = sorted(standing - kept.decisions)
         new = list(labelling.teaching(*key, start.since).filter(pk__in=fresh)) if fresh else []
         weights = checks.trusts() if new else {}
         labels = [label for one in new for label in labelling.labels_of(one, weights.get(one.by_id or 0, 1.0))]
@@ -170,30 +163,23 @@ def _taken_in(key: _Key, start: Reweighted) -> Reweighted:
         stamp = kept.stamp
         for one in fresh:
             stamp ^= _stamp_of(one)
-        found = Reweighted(
-            start.version, start.since, standing.ids, detector, stamp, now, now if standing.counted else kept.counted
-        )
-        _states[place] = [*(one for one in states if one.decisions != standing.ids), found][-REMEMBERED:]
+        found = Reweighted(start.version, start.since, standing, detector, stamp, now, counted)
+        _states[place] = [*(one for one in states if one.decisions != standing), found][-REMEMBERED:]
     return found
 
 
-@dataclass(frozen=True)
-class _Standing:
-    """The decisions that stand now; counted: all were, not only those of late."""
+def _standing(key: _Key, latest: Reweighted, now: datetime) -> tuple[frozenset[int], datetime]:
+    """The decisions that stand since the version was fitted, and when all of them were counted last.
 
-    ids: frozenset[int]
-    counted: bool
-
-
-def _standing(key: _Key, latest: Reweighted, now: datetime) -> _Standing:
-    """What stands since the version was fitted: known to the latest state, and what changed since that one asked."""
+    Between two counts: those known to the latest state, and what changed since that one asked.
+    """
     made = labelling.teaching(*key, latest.since).order_by()
     if latest.asked is None or latest.counted is None or now - latest.counted > COUNTED_FOR:
-        return _Standing(frozenset(made.values_list("pk", flat=True)), counted=True)
+        return frozenset(made.values_list("pk", flat=True)), now
     lately = latest.asked - MARGIN
     fresh = made.filter(at__gt=lately).values_list("pk", flat=True)
     undone = Decision.objects.filter(undone_at__gt=lately).values_list("pk", flat=True)
-    return _Standing(latest.decisions.union(fresh).difference(undone), counted=False)
+    return latest.decisions.union(fresh).difference(undone), latest.counted
 
 
 def _stamp_of(decision: int) -> int:

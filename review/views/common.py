@@ -10,11 +10,11 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 
+from crmquality.services import access
 from crmquality.services.access import UserRole, require
 
 View = Callable[..., HttpResponseBase]
-EVERYONE = (UserRole.STEWARD, UserRole.SALES, UserRole.AUDITOR)
-STAFF = (UserRole.STEWARD, UserRole.AUDITOR)
+EVERYONE, STAFF, DECIDERS = access.EVERYONE, access.STAFF, access.DECIDERS
 
 
 def for_roles(*roles: UserRole) -> Callable[[View], View]:

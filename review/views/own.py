@@ -19,6 +19,7 @@ from crmquality.services.errors import Refused
 from crmquality.services.undoing import undo_with_cause
 from review.models import Decision
 from review.selectors import own
+from review.selectors.decided import undone_in_words
 from review.services import asking, deciding, fixing
 from review.services.queue import visible_items
 from review.views.common import for_roles, number
@@ -124,8 +125,7 @@ def undo(request: HttpRequest, change_set_id: int) -> HttpResponse:
     wrong = False
     try:
         undone = undo_with_cause(change_set=change_set, by=request.user)
-        kept = len(undone.kept) if undone else 0
-        said = "Undone." + (f" {kept} values were edited since and stay." if kept else "")
+        said = undone_in_words(undone)
     except Refused as refusal:
         said, wrong = str(refusal), True
     if shown and access.visible_records(request.user).filter(pk=shown).exists():

@@ -11,9 +11,7 @@ from review.charts_lines import lines
 from review.models import KnownAnswer
 from review.selectors import people as selecting
 from review.services import checks
-from review.views.common import for_roles
-
-DECIDERS = (UserRole.STEWARD, UserRole.SALES)
+from review.views.common import DECIDERS, for_roles
 
 
 @for_roles(*DECIDERS)

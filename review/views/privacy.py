@@ -18,9 +18,8 @@ from crmquality.services.access import UserRole, require
 from crmquality.services.errors import Refused
 from crmquality.services.masking import PERSONAL
 from review.services.queue import visible_items
-from review.views.common import for_roles, number
+from review.views.common import DECIDERS, for_roles, number
 
-DECIDERS = (UserRole.STEWARD, UserRole.SALES)
 OVERSEERS = (UserRole.AUDITOR, UserRole.ADMIN)
 PAGE = 50
 

@@ -18,16 +18,15 @@ from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from review.models import Decision, DecisionBatch, ReviewItem
 from review.selectors.cards import card
-from review.selectors.decided import shown_decision, standing
+from review.selectors.decided import NOTHING_WRITTEN, shown_decision, standing, undone_in_words
 from review.selectors.groups import others_like
 from review.services import batching, checks, deciding, desks
 from review.services import queue as queueing
 from review.services.filtering import Filters, visible_item, visible_items
-from review.views.common import EVERYONE, for_roles, number
+from review.views.common import DECIDERS, EVERYONE, for_roles, number
 from review.views.filters import asked_filters, frame
 from review.views.merges import merge_choices
 
-DECIDERS = (UserRole.STEWARD, UserRole.SALES)
 COUNTED = 1_000
 CHECK_NOTED, ALERTED = "check_noted", "alerted_at"
 ALERT_PAUSE = 1_800
@@ -137,8 +136,7 @@ def undo_last(request: HttpRequest) -> HttpResponse:
     check = checks.undone_in_vain(request.user, request.session.get(CHECK_NOTED, 0))
     if check and wanted in (None, check.item_id):
         request.session[CHECK_NOTED] = check.pk
-        said = "Your last card was a check: nothing was written, so there is nothing to undo."
-        return _answer(request, "nothing", said, about=wanted)
+        return _answer(request, "nothing", NOTHING_WRITTEN, about=wanted)
     latest = standing(request.user, wanted)
     if latest is None:
         item = queueing.claim(user=request.user, item_id=wanted) if wanted else None
@@ -151,11 +149,10 @@ def undo_last(request: HttpRequest) -> HttpResponse:
     except Refused as refusal:
         return _answer(request, "nothing", str(refusal), about=latest.item_id)
     item = queueing.claim(user=request.user, item_id=latest.item_id)
-    left = f" {len(undone.kept)} values were edited since and stay." if undone and undone.kept else ""
     return _answer(
         request,
         "undone",
-        "Undone." + left,
+        undone_in_words(undone),
         about=latest.item_id,
         first=item,
         touched=_written(latest.change_set),

@@ -18,10 +18,8 @@ from review.selectors import listing
 from review.services import desks
 from review.services import queue as queueing
 from review.services.filtering import visible_items
-from review.views.common import EVERYONE, for_roles, number
+from review.views.common import DECIDERS, EVERYONE, for_roles, number
 from review.views.filters import asked_filters, frame
-
-DECIDERS = (UserRole.STEWARD, UserRole.SALES)
 
 
 @for_roles(*EVERYONE)
