@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import skops.io
 
 from detectors.contract import Batch, ModelFileError, RecordId
 from detectors.prediction.engine.calibration import Intervals
@@ -171,6 +170,8 @@ class Predictor:
 
     def save(self, directory: Path) -> None:
         """Write a JSON file and one skops file a member into the directory."""
+        import skops.io  # seconds, most of them for torch: paid by who saves or reads a model, not by every start
+
         files = {}
         for place, (_, pipeline) in enumerate(self.members):
             name = f"member-{place}.skops"
@@ -300,6 +301,8 @@ def _typical(readings: Floats, kind: Kind) -> float:
 
 def _read(path: Path, digest: str) -> Any:
     """A pipeline from a skops file whose bytes and types are as expected. Raises ModelFileError otherwise."""
+    import skops.io  # see `save`
+
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != digest:
         raise ModelFileError(f"{path.name}: its content does not match its digest")
