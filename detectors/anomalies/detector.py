@@ -114,8 +114,7 @@ class AnomalyDetector(TrainableDetector):
         if self.discovery is None:
             return [finding.score for finding in findings]
         at, known = self._rows(findings)
-        order = self.discovery.scores() if self.discovery.answers else self.discovery.table.outlyingness
-        shares = iter(_shares_at(order, at[known]))
+        shares = iter(self.discovery.shares(at[known]))
         return [float(next(shares)) if here else finding.score for finding, here in zip(findings, known, strict=True)]
 
     def worth(self, findings: Sequence[Finding]) -> list[float | None]:
@@ -214,13 +213,6 @@ def _answers(verdicts: Mapping[int, tuple[bool, float]], ids: npt.NDArray[np.int
 def _shares(order: Floats) -> Floats:
     """Share of rows that stand below each row: (n,), in [0, 1)."""
     return np.asarray(np.searchsorted(np.sort(order), order, side="left") / len(order))
-
-
-def _shares_at(order: Floats, rows: npt.NDArray[np.int64]) -> Floats:
-    """The same of these rows alone: (len(rows),). Only what stands at or above the lowest of them is sorted."""
-    wanted = order[rows]
-    above = np.sort(order[order >= wanted.min()]) if len(rows) else wanted
-    return np.asarray((len(order) - len(above) + np.searchsorted(above, wanted, side="left")) / len(order))
 
 
 def _rarity(position: int, rows: int, *, learned: bool) -> Evidence:

@@ -28,6 +28,7 @@ from detectors.anomalies.forest import Floats, Forest, Leaves, Matrix, grow
 from detectors.anomalies.hybrid import retrained
 from detectors.anomalies.similarity import BASE, SPREAD, Rows, Similarity, Verdicts, normal_scores, standardised
 from detectors.anomalies.sites import Sites
+from detectors.compiling import compiled
 
 REFIT_EVERY = 5
 """Answers between two refits."""
@@ -135,7 +136,7 @@ class Discovery:
         self.expected = self.similarity.expected
         self.beliefs = {answer.row: answer.belief(float(self.expected[answer.row])) for answer in answers}
         self.by_trees: Floats | None = None
-        self.by_leaves: Floats | Matrix = table.isolation
+        self.by_leaves: Floats = table.isolation.astype(np.float64)
         if answers:
             self.refit()
 
@@ -205,7 +206,7 @@ class Discovery:
         """
         self.answers = {answer.row: answer for answer in answers}
         self.beliefs = dict(zip(self.answers, map(float, beliefs), strict=True))
-        self.by_leaves, self.by_trees, self.expected = by_leaves, by_trees, np.array(expected)
+        self.by_leaves, self.by_trees, self.expected = np.asarray(by_leaves, np.float64), by_trees, np.array(expected)
         if len(pool) < len(self.table):
             self._set_pool(pool)
         rows, confirmed, error = self._kept()
@@ -220,6 +221,22 @@ class Discovery:
             found = self.found
             order += found / (found + MIX) * self.by_trees
         return order
+
+    def shares(self, rows: Rows) -> Floats:
+        """Share of the table's rows that stand below each of these in today's order: (len(rows),), in [0, 1).
+
+        One pass over the table, which keeps only what stands at or above the lowest of these.
+        """
+        if not len(rows):
+            return np.zeros(0)
+        if not self.answers:
+            return _shares_at(self.table.outlyingness, rows)
+        found = self.found
+        by_trees = np.zeros(1) if self.by_trees is None else self.by_trees
+        above, order = _above(self.expected, self.by_leaves, by_trees, found / (found + MIX), rows)
+        above.sort()
+        below = len(self.table) - len(above)
+        return np.asarray((below + np.searchsorted(above, order, side="left")) / len(self.table))
 
     def next(self, many: int = 1) -> list[int]:
         """The rows to ask about: the best of today's order that have no answer yet."""
@@ -306,6 +323,38 @@ def _latest(confirmed: Verdicts) -> Rows:
     half = MOST_ANSWERS // 2
     yes = yes[-max(half, MOST_ANSWERS - len(no)) :]
     return np.sort(np.concatenate([yes, no[-(MOST_ANSWERS - len(yes)) :]]))
+
+
+def _shares_at(order: Floats, rows: Rows) -> Floats:
+    """The share of rows that stand below each of these: (len(rows),). Only what stands above the lowest is sorted."""
+    wanted = order[rows]
+    above = np.sort(order[order >= wanted.min()])
+    return np.asarray((len(order) - len(above) + np.searchsorted(above, wanted, side="left")) / len(order))
+
+
+@compiled
+def _above(expected: Matrix, by_leaves: Floats, by_trees: Floats, weight: float, rows: Rows) -> tuple[Floats, Floats]:
+    """The places in the order of all rows at or above the lowest of these, unsorted, and of these: (m,), (len(rows),).
+
+    by_trees: of one entry where there are no trees. The sums are those of `Discovery.scores`, in the same order.
+    """
+    trees = len(by_trees) == len(expected)
+    order = np.empty(len(rows))
+    for place in range(len(rows)):
+        row = rows[place]
+        order[place] = np.float64(expected[row]) + LEAF_SHARE * by_leaves[row]
+        if trees:
+            order[place] += weight * by_trees[row]
+    lowest = order.min()
+    above = np.empty(len(expected))
+    count = 0
+    for row in range(len(expected)):
+        standing = np.float64(expected[row]) + LEAF_SHARE * by_leaves[row]
+        if trees:
+            standing += weight * by_trees[row]
+        above[count] = standing
+        count += standing >= lowest
+    return above[:count].copy(), order
 
 
 def _members(made: Features, isolation: Floats) -> tuple[dict[str, Floats], dict[str, Floats]]:

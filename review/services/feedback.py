@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 
 from crmquality.models import ModelVersion, Source, Training
 from crmquality.services import learning
@@ -28,11 +29,12 @@ LONGEST_REST = timedelta(hours=1)
 PAGE, WIDER = 20, 5
 """In the varied order so many claims, picked from so many times as many, are unlike each other."""
 
-FRONT = PAGE * WIDER
-"""So many items at the front of the order, before or after, are written however little they moved."""
+NEXT, FRONT = 20, PAGE * WIDER
+"""Of the items on nobody's desk, so many at the front of the order, before or after, are written however little they
+moved: the next cards come from them. The first FRONT are kept FINE."""
 COARSE, FINE = 0.25, 0.02
-"""Behind them an item is written anew when its "1 in 2,000" moved by more than this share, at once and by a worker:
-each write costs a tenth of a millisecond, and who comes to the front is written then."""
+"""An item is written anew when its "1 in 2,000" moved by more than this share: FINE at the front, and everywhere by a
+worker; COARSE behind it. Each write costs a tenth of a millisecond, and who comes to the front is written then."""
 WRITTEN_AT_ONCE = 500
 WORTH_STEP = 0.01
 """What a verdict would teach is written anew when it moved by more than this."""
@@ -52,8 +54,8 @@ _RANK = """
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(%s, hashtext('rerank ' || %s))"
 _Places = tuple[float, float | None, float]
 """Rank, worth and variety of an item."""
-_Row = tuple[int, list[int], float, str, float, float | None, float | None]
-"""Of an item: id, subjects, score and rule of its claim, rank, worth and variety as they stand."""
+_Row = tuple[int, list[int], float, str, float, float | None, float | None, datetime | None]
+"""Of an item: id, subjects, score and rule of its claim, rank, worth and variety as they stand, end of its lease."""
 
 LOOKED_THROUGH = 20_000
 """The sources and detectors of so many of the latest decisions are looked at for new labels."""
@@ -117,14 +119,14 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
             return 0
     open_items = ReviewItem.objects.open().filter(source_id=source_id, detector=detector)
     ordered = open_items.order_by("skips", Minus("rank"), "id").values_list(
-        "id", "finding__subjects", "score", "finding__rule", "rank", "worth", "variety"
+        "id", "finding__subjects", "score", "finding__rule", "rank", "worth", "variety", "lease_until"
     )
     behind = 0
     if everything and current is not None:
         rows = list(ordered[AT_ONCE:])
         claims = _claims(rows)
         scores, worth = current.detector.rescore(claims), current.detector.worth(claims)
-        behind = _write(rows, list(zip(scores, worth, scores, strict=True)), set(), FINE)
+        behind = _write(rows, list(zip(scores, worth, scores, strict=True)), [FINE] * len(rows))
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ONE_AT_A_TIME, [source_id, detector])
         current = reweighting.up_to_date(source_id, detector, waits=everything)
@@ -140,20 +142,19 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
             if not everything:
                 _tell_a_worker(source_id, detector)
         ranked = _ranked(current.detector, _claims(rows))
-        front = _front([row[4] for row in rows]) | _front([rank for rank, *_ in ranked])
-        return behind + _write(rows, ranked, front, COARSE)
+        return behind + _write(rows, ranked, _steps(rows, ranked))
 
 
 def _claims(rows: Iterable[_Row]) -> list[Finding]:
     return [Finding(tuple(subjects), Flag(), score, (), rule) for _, subjects, score, rule, *_ in rows]
 
 
-def _write(rows: Sequence[_Row], ranked: Sequence[_Places], front: set[int], step: float) -> int:
-    """Write the items that moved by more than step, those of the front however little; returns how many."""
+def _write(rows: Sequence[_Row], ranked: Sequence[_Places], steps: Sequence[float]) -> int:
+    """Write the items that moved by more than their step; returns how many."""
     moved = [
         (row[0], *new)
-        for place, (row, new) in enumerate(zip(rows, ranked, strict=True))
-        if _differs(new, *row[4:], step=0.0 if place in front else step)
+        for row, new, step in zip(rows, ranked, steps, strict=True)
+        if _differs(new, *row[4:7], step=step)
     ]
     written = 0
     with connection.cursor() as cursor:
@@ -179,9 +180,18 @@ def _ranked(detector: TrainableDetector, known: list[Finding]) -> list[_Places]:
     return list(zip(scores, detector.worth(known), variety, strict=True))
 
 
-def _front(ranks: Sequence[float]) -> set[int]:
-    """Positions of the FRONT highest."""
-    return set(sorted(range(len(ranks)), key=lambda place: -ranks[place])[:FRONT])
+def _steps(rows: Sequence[_Row], ranked: Sequence[_Places]) -> list[float]:
+    """How far each item may move before it is written, by where it stood and where it stands."""
+    now = timezone.now()
+    free = [row[7] is None or row[7] < now for row in rows]
+    steps = [COARSE] * len(rows)
+    for ranks in ([row[4] for row in rows], [rank for rank, *_ in ranked]):
+        order = sorted(range(len(ranks)), key=lambda place: -ranks[place])
+        for place in order[:FRONT]:
+            steps[place] = min(steps[place], FINE)
+        for place in [place for place in order if free[place]][:NEXT]:
+            steps[place] = 0.0
+    return steps
 
 
 def _differs(new: _Places, rank: float, worth: float | None, variety: float | None, *, step: float) -> bool:

@@ -27,6 +27,8 @@ from review.views.common import DECIDERS, EVERYONE, for_roles, number
 from review.views.filters import asked_filters, frame
 from review.views.merges import merge_choices
 
+DECISIONS = 50
+"""Shown on one page."""
 COUNTED = 1_000
 CHECK_NOTED, ALERTED = "check_noted", "alerted_at"
 ALERT_PAUSE = 1_800
@@ -168,8 +170,9 @@ def decisions(request: HttpRequest) -> HttpResponse:
     before = number(request.GET.get("before"))
     if before:
         rows = rows.filter(pk__lt=before)
-    found = [shown_decision(row) for row in rows[:50]]
-    context = {"decisions": found, "sees_all": access.sees_everything(request.user)}
+    found = [shown_decision(row) for row in rows[: DECISIONS + 1]]
+    older = found[DECISIONS - 1].pk if len(found) > DECISIONS else None
+    context = {"decisions": found[:DECISIONS], "older": older, "sees_all": access.sees_everything(request.user)}
     return render(request, "queue/decisions.html", context)
 
 

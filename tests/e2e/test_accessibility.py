@@ -94,6 +94,22 @@ def test_axe_finds_nothing_on_any_page(
     assert not found, "\n" + "\n".join(found)
 
 
+def test_axe_finds_nothing_where_the_columns_of_a_file_are_confirmed(
+    tab: Page,
+    live_server: Any,
+    people: dict[str, Any],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_text("Lead ID,,Full name,Mail\nL1,x,Ann Lee,ann@example.com\nL2,y,Bo Ray\nL3,z,Cy Day,cy@example.com\n")
+    sign_in(tab, live_server.url, people[ADMIN])
+    tab.goto(live_server.url + "/sources/new/")
+    tab.set_input_files("input[type=file]", file)
+    tab.get_by_role("button", name="Look at the file").click()
+    tab.get_by_role("heading", name="What do the columns mean?").wait_for()
+    assert not complaints(tab, "admin-columns-of-a-file")
+
+
 def test_axe_finds_nothing_on_the_pages_before_a_login_and_of_errors(tab: Page, live_server: Any) -> None:
     found = []
     for name, path in (("login", "/login/"), ("404", "/nowhere/")):

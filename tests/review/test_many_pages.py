@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from crmquality.models import AccessPolicy, Record
 from review.models import Decision, DecisionBatch, ReviewItem
-from review.services import batching, lots
+from review.services import batching, deciding, lots
+from review.views import queue
 from tests.review.test_batches import ACCEPT, first, of, typos  # noqa: F401
 from tests.review.test_lots import choice, judge, lot, sample, source  # noqa: F401
 
@@ -36,6 +37,19 @@ def ids_after(user, count: int) -> list[int]:
     """Items alike, but for the first so many; the one that the tests open is kept."""
     others = batching.alike(first(), user).exclude(pk=first().pk).order_by("pk")
     return list(others.values_list("pk", flat=True)[count - 1 :])
+
+
+def test_the_list_of_decisions_leads_to_older_ones_where_there_are(typos, steward, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(queue, "DECISIONS", 2)
+    for item in batching.alike(first(), steward).exclude(pk=first().pk)[:3]:
+        deciding.decide(item=item, verdict=ACCEPT, user=steward)
+    latest, middle, oldest = Decision.objects.order_by("-id").values_list("id", flat=True)[:3]
+    page = client_of(steward).get(reverse("decisions"))
+    assert [one.pk for one in page.context["decisions"]] == [latest, middle]
+    assert f"?before={middle}".encode() in page.content
+    last = client_of(steward).get(reverse("decisions"), {"before": middle})
+    assert [one.pk for one in last.context["decisions"]] == [oldest]
+    assert b">Older<" not in last.content
 
 
 class TestGroupPage:

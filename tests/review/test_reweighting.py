@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Self
 
 import pytest
 from django.db import connections, transaction
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,13 +180,19 @@ def test_a_worker_waits_for_the_version_and_ranks_by_it(source, items, files):
     assert set(ReviewItem.objects.values_list("rank", flat=True)) == {0.9}
 
 
-@given(st.lists(st.floats(0, 0.999999), min_size=1, max_size=300))
-def test_what_the_eye_meets_first_is_written_however_little_it_moved(ranks):
-    front = feedback._front(ranks)
-    assert len(front) == min(len(ranks), feedback.FRONT)
-    assert not front or min(ranks[place] for place in front) >= max(
-        (rank for place, rank in enumerate(ranks) if place not in front), default=0
-    )
+@given(st.lists(st.tuples(st.floats(0, 0.999999), st.booleans()), min_size=1, max_size=300))
+def test_the_next_cards_are_written_however_little_they_moved_and_the_front_finely(standing):
+    now = timezone.now()
+    leases = [now + timedelta(minutes=5 if held else -5) for _, held in standing]
+    rows = [(at, [at], 0.9, "", rank, None, None, leases[at]) for at, (rank, _) in enumerate(standing)]
+    steps = feedback._steps(rows, [(rank, None, rank) for rank, _ in standing])
+    free = [place for place, (_, held) in enumerate(standing) if not held]
+    exact = [place for place, step in enumerate(steps) if step == 0]
+    assert set(exact) <= set(free)
+    assert len(exact) == min(len(free), feedback.NEXT)
+    assert sum(step <= feedback.FINE for step in steps) >= min(len(rows), feedback.FRONT)
+    others = (standing[place][0] for place in free if place not in exact)
+    assert not exact or min(standing[place][0] for place in exact) >= max(others, default=0)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +245,7 @@ def test_a_decision_that_was_long_in_coming_is_found_when_all_are_counted(source
 
 def test_who_waited_does_not_rank_again_what_another_ranked(source, items, files, steward, monkeypatch):
     serve(source, files, 1, at_once=True)
+    reweighting.up_to_date(source.pk, "scripted")  # however long the reading takes, which a decision does not wait for
     deciding.decide(item=items[0], verdict=Verdict.ACCEPT, user=steward)
     monkeypatch.setattr(feedback, "_ranked", lambda *_: pytest.fail("ranked twice"))
     assert feedback.rerank(source_id=source.pk, detector="scripted") == 0

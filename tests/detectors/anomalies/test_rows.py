@@ -515,5 +515,18 @@ def test_a_budget_above_the_rows_is_cut_and_a_bad_label_is_named(tmp_path):
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=60), st.data())
 def test_the_share_of_some_rows_is_what_it_is_among_all(values, data):
     order = np.array(values, float)
-    rows = np.array(data.draw(st.lists(st.integers(0, len(values) - 1), max_size=10)), np.int64)
-    assert detector._shares_at(order, rows).tolist() == detector._shares(order)[rows].tolist()
+    rows = np.array(data.draw(st.lists(st.integers(0, len(values) - 1), min_size=1, max_size=10)), np.int64)
+    assert discovery._shares_at(order, rows).tolist() == detector._shares(order)[rows].tolist()
+
+
+def test_the_shares_of_some_rows_after_answers_are_those_of_the_whole_order():
+    state = Discovery(unlabelled(_features(np.random.default_rng(7).standard_t(4, size=(300, 3))), 0))
+    rows = np.arange(0, 300, 7)
+    assert state.shares(rows).tolist() == detector._shares(state.table.outlyingness)[rows].tolist()
+    for row, confirmed in ((3, True), (9, False), (200, True)):
+        state.answer(Answer(row, confirmed))
+    assert state.shares(rows).tolist() == detector._shares(state.scores())[rows].tolist()
+    state.refit()
+    assert state.by_trees is not None
+    assert state.shares(rows).tolist() == detector._shares(state.scores())[rows].tolist()
+    assert state.shares(rows[:0]).tolist() == []
