@@ -19,7 +19,9 @@ from urllib.request import urlopen
 from crmquality.embedded import EmbeddedError, Servers, end, folder, spawn
 
 BACK_OFF = (0.5, 1, 2, 5, 10, 30)
-SERVED_WITHIN = 90.0
+SERVED_WITHIN, ENDED_OFTEN = 300.0, 3
+"""Seconds until the page has to answer, on a machine that is busy with other work; and so many ends of its process
+before that say that it never will."""
 STEADY = 60.0
 """A process that lived this many seconds starts its back-off anew."""
 
@@ -48,13 +50,6 @@ class Supervisor:
         celery = [sys.executable, "-m", "celery", "-A", "crmquality"]
         self._children = [
             _Child(
-                "worker",
-                [*celery, "worker", "-Q", "cpu,gpu", "-c", str(workers), "-l", "WARNING", "--without-mingle"],
-                nice=10,  # a job never slows the page down
-            ),
-            _Child("resident", [sys.executable, "-m", "django", "resident"]),
-            _Child("beat", [*celery, "beat", "-l", "WARNING", "--schedule", str(folder(home, "beat") / "schedule")]),
-            _Child(
                 "web",
                 [
                     *(sys.executable, "-m", "gunicorn", "crmquality.wsgi", "--bind", f"127.0.0.1:{self.port}"),
@@ -62,6 +57,13 @@ class Supervisor:
                     *("--worker-tmp-dir", str(folder(home, "tmp")), "--no-control-socket"),
                 ],
             ),
+            _Child(
+                "worker",
+                [*celery, "worker", "-Q", "cpu,gpu", "-c", str(workers), "-l", "WARNING", "--without-mingle"],
+                nice=10,  # a job never slows the page down
+            ),
+            _Child("resident", [sys.executable, "-m", "django", "resident"]),
+            _Child("beat", [*celery, "beat", "-l", "WARNING", "--schedule", str(folder(home, "beat") / "schedule")]),
         ]
         self._stop = threading.Event()
 
@@ -74,9 +76,11 @@ class Supervisor:
         self.servers.start()
         try:
             self._migrate()
-            for child in self._children:
+            page, *others = self._children
+            self._start(page)
+            self._wait_for_page()  # before the others take the machine: each reads in as much as it does
+            for child in others:
                 self._start(child)
-            self._wait_for_page()
         except BaseException:
             self.stop()
             raise
@@ -94,13 +98,16 @@ class Supervisor:
     def tend(self) -> None:
         """Look at every child once."""
         for child in self._children:
-            if child.process is not None and child.process.poll() is not None:
-                lived = time.monotonic() - child.started
-                child.failures = 0 if lived > STEADY else child.failures + 1
-                child.again_at = time.monotonic() + BACK_OFF[min(child.failures, len(BACK_OFF)) - 1]
-                child.process = None
-            if child.process is None and time.monotonic() >= child.again_at:
-                self._start(child)
+            self._tend(child)
+
+    def _tend(self, child: _Child) -> None:
+        if child.process is not None and child.process.poll() is not None:
+            lived = time.monotonic() - child.started
+            child.failures = 1 if lived > STEADY else child.failures + 1
+            child.again_at = time.monotonic() + BACK_OFF[min(child.failures, len(BACK_OFF)) - 1]
+            child.process = None
+        if child.process is None and time.monotonic() >= child.again_at:
+            self._start(child)
 
     def stop(self) -> None:
         """End every child, then the servers."""
@@ -117,8 +124,9 @@ class Supervisor:
     def _wait_for_page(self) -> None:
         """Until the page answers. Raises EmbeddedError with the end of its log if it does not."""
         deadline = time.monotonic() + SERVED_WITHIN
-        while time.monotonic() < deadline:
-            self.tend()
+        page = self._children[0]
+        while time.monotonic() < deadline and page.failures < ENDED_OFTEN:
+            self._tend(page)
             with suppress(OSError), urlopen(self.address + "healthz", timeout=5) as answer:  # noqa: S310 - our own page
                 if answer.status == HTTPStatus.OK:
                     return
