@@ -141,6 +141,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "crmquality.api.schema.add_problems",
+        "crmquality.api.schema.add_promises",
     ],
     "ENUM_NAME_OVERRIDES": {
         "SeriesOrigin": "crmquality.models.Series.Origin",
@@ -191,6 +192,7 @@ CELERY_BEAT_SCHEDULE = {
     "schedule-pulls": {"task": "crmquality.tasks.schedule_pulls", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-look-ups": {"task": "crmquality.tasks.sweep_look_ups", "schedule": 86_400.0, "options": {"expires": 3600}},
     "sweep-pulls": {"task": "crmquality.tasks.sweep_pulls", "schedule": 3600.0, "options": {"expires": 3600}},
+    "sweep-answers": {"task": "crmquality.tasks.sweep_answers", "schedule": 3600.0, "options": {"expires": 3600}},
     "series": {"task": "crmquality.tasks.tend_series", "schedule": 60.0, "options": {"expires": 60}},
     "predictions": {"task": "crmquality.tasks.tend_predictions", "schedule": 60.0, "options": {"expires": 60}},
     "schedule-runs": {"task": "crmquality.tasks.schedule_runs", "schedule": 60.0, "options": {"expires": 60}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from crmquality.services import (
+    answers,
     collisions,
     comparing,
     delivering,
@@ -167,6 +168,12 @@ def schedule_pulls() -> None:
 def sweep_look_ups() -> None:
     """Forget old answers of look-ups."""
     enriching.sweep_answers()
+
+
+@shared_task
+def sweep_answers() -> None:
+    """Forget the answers of the API that no repetition gets any more."""
+    answers.sweep()
 
 
 @shared_task

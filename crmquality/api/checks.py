@@ -67,7 +67,10 @@ class FieldSaid(Form):
 
 
 class BetterValueSerializer(Form):
-    """A value that a column should rather hold. by: "formats" or "addresses". completes: the column is blank."""
+    """A value that a column should rather hold. by: "formats", "addresses" or "records".
+
+    completes: the column is blank, or holds the beginning of the value.
+    """
 
     column = serializers.CharField()
     value = serializers.CharField()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -221,6 +222,8 @@ class HookEndpoint(APIView):
         connection = Connection.objects.filter(uid=uid).first()
         if connection is None or int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_HOOK:
             raise NotFound
-        named = connections.hear(connection, dict(request.headers), request._request.body)
+        path = request.get_full_path()
+        address = f"{settings.SITE_ADDRESS}{path}" if settings.SITE_ADDRESS else request.build_absolute_uri(path)
+        named = connections.hear(connection, dict(request.headers), request._request.body, address=address)
         pulling.pull_again(connection, named)
         return Response(status=status.HTTP_202_ACCEPTED)

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -66,11 +68,18 @@ def problem(error: Exception, context: Mapping[str, Any]) -> Response | None:
             return None
         answer = handled
         errors = list(_flat(answer.data)) if isinstance(error, ValidationError) else []
-        detail = "; ".join(_said(one) for one in errors) or str(answer.data["detail"])
+        detail = words(error) if isinstance(error, ValidationError) else str(answer.data["detail"])
     request = context.get("request")
+    if isinstance(request, Request):  # a problem is JSON, also where what was asked for is not
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     answer.data = body(answer.status_code, detail, errors=errors, path=request.path if request else "")
     answer.content_type = MEDIA_TYPE
     return answer
+
+
+def words(error: ValidationError) -> str:
+    """What is wrong with a value, in one line."""
+    return "; ".join(_said(one) for one in _flat(error.detail))
 
 
 def body(code: int, detail: str, *, errors: list[dict[str, str]] | None = None, path: str = "") -> dict[str, Any]:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils.http import parse_etags
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crmquality.api.base import DECIDERS, EVERYONE, Endpoint, asked, sent
-from crmquality.api.errors import PreconditionFailed, PreconditionRequired
 from crmquality.api.serializers import (
     FindingQuery,
     FindingSerializer,
@@ -30,9 +26,6 @@ from crmquality.selectors.attributions import attributions
 from crmquality.services import access, correcting, disclosing, masking
 
 SHOWN = 50
-IF_MATCH = OpenApiParameter(
-    "If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, required=True, description="The record's ETag."
-)
 
 
 class RecordEndpoint(ListModelMixin, Endpoint[Record]):
@@ -45,6 +38,10 @@ class RecordEndpoint(ListModelMixin, Endpoint[Record]):
     def get_queryset(self) -> QuerySet[Record]:
         """All records, or a sales person's own."""
         return access.visible_records(self.request.user)
+
+    def current_etag(self) -> str:
+        """The record's version."""
+        return etag(self.get_object())
 
     @extend_schema(parameters=[RecordQuery])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -66,12 +63,10 @@ class RecordEndpoint(ListModelMixin, Endpoint[Record]):
         """One record with its history and the open claims about it; its version is the ETag."""
         return _answer(self.get_object(), request.user)
 
-    @extend_schema(request=RecordEdit, responses=RecordDetail, parameters=[IF_MATCH])
-    @transaction.atomic
+    @extend_schema(request=RecordEdit, responses=RecordDetail)
     def partial_update(self, request: Request, pk: int) -> Response:
         """Write values into fields: noted as a change, undoable. 428 without If-Match, 412 if the record changed."""
-        seen, given = self.get_object(), sent(RecordEdit, request)
-        record = locked_if_match(seen, request)
+        record, given = self.get_object(), sent(RecordEdit, request)
         masking.current().refuse_masked(record.source, given["fields"])
         correcting.set_fields(
             record_id=record.pk,
@@ -127,17 +122,6 @@ class FindingEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Finding]):
 def etag(record: Record) -> str:
     """A strong ETag: every change of a record counts its version up."""
     return f'"{record.version}"'
-
-
-def locked_if_match(seen: Record, request: Request) -> Record:
-    """The record, locked, if If-Match names it as it is. Raises PreconditionRequired, PreconditionFailed."""
-    etags = parse_etags(request.headers.get("If-Match", ""))
-    if not etags:
-        raise PreconditionRequired
-    record = correcting.lock_records([seen.pk]).get(seen.pk)
-    if record is None or not {etag(record), "*"} & set(etags):
-        raise PreconditionFailed
-    return record
 
 
 def visible_findings(user: Any) -> QuerySet[Finding]:

@@ -8,12 +8,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from crmquality.api.base import Form, IdField, person
+from crmquality.api.base import Each, Form, IdField, person
 from crmquality.models import AlarmRule, ExpectedPeriod, Observation, Series, Source
 from crmquality.services import alarms, observing
 from detectors.anomalies.series_watching import UNITS
-
-LONGEST_KEY = 80
 
 
 class AlarmRuleSerializer(serializers.ModelSerializer[AlarmRule]):
@@ -104,7 +102,7 @@ class NewObservation(serializers.Serializer[Any]):
 class NewObservations(Form):
     """Readings of any series, at most 10,000."""
 
-    observations = serializers.ListField(child=NewObservation(), allow_empty=False, max_length=observing.AT_ONCE)
+    observations = serializers.ListField(child=Each(NewObservation()), allow_empty=False, max_length=observing.AT_ONCE)
 
 
 class RefusedReading(serializers.Serializer[Any]):
@@ -115,12 +113,18 @@ class RefusedReading(serializers.Serializer[Any]):
 
 
 class StoredSerializer(serializers.Serializer[Any]):
-    """What became of them. errors: the readings that could not be stored, by their place in the request."""
+    """What became of them. errors: the readings that could not be stored, by their place in the request.
+
+    results: a word a reading, in their order; "replaced": a later one of the request is of the same series and time.
+    """
 
     new = serializers.IntegerField()
     changed = serializers.IntegerField()
     same = serializers.IntegerField()
     errors = RefusedReading(many=True)  # type: ignore[assignment]
+    results = serializers.ListField(
+        child=serializers.ChoiceField(choices=["new", "changed", "same", "replaced", "error"])
+    )
 
 
 class NewAlarmRule(Form):

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.mixins import DestroyModelMixin, ListModelMixin, RetrieveModelMixin
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crmquality.api.base import ADMINS, STAFF, STEWARDS, Endpoint, asked, sent
-from crmquality.api.errors import KeyReused
+from crmquality.api.errors import words
 from crmquality.api.serializers_series import (
-    LONGEST_KEY,
     AlarmRuleSerializer,
     ExpectationSerializer,
     NewAlarmRule,
@@ -34,13 +33,6 @@ from crmquality.api.serializers_series import (
 from crmquality.models import ExpectedPeriod, Observation, Series
 from crmquality.services import observing
 from crmquality.services import series as services
-
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="Up to 80 characters; the same key with the same readings gives the stored answer, with others 422.",
-)
 
 
 class ByTime(CursorPagination):
@@ -138,12 +130,12 @@ class SeriesEndpoint(ListModelMixin, RetrieveModelMixin, DestroyModelMixin, Endp
         return Response(ExpectationSerializer(made).data, status=status.HTTP_201_CREATED)
 
 
-class ExpectationEndpoint(DestroyModelMixin, Endpoint[ExpectedPeriod]):
-    """Expected periods, taken back."""
+class ExpectationEndpoint(RetrieveModelMixin, DestroyModelMixin, Endpoint[ExpectedPeriod]):
+    """Expected periods, read and taken back."""
 
     queryset = ExpectedPeriod.objects.select_related("series")
     serializer_class = ExpectationSerializer
-    roles = {"destroy": STEWARDS}
+    roles = {"retrieve": STAFF, "destroy": STEWARDS}
 
     def perform_destroy(self, instance: ExpectedPeriod) -> None:
         """Expect it no longer; its readings are judged again."""
@@ -157,15 +149,9 @@ class ObservationEndpoint(Endpoint[Observation]):
     serializer_class = ObservationSerializer
     roles = {"create": STEWARDS}
 
-    @extend_schema(request=NewObservations, responses=StoredSerializer, parameters=[KEY])
+    @extend_schema(request=NewObservations, responses=StoredSerializer)
     def create(self, request: Request) -> Response:
         """Store readings. One sent before counts once; another value for its time corrects it, and is judged anew."""
-        key = request.headers.get("Idempotency-Key", "")
-        if len(key) > LONGEST_KEY or "\0" in key:
-            raise KeyReused(f"An Idempotency-Key has at most {LONGEST_KEY} characters.")
         rows = sent(NewObservations, request)["observations"]
-        try:
-            stored = observing.ingest(rows, user=request.user, key=key)
-        except observing.KeyReused as error:
-            raise KeyReused(str(error)) from error
+        stored = observing.ingest([words(row) if isinstance(row, ValidationError) else row for row in rows])
         return Response(StoredSerializer(stored).data)

@@ -378,10 +378,13 @@ class SystemConnector(Connector):
         Raises Invalid if they do not fit together, Unreachable or Denied if it tries them.
         """
 
-    def hear(self, headers: Mapping[str, str], body: bytes, secrets: Mapping[str, str]) -> Sequence[Hint]:
+    def hear(
+        self, headers: Mapping[str, str], body: bytes, secrets: Mapping[str, str], *, address: str
+    ) -> Sequence[Hint]:
         """What a webhook of the system says has changed, once its signature is checked.
 
-        headers: their names in small letters. Raises Denied if it is not signed with our secret, Invalid if it is no
+        headers: their names in small letters. address: the URL that was posted to, as the system knows it.
+        Raises Denied if it is not signed with our secret, Invalid if it is no
         webhook of this system.
         """
         raise Invalid(f"{self.title} sends no webhooks that this connector understands.")

@@ -3,7 +3,7 @@
 HubSpot has no condition on a write, so a row is read once more right before it is written and refused if it changed;
 what somebody writes in the milliseconds between is found when the row is read back. Its search gives 10,000 rows at
 most and lags some seconds, so what changed is read in the order of changes, and two minutes are read again. Merging is
-HubSpot's own, for good. Webhooks are signed (X-HubSpot-Signature, version 1: SHA-256 of client secret and body).
+HubSpot's own, for good. Webhooks are signed (X-HubSpot-Signature-v3, over method, URI, body and time).
 
 The vendor's client (hubspot-api-client 12.0.0, Apache-2.0) was tried: 52 MB for six requests, last released in May
 2025, it counts no request and prints faults to the standard output. Plain requests need none of it.
@@ -13,11 +13,14 @@ Written from HubSpot's published API, tested against a small server made from it
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
+import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import requests
@@ -73,6 +76,9 @@ _ROLES = {
     "createdate": Role.CREATED_AT, "hubspot_owner_id": Role.OWNER, "associatedcompanyid": Role.ACCOUNT_REF,
     "domain": Role.WEBSITE, "address": Role.STREET, "zip": Role.POSTCODE, "state": Role.REGION,
 }  # fmt: skip
+OLDEST = timedelta(minutes=5)
+_ENCODED = re.compile("%(3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)", re.IGNORECASE)
+"""What HubSpot decodes in a URI before it signs it: : / ? @ ! $ ' ( ) * , ; and nothing else."""
 _MERGED = "hs_merged_object_ids"
 
 
@@ -96,13 +102,13 @@ class HubSpotConnector(SystemConnector):
             raise Invalid(f"No object is called {', '.join(map(repr, wrong))}.")
         return HubSpot(settings, secrets["token"], line)
 
-    def hear(self, headers: Mapping[str, str], body: bytes, secrets: Mapping[str, str]) -> Sequence[Hint]:
+    def hear(
+        self, headers: Mapping[str, str], body: bytes, secrets: Mapping[str, str], *, address: str
+    ) -> Sequence[Hint]:
         """Objects whose rows changed."""
         if not secrets.get("client_secret"):
             raise Denied("The client secret is not given, so no webhook can be verified.")
-        signature = hashlib.sha256(secrets["client_secret"].encode() + body).hexdigest()
-        if not hmac.compare_digest(headers.get("x-hubspot-signature", ""), signature):
-            raise Denied("The webhook is not signed by this app.")
+        _verify(headers, body, secrets["client_secret"], address)
         try:
             events = json.loads(body)
             found = [(_object_of(one), str(one["objectId"])) for one in events]
@@ -253,6 +259,31 @@ class HubSpot(System):
             body["filterGroups"] = [{"filters": [condition]}]
         body |= {"properties": _asked(fields)} | ({"after": str(after)} if after else {})
         return self.http.ask("POST", f"/crm/v3/objects/{name}/search", body).json()
+
+
+def _verify(headers: Mapping[str, str], body: bytes, secret: str, address: str) -> None:
+    """Raise Denied unless HubSpot signed just this, for this address, at most five minutes ago.
+
+    Source: developers.hubspot.com, "Validating requests from HubSpot", version 3: base64 of HMAC-SHA256, keyed by the
+    client secret, of method, URI with the listed characters decoded, body and X-HubSpot-Request-Timestamp. The older
+    versions that HubSpot sends beside it sign no time, so that one could be replayed: they are not looked at.
+    """
+    sent_at = headers.get("x-hubspot-request-timestamp", "")
+    if not sent_at.isascii() or not sent_at.isdigit() or len(sent_at) > 15:
+        raise Denied("The webhook does not say when it was sent.")
+    if abs(time.time() * 1000 - int(sent_at)) > OLDEST.total_seconds() * 1000:
+        raise Denied("The webhook was sent more than five minutes ago, or the clock of this machine is wrong.")
+    said = b"".join([b"POST", _decoded(address).encode(), body, sent_at.encode()])
+    signature = base64.b64encode(hmac.new(secret.encode(), said, hashlib.sha256).digest())
+    if not hmac.compare_digest(headers.get("x-hubspot-signature-v3", "").encode(), signature):
+        raise Denied(
+            "The webhook is not signed by this app for this address. Behind a proxy CRMQUALITY_ADDRESS has to be the "
+            "address that HubSpot calls."
+        )
+
+
+def _decoded(address: str) -> str:
+    return _ENCODED.sub(lambda found: chr(int(found[1], 16)), address)
 
 
 def _object_of(event: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ class Bench(ABC):
         return None
 
     def webhook(self) -> tuple[Mapping[str, str], bytes] | None:
-        """Headers and body of a webhook that the system would send; None if it sends none."""
+        """Headers and body of a webhook that the system would post to HOOK; None if it sends none."""
         return None
 
     def connect(self, line: Line | None = None, given: Mapping[str, Any] | None = None) -> System:
@@ -78,6 +78,8 @@ class Bench(ABC):
 
 
 Check = Callable[[Bench], None]
+HOOK = "https://crm.example.com/api/v1/hooks/00000000-0000-4000-8000-000000000000/"
+"""Where webhooks are posted to."""
 
 
 def system_checks() -> list[Check]:
@@ -352,9 +354,9 @@ def webhooks_are_verified(bench: Bench) -> None:
         return
     headers, body = given
     _, secrets = read(bench.connector.settings, bench.given)
-    assert bench.connector.hear(headers, body, secrets), "the webhook gave no hint"
+    assert bench.connector.hear(headers, body, secrets, address=HOOK), "the webhook gave no hint"
     for changed in ((headers, body + b" "), ({}, body)):
-        heard = partial(bench.connector.hear, *changed, secrets)
+        heard = partial(bench.connector.hear, *changed, secrets, address=HOOK)
         _fault((Denied, Invalid), heard, "an unsigned webhook was believed")
 
 

@@ -1,5 +1,6 @@
 """Everything CRM Quality holds to be true."""
 
+from crmquality.models.answers import KeptAnswer
 from crmquality.models.connections import Connection, Feed, OutboxEntry, Usage
 from crmquality.models.deliveries import Delivery, Destination
 from crmquality.models.disclosures import AccessPolicy, Disclosure
@@ -28,7 +29,6 @@ from crmquality.models.series import (
     BakeOff,
     EmaProfile,
     ExpectedPeriod,
-    Ingestion,
     Observation,
     Series,
     SeriesUpdate,
@@ -58,9 +58,9 @@ __all__ = [
     "Feed",
     "Finding",
     "Import",
-    "Ingestion",
     "Job",
     "JobState",
+    "KeptAnswer",
     "Kind",
     "LookedUp",
     "Measurement",

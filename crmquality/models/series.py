@@ -94,23 +94,6 @@ class Observation(models.Model):
         return f"{self.series_id} at {self.at:%Y-%m-%d %H:%M}"
 
 
-class Ingestion(models.Model):
-    """A request that sent readings, kept a week: the same key with the same body gets the same answer."""
-
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    key = models.CharField(max_length=80)
-    digest = models.CharField(max_length=64)
-    answer = models.JSONField(default=dict)
-    at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["by", "key"], name="one_ingestion_per_key")]
-        indexes = [models.Index(fields=["at"], name="ingestion_by_time")]
-
-    def __str__(self) -> str:
-        return f"ingestion {self.pk}"
-
-
 class AlarmRule(models.Model):
     """How a series is watched, as it stood at a time; the newest is in force, none is edited.
 

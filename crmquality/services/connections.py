@@ -214,11 +214,15 @@ def hook_path(connection: Connection) -> str:
         return ""
 
 
-def hear(connection: Connection, headers: Mapping[str, str], body: bytes) -> Sequence[str]:
-    """The names of objects that a webhook says have changed. Raises Refused if it is not to be believed."""
+def hear(connection: Connection, headers: Mapping[str, str], body: bytes, *, address: str) -> Sequence[str]:
+    """The names of objects that a webhook says have changed. Raises Refused if it is not to be believed.
+
+    address: the URL that was posted to, as the system knows it.
+    """
     kind = connector_of(connection.connector)
     with faults_as_refused():
-        hints = kind.hear({name.lower(): value for name, value in headers.items()}, body, _secrets(connection))
+        small = {name.lower(): value for name, value in headers.items()}
+        hints = kind.hear(small, body, _secrets(connection), address=address)
     return sorted({hint.object for hint in hints})
 
 

@@ -7,7 +7,7 @@ is left out, and said to be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,10 +17,13 @@ from crmquality.selectors.naming import title
 from crmquality.services import access, masking, resident, sensitive, validating
 from crmquality.services.checking import broken_rules, check_values, require_columns
 from crmquality.services.resident import Like
+from crmquality.services.resident_completing import CUSTOMERS, PLACES
 
 LIKELY = 0.2
 """Probability from which a record is named as a possible duplicate."""
 MOST = 5
+COMPLETIONS = 3
+"""Completions of one value."""
 REASONS = 6
 UNSEEN = "A record you may not see"
 
@@ -40,8 +43,9 @@ class Said:
 class Suggestion:
     """A value that a column should rather hold.
 
-    by: "formats" for the same value better written, "addresses" for what a gazetteer knows. completes: the column is
-    blank. probability: that the value is right; None where the rule has none.
+    by: "formats" for the same value better written, "addresses" for what a gazetteer knows, "records" for what many
+    records of the source hold. completes: the column is blank, or holds the beginning of the value. probability: that
+    the value is right; None where the rule has none.
     """
 
     column: str
@@ -121,7 +125,7 @@ def check_entry(*, source: Source, values: Values, user: Any, record: Record | N
     return Entry(
         [Said(name, check.is_valid, check.words) for name, check in checks.items()],
         [Broken(rule.name, rule.words(), rule.columns) for rule in broken if len(rule.columns) > 1],
-        suggestions + addresses,
+        suggestions + addresses + _completions(source, typed, hidden, user, suggestions + addresses),
         duplicates,
         no_duplicates,
         no_addresses,
@@ -140,6 +144,30 @@ def _addresses(source: Source, known: Values, typed: Values) -> tuple[list[Sugge
         for one in found
         if one.column in given and one.value != given[one.column]
     ], ""
+
+
+def _completions(
+    source: Source, typed: Values, hidden: Collection[str], user: Any, made: Collection[Suggestion]
+) -> list[Suggestion]:
+    """How values go on that were begun: none that is masked, sensitive, or says whom colleagues deal with."""
+    roles = PLACES | CUSTOMERS if access.sees_everything(user) else PLACES
+    kept = set(hidden) | (set(sensitive.sensitive_columns(source)) - sensitive.allowed_columns(source))
+    begun = {
+        name: value
+        for name, value in typed.items()
+        if source.column_roles.get(name) in roles and name not in kept and (value or "").strip()
+    }
+    try:
+        found = resident.completions(source, begun, most=COMPLETIONS)
+    except resident.NotReady:
+        return []
+    known = {(one.column, one.value) for one in made}
+    return [
+        Suggestion(name, value, "As other records have it.", "records", completes=True)
+        for name, values in found.items()
+        for value in values
+        if (name, value) not in known
+    ]
 
 
 def _duplicates(source: Source, known: Values, user: Any, record: Record | None) -> tuple[list[Possible], str]:

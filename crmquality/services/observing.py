@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import Q
+from django.db import connection, transaction
 from django.utils import timezone
 
-from crmquality.models import EmaProfile, ExpectedPeriod, Ingestion, Observation, Series
+from crmquality.models import EmaProfile, ExpectedPeriod, Observation, Series
 from crmquality.services import alarms
 from crmquality.services.errors import Refused
 from crmquality.services.publishing import publish
@@ -23,7 +20,6 @@ LARGEST = 1e100
 AT_ONCE = 10_000
 """Readings of one request."""
 
-ANSWERS_KEPT = timedelta(days=7)
 FUTURE = timedelta(days=1)
 
 _STORE = """
@@ -42,10 +38,6 @@ _JUDGED_UPTO = """
 """
 
 
-class KeyReused(Refused):
-    """The idempotency key came with other readings than the first time."""
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One reading to be stored. value: None = it is known that there is none."""
@@ -57,11 +49,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of readings: how many were new, how many corrected an earlier value, how many said nothing new."""
+    """What became of readings: how many were new, how many corrected an earlier value, how many said nothing new.
+
+    said: (series, time) -> "new" or "changed" of those that were written.
+    """
 
     new: int
     changed: int
     same: int
+    said: Mapping[tuple[int, datetime], str]
 
 
 @transaction.atomic
@@ -73,7 +69,7 @@ def store(readings: Iterable[Reading]) -> Stored:
     """
     given = {(one.series_id, one.at): one for one in readings}
     if not given:
-        return Stored(0, 0, 0)
+        return Stored(0, 0, 0, {})
     ids = sorted({series_id for series_id, _ in given})
     # held to the end: two requests for one series must agree on which of their readings comes late
     held = {series.pk: series for series in Series.objects.select_for_update().filter(pk__in=ids).order_by("pk")}
@@ -90,32 +86,42 @@ def store(readings: Iterable[Reading]) -> Stored:
     if written:
         judge_soon(sorted({series_id for series_id, _, _ in written}))
     new = sum(is_new for _, _, is_new in written)
-    return Stored(new, len(written) - new, len(given) - len(written))
+    said = {(owner, at): "new" if is_new else "changed" for owner, at, is_new in written}
+    return Stored(new, len(written) - new, len(given) - len(written), said)
 
 
-def ingest(rows: Sequence[Mapping[str, Any]], *, user: Any, key: str = "") -> dict[str, Any]:
-    """Store what a client sent: {"series": key, "at": time, "value": number or None} each.
+def ingest(rows: Sequence[Mapping[str, Any] | str]) -> dict[str, Any]:
+    """Store what a client sent: {"series": key, "at": time, "value": number or None} each, or what is wrong with it.
 
-    key: with the same key the same rows get the stored answer, whatever else came since. Readings that cannot be
-    stored are listed in the answer with their place; the others are stored.
-    Raises Refused for too many rows, KeyReused if the key came with others.
+    Returns {"new", "changed", "same", "errors", "results"}: counts; the readings that cannot be stored, listed with
+    their place; and a word a row, in their order: "new", "changed", "same", "replaced" by a later one of the same
+    series and time, or "error". The others are stored. Raises Refused for too many rows.
     """
     if len(rows) > AT_ONCE:
         raise Refused(f"At most {AT_ONCE:,} readings at once: send the rest in further requests.")
-    if not key:
-        return _ingest(rows)
-    digest = hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
-    _forget_old_answers()
-    try:
-        with transaction.atomic():
-            kept = Ingestion.objects.create(by=user, key=key, digest=digest)
-            kept.answer = _ingest(rows)
-            kept.save(update_fields=["answer"])
-    except IntegrityError:
-        kept = Ingestion.objects.get(by=user, key=key)
-        if kept.digest != digest:
-            raise KeyReused("This Idempotency-Key was used for other readings: use a new one.") from None
-    return dict(kept.answer)
+    keys = {row["series"] for row in rows if not isinstance(row, str)}
+    known = dict(Series.objects.filter(key__in=keys, origin=Series.Origin.SENT).values_list("key", "pk"))
+    latest = timezone.now() + FUTURE
+    errors = []
+    results = ["error"] * len(rows)
+    places: dict[tuple[int, datetime], int] = {}
+    readings = []
+    for place, row in enumerate(rows):
+        wrong = row if isinstance(row, str) else _wrong(row, known, latest)
+        if wrong or isinstance(row, str):
+            errors.append({"place": place, "detail": wrong})
+            continue
+        reading = Reading(known[row["series"]], row["at"], row["value"])
+        readings.append(reading)
+        earlier = places.get((reading.series_id, reading.at))
+        if earlier is not None:
+            results[earlier] = "replaced"
+        places[reading.series_id, reading.at] = place
+    stored = store(readings)
+    for which, place in places.items():
+        results[place] = stored.said.get(which, "same")
+    counts = {"new": stored.new, "changed": stored.changed, "same": stored.same}
+    return counts | {"errors": errors, "results": results}
 
 
 def judge_soon(ids: Sequence[int]) -> None:
@@ -182,24 +188,6 @@ def _judged_upto(ids: Sequence[int]) -> dict[int, datetime]:
         return dict(cursor.fetchall())
 
 
-def _ingest(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    known = dict(
-        Series.objects.filter(key__in={row["series"] for row in rows}, origin=Series.Origin.SENT).values_list(
-            "key", "pk"
-        )
-    )
-    latest = timezone.now() + FUTURE
-    readings, errors = [], []
-    for place, row in enumerate(rows):
-        wrong = _wrong(row, known, latest)
-        if wrong:
-            errors.append({"place": place, "detail": wrong})
-        else:
-            readings.append(Reading(known[row["series"]], row["at"], row["value"]))
-    stored = store(readings)
-    return {"new": stored.new, "changed": stored.changed, "same": stored.same, "errors": errors}
-
-
 def _wrong(row: Mapping[str, Any], known: Mapping[str, int], latest: datetime) -> str:
     if row["series"] not in known:
         return f"There is no series {row['series']!r} that takes readings: make it first."
@@ -207,7 +195,3 @@ def _wrong(row: Mapping[str, Any], known: Mapping[str, int], latest: datetime) -
     if value is not None and not abs(value) <= LARGEST:
         return "The value must be a number between -1e100 and 1e100."
     return "The time lies in the future." if row["at"] > latest else ""
-
-
-def _forget_old_answers() -> None:
-    Ingestion.objects.filter(Q(at__lt=timezone.now() - ANSWERS_KEPT)).delete()

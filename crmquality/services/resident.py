@@ -129,6 +129,20 @@ def corrections(source: Source, values: Mapping[str, str | None]) -> list[Correc
     return [Correction(**one) for one in _ask({"do": "correct", "roles": roles, "values": known})["corrections"]]
 
 
+def completions(source: Source, values: Mapping[str, str | None], *, most: int) -> dict[str, list[str]]:
+    """Column -> values that many records of the source hold and that begin as this one, the most frequent first.
+
+    Which columns a reader may be offered is for the caller to ask. Raises NotReady.
+    """
+    known = {name: value for name, value in values.items() if value}
+    if not known:
+        return {}
+    found: dict[str, list[str]] = _ask({"do": "complete", "source": source.pk, "values": known, "most": most})[
+        "completions"
+    ]
+    return found
+
+
 def status() -> dict[str, Any]:
     """What the index holds: {"sources": [{source, state, records, entities, why}], "behind": seconds}.
 

@@ -22,6 +22,7 @@ from crmquality.models.jobs import ACTIVE
 from crmquality.models.records import Kind
 from crmquality.services import learning
 from crmquality.services.batches import source_batch
+from crmquality.services.resident_completing import Completions
 from detectors.contract import Batch, RunContext
 from detectors.duplicates.detector import DuplicateDetector
 from detectors.duplicates.entities import entities, entity_of
@@ -37,6 +38,8 @@ COMPARED_EVERY = 300.0
 """Seconds after which the versions of all records are compared, whatever happened."""
 REBUILT_FROM = 0.2
 """Share of changed records from which an index is built anew."""
+COUNTED_EVERY = 1800.0
+"""Seconds after which the frequent values of a source that changed are counted anew: one pass over its records."""
 READ_AT_ONCE = 5000
 STILL_OPEN = 10_000
 """How far below the latest change one may be uncommitted at the start; imports, which write more, are compared."""
@@ -53,7 +56,8 @@ class Held:
     """The indexes of one source.
 
     signature: what they were built for; another one means that they are to be built anew. versions: record -> its
-    version as indexed. last_import: the latest import that was taken into account.
+    version as indexed. last_import: the latest import that was taken into account. counted: when the frequent values
+    were; has_changed: whether a record did since.
     """
 
     source: int
@@ -63,6 +67,9 @@ class Held:
     versions: dict[int, int] = field(default_factory=dict)
     last_import: int = 0
     compared: float = 0.0
+    completions: Completions = field(default_factory=Completions)
+    counted: float = 0.0
+    has_changed: bool = False
     state: str = "building"
     why: str = ""
 
@@ -166,6 +173,13 @@ class Keeper:
                         found.append((held.source, other, kind(entity), chance))
         return sorted(found, key=lambda one: -one[3])[:limit]
 
+    def complete(self, values: Mapping[str, str | None], *, source: int, most: int) -> dict[str, list[str]]:
+        """Column -> values that go on as it begins. Raises Unknown where the source has not been read."""
+        held = self.held.get(source)
+        if held is None:
+            raise Unknown("This source has no index: its records are neither people nor organisations.")
+        return held.completions.complete(values, most)
+
     def status(self) -> list[dict[str, Any]]:
         """A row a source."""
         return [
@@ -193,6 +207,7 @@ class Keeper:
         held.versions = dict(zip(ids.tolist(), versions.tolist(), strict=True))
         held.compared = 0.0
         try:
+            _count(source, held)
             held.indexes = dict(_indexes(source))
             held.state = "ready" if held.indexes else "empty"
             held.why = "" if held.indexes else "This source holds no records that could be compared."
@@ -214,6 +229,9 @@ class Keeper:
             return
         for ids in _portions(sorted(touched)):
             self._read(source, held, ids)
+        held.has_changed |= bool(touched)
+        if held.has_changed and time.monotonic() - held.counted > COUNTED_EVERY:
+            _count(source, held)
 
     def _read(self, source: Source, held: Held, ids: Sequence[int]) -> None:
         """Take over what these records hold now."""
@@ -313,6 +331,12 @@ def _indexes(source: Source) -> Iterator[tuple[str, ResidentIndex]]:
             )
         except ValueError:
             logger.info("source %s has nothing to compare among its %s", source.pk, entity)
+
+
+def _count(source: Source, held: Held) -> None:
+    """Count the frequent values of a source."""
+    held.has_changed, held.counted = False, time.monotonic()
+    held.completions = Completions.read(source)
 
 
 def _signature(source: Source) -> tuple[Any, ...]:

@@ -40,6 +40,12 @@ def answer(keeper: Keeper, question: dict[str, Any], places: Places) -> dict[str
             return {"corrections": places.corrections(question["roles"], question["values"])}
         except Unknown as error:
             return {"error": str(error)}
+    if question.get("do") == "complete":
+        try:
+            most = min(int(question["most"]), 10)
+            return {"completions": keeper.complete(question["values"], source=question["source"], most=most)}
+        except Unknown as error:
+            return {"error": str(error)}
     behind = None if keeper.looked is None else time.monotonic() - keeper.looked
     if question.get("do") == "status":
         return {"sources": keeper.status(), "behind": behind}

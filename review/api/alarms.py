@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crmquality.api.base import LARGEST_ID, STAFF, STEWARDS, Endpoint, Form, IdField, asked, person, sent
+from crmquality.api.base import STAFF, STEWARDS, Each, Endpoint, Form, IdField, asked, person, sent
+from crmquality.api.errors import problem
 from crmquality.models import Alarm, ExpectedPeriod
 from crmquality.services import alarms as raising
 from review.api.serializers import NewComment
@@ -64,9 +67,7 @@ class NewAnswer(Form):
 class ManyAnswers(Form):
     """The same answer for up to 500 alarms."""
 
-    alarms = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=LARGEST_ID), allow_empty=False, max_length=500
-    )
+    alarms = serializers.ListField(child=Each(IdField(required=True)), allow_empty=False, max_length=500)
     state = serializers.ChoiceField(choices=Alarm.State.choices)
     text = serializers.CharField(default="", allow_blank=True, max_length=2_000)
 
@@ -78,11 +79,19 @@ class AnsweredAlarm(serializers.Serializer[Any]):
     learned = serializers.CharField(allow_blank=True)
 
 
+class AnswerResult(serializers.Serializer[Any]):
+    """What became of one: 200, or the problem. alarm: null where what was sent is no id."""
+
+    alarm = serializers.IntegerField(allow_null=True)
+    status = serializers.IntegerField()
+    problem = serializers.JSONField(required=False)
+
+
 class ManyAnswered(serializers.Serializer[Any]):
-    """How many were answered, and why others were not."""
+    """How many were answered, and one result an alarm, in the order they were sent."""
 
     answered = serializers.IntegerField()
-    refused = serializers.ListField(child=serializers.CharField())
+    results = AnswerResult(many=True)
 
 
 class AlarmEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Alarm]):
@@ -119,15 +128,16 @@ class AlarmEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Alarm]):
         done = alarms.answer(alarm=self.get_object(), user=request.user, **sent(NewAnswer, request))
         return Response(AnsweredAlarm({"alarm": done.alarm, "learned": done.words()}).data)
 
-    @extend_schema(request=ManyAnswers, responses=ManyAnswered)
+    @extend_schema(request=ManyAnswers, responses={207: ManyAnswered})
     @action(detail=False, methods=["post"], url_path="answers")
     def answer_many(self, request: Request) -> Response:
-        """Say the same of several."""
+        """Say the same of up to 500, each by itself: one that fails stops no other."""
         given = sent(ManyAnswers, request)
-        answered, refused = alarms.answer_many(
-            ids=given["alarms"], state=given["state"], text=given["text"], user=request.user
-        )
-        return Response({"answered": answered, "refused": refused})
+        ids = [one for one in given["alarms"] if isinstance(one, int)]
+        outcomes = alarms.answer_many(ids=ids, state=given["state"], text=given["text"], user=request.user)
+        results = [_result(one, outcomes) for one in given["alarms"]]
+        answered = sum(refusal is None for refusal in outcomes.values())
+        return Response({"answered": answered, "results": results}, status=status.HTTP_207_MULTI_STATUS)
 
     @extend_schema(responses=AlarmNoteSerializer(many=True), filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)
@@ -143,3 +153,15 @@ class AlarmEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Alarm]):
         """Note something."""
         note = alarms.comment(alarm=self.get_object(), text=sent(NewComment, request)["text"], user=request.user)
         return Response(AlarmNoteSerializer(note).data, status=status.HTTP_201_CREATED)
+
+
+def _result(one: Any, outcomes: Mapping[int, Exception | None]) -> dict[str, Any]:
+    """What became of an alarm, by its id; of what is no id, the error that stands in its place."""
+    number = one if isinstance(one, int) else None
+    error = outcomes[number] if number is not None else one
+    if isinstance(error, alarms.Missing):
+        error = NotFound(str(error))
+    answer = problem(error, {}) if error is not None else None
+    if answer is None:
+        return {"alarm": number, "status": status.HTTP_200_OK}
+    return {"alarm": number, "status": answer.status_code, "problem": answer.data}

@@ -8,10 +8,10 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -36,14 +36,6 @@ from review.api.serializers_merging import CHOICES, UndoChoices, UndoPreview
 from review.models import Decision, ReviewItem
 from review.selectors.changing import change_sets, shown_preview
 from review.services import checks, deciding, queue
-
-KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="Up to 80 characters; the same key with the same verdict gives the stored answer, with another 422.",
-)
-LONGEST_KEY = 80
 
 
 class DecisionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Decision]):
@@ -74,7 +66,7 @@ class DecisionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Decision]):
         """The decisions, newest first."""
         return super().list(request, *args, **kwargs)
 
-    @extend_schema(request=NewDecision, responses={200: DecisionSerializer, 201: DecisionSerializer}, parameters=[KEY])
+    @extend_schema(request=NewDecision, responses={200: DecisionSerializer, 201: DecisionSerializer})
     def create(self, request: Request) -> Response:
         """Record a verdict and, on accept or edit, apply the correction. 409 if someone was faster or it is stale."""
         decision, code = _decide_once(
@@ -144,8 +136,6 @@ def _decide_once(user: Any, given: Mapping[str, Any], *, key: str) -> tuple[Deci
 
     Raises KeyReused if the key came with another verdict, and what `decide` raises.
     """
-    if len(key) > LONGEST_KEY or "\0" in key:
-        raise KeyReused(f"An Idempotency-Key has at most {LONGEST_KEY} characters.")
     earlier = _earlier(user, given, key)
     if earlier:
         return earlier, status.HTTP_200_OK
@@ -208,15 +198,18 @@ def _edited(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in CHOICES if name in given}
 
 
-def _result(user: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+def _result(user: Any, given: Mapping[str, Any] | ValidationError) -> dict[str, Any]:
+    item = None if isinstance(given, ValidationError) else given["item"]
     try:
+        if isinstance(given, ValidationError):
+            raise given
         decision, code = _decide_once(user, given, key=given["key"])
     except Exception as error:
         answer = problem(error, {})
         if answer is None:
             raise
-        return {"item": given["item"], "status": answer.status_code, "problem": answer.data}
-    return {"item": given["item"], "status": code, "decision": DecisionSerializer(decision).data}
+        return {"item": item, "status": answer.status_code, "problem": answer.data}
+    return {"item": item, "status": code, "decision": DecisionSerializer(decision).data}
 
 
 def undone_answer(undone: undoing.Undone | None) -> Response:

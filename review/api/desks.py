@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.mixins import DestroyModelMixin, ListModelMixin
+from rest_framework.mixins import DestroyModelMixin, ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,12 +23,12 @@ from review.services import desks
 from review.services.queue import Filters
 
 
-class ViewEndpoint(ListModelMixin, DestroyModelMixin, Endpoint[SavedView]):
+class ViewEndpoint(ListModelMixin, RetrieveModelMixin, DestroyModelMixin, Endpoint[SavedView]):
     """Filters and a sort under a name."""
 
     queryset = SavedView.objects.select_related("owner")
     serializer_class = ViewSerializer
-    roles = {"list": EVERYONE, "create": DECIDERS, "destroy": DECIDERS}
+    roles = {"list": EVERYONE, "retrieve": EVERYONE, "create": DECIDERS, "destroy": DECIDERS}
 
     def get_queryset(self) -> QuerySet[SavedView]:
         """To read: one's own and those for everyone; to delete: one's own, for an admin all."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -15,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crmquality.api.base import EVERYONE, SALES, STEWARDS, Endpoint, asked, sent
-from crmquality.api.records import IF_MATCH, locked_if_match
+from crmquality.api.records import etag
 from crmquality.models import ChangeSet, Record
 from crmquality.services import access
 from crmquality.services.checking import check_value
@@ -53,6 +52,10 @@ class OwnEndpoint(Endpoint[Record]):
         """Those that the person may see."""
         return access.visible_records(self.request.user).select_related("source")
 
+    def current_etag(self) -> str:
+        """The record's."""
+        return etag(self.get_object())
+
     @extend_schema(parameters=[OwnQuery], responses=OwnSerializer)
     def list(self, request: Request) -> Response:
         """Your records with what is wrong with each, the worst first, a page at a time."""
@@ -67,13 +70,11 @@ class OwnEndpoint(Endpoint[Record]):
         record, given = self.get_object(), sent(ValueToCheck, request)
         return Response(ValueVerdict(check_value(record, given["field"], given["value"])).data)
 
-    @extend_schema(request=ValueToWrite, responses=FixedSerializer, parameters=[IF_MATCH])
+    @extend_schema(request=ValueToWrite, responses=FixedSerializer)
     @action(detail=True, methods=["post"])
-    @transaction.atomic
     def fix(self, request: Request, pk: int) -> Response:
         """Write one field; it settles the open claims about it. 428 without If-Match, 412 if the record changed."""
-        seen, given = self.get_object(), sent(ValueToWrite, request)
-        record = locked_if_match(seen, request)
+        record, given = self.get_object(), sent(ValueToWrite, request)
         name = given["field"]
         done = fixing.fix(
             record=record,

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from crmquality.api.base import LARGEST_ID, Form, IdField, person
+from crmquality.api.base import LARGEST_ID, Each, Form, IdField, person
 from crmquality.api.serializers import ChangeSerializer, RecordSerializer
 from crmquality.models import ChangeSet
 from review.api.serializers_merging import MergeChoices, MergeSerializer
@@ -225,13 +225,16 @@ class KeyedDecision(NewDecision):
 class ManyDecisions(Form):
     """Up to 100 verdicts, each recorded by itself."""
 
-    decisions = serializers.ListField(child=KeyedDecision(), allow_empty=False, max_length=100)
+    decisions = serializers.ListField(child=Each(KeyedDecision()), allow_empty=False, max_length=100)
 
 
 class DecisionResult(Form):
-    """What became of one verdict: the decision (201, or 200 where its key was known), or the problem."""
+    """What became of one verdict: the decision (201, or 200 where its key was known), or the problem.
 
-    item = serializers.IntegerField()
+    item: null where what was sent names none.
+    """
+
+    item = serializers.IntegerField(allow_null=True)
     status = serializers.IntegerField()
     decision = DecisionSerializer(required=False)
     problem = serializers.JSONField(required=False)

@@ -18,6 +18,10 @@ from review.models import AlarmNote
 State = Alarm.State
 
 
+class Missing(Refused):
+    """There is no such alarm."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What an answer did. rule: the new version it taught, None for none; periods: what is expected from now on."""
@@ -73,16 +77,23 @@ def answer(
     return Answer(held, rule, periods)
 
 
-def answer_many(*, ids: Iterable[int], state: str, user: Any, text: str = "") -> tuple[int, list[str]]:
-    """Say the same of several alarms; returns how many it was said of, and why of others not."""
-    done, refused = 0, []
-    for alarm in Alarm.objects.filter(pk__in=list(ids)).order_by("pk"):
+def answer_many(*, ids: Iterable[int], state: str, user: Any, text: str = "") -> dict[int, Refused | None]:
+    """Say the same of several alarms; returns id -> why it was not said of this one, None where it was.
+
+    One that is not there is Missing.
+    """
+    wanted = sorted(set(ids))  # in one order, so that two requests at once wait for each other
+    found = Alarm.objects.in_bulk(wanted)
+    outcomes: dict[int, Refused | None] = {}
+    for number in wanted:
         try:
-            answer(alarm=alarm, state=state, user=user, text=text)
-            done += 1
+            if number not in found:
+                raise Missing(f"There is no alarm {number}.")
+            answer(alarm=found[number], state=state, user=user, text=text)
+            outcomes[number] = None
         except Refused as refusal:
-            refused.append(f"Alarm {alarm.pk}: {refusal}")
-    return done, refused
+            outcomes[number] = refusal
+    return outcomes
 
 
 def comment(*, alarm: Alarm, text: str, user: Any) -> AlarmNote:

@@ -78,13 +78,15 @@ def answer_many(request: HttpRequest) -> HttpResponse:
     if not ids:
         messages.error(request, "Tick the alarms first.")
         return _back(request)
-    done, refused = alarms.answer_many(
+    outcomes = alarms.answer_many(
         ids=ids, state=request.POST.get("state", ""), user=request.user, text=request.POST.get("text", "")
     )
+    done = sum(refusal is None for refusal in outcomes.values())
     if done:
         messages.success(request, f"{done} alarm{'s' * (done != 1)} answered.")
-    for words in refused[:5]:
-        messages.error(request, words)
+    refused = [(which, why) for which, why in outcomes.items() if why is not None]
+    for which, why in refused[:5]:
+        messages.error(request, f"Alarm {which}: {why}")
     return _back(request)
 
 

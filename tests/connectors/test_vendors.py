@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, ClassVar
 
 import pytest
 
@@ -11,9 +12,10 @@ from crmquality.connectors.contract import Line, Merge, System, Write
 from crmquality.connectors.faults import Denied, Invalid, QuotaSpent, Stale, Throttled, Unreachable
 from crmquality.connectors.http import Lent
 from crmquality.connectors.hubspot import HubSpotConnector
+from crmquality.connectors.testing import HOOK
 from detectors.mapping_names import read_name
 from detectors.roles import Role
-from tests.connectors.fakes import Answer, Asked, Fake, served
+from tests.connectors.fakes import Answer, Asked, Fake, hubspot, served
 from tests.connectors.vendor_benches import VENDORS, vendor_bench
 
 
@@ -99,9 +101,84 @@ def test_a_search_of_hubspot_goes_on_past_the_rows_it_gives_at_most(monkeypatch:
         assert {one for page in pages for one in page.frame["id"]} == {str(number) for number in range(1, 8)}
 
 
-def test_a_hook_of_hubspot_is_denied_where_no_client_secret_is_kept() -> None:
-    with pytest.raises(Denied):
-        HubSpotConnector().hear({"x-hubspot-signature": "0" * 64}, b"[]", {"token": "x"})
+class TestHooksOfHubSpot:
+    BODY = b'[{"subscriptionType": "company.propertyChange", "objectId": 3}]'
+    SECRETS: ClassVar[dict[str, str]] = {"token": "x", "client_secret": hubspot.SECRET}
+
+    def hear(self, headers: dict[str, str], body: bytes = BODY, address: str = HOOK) -> Any:
+        return HubSpotConnector().hear(headers, body, self.SECRETS, address=address)
+
+    def test_one_that_is_signed_for_this_address_within_five_minutes_is_heard(self) -> None:
+        assert self.hear(hubspot.signed(self.BODY, HOOK))[0].object == "companies"
+        assert self.hear(hubspot.signed(self.BODY, HOOK, at=time.time() - 290))
+
+    def test_the_signs_that_hubspot_decodes_in_the_address_are_decoded_and_no_others(self) -> None:
+        said = f"{HOOK}?to=a:b/c@d&n=1%202%25&x=!$'()*,;?"
+        sent = f"{HOOK}?to=a%3Ab%2fc%40d&n=1%202%25&x=%21%24%27%28%29%2A%2C%3B%3F"
+        assert self.hear(hubspot.signed(self.BODY, said), address=sent)
+
+    def test_a_vector_that_was_computed_by_another_program(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # printf '%s' 'POSThttps://a.example/h[]1700000000000' | openssl dgst -sha256 -hmac s3cret -binary | base64
+        monkeypatch.setattr(time, "time", lambda: 1_700_000_100.0)
+        headers = {
+            "x-hubspot-signature-v3": "aoe2+g0RaVzK5GyXh1f7lRYSEdax0NQnQCZETxiqP5Y=",
+            "x-hubspot-request-timestamp": "1700000000000",
+        }
+        secrets = {"client_secret": "s3cret"}
+        assert HubSpotConnector().hear(headers, b"[]", secrets, address="https://a.example/h") == []
+
+    @pytest.mark.parametrize("age", [301, -301, 1_700_000_000])
+    def test_an_old_one_or_one_from_the_future_is_denied(self, age: int) -> None:
+        with pytest.raises(Denied, match="five minutes"):
+            self.hear(hubspot.signed(self.BODY, HOOK, at=time.time() - age))
+
+    def test_whatever_is_changed_it_is_denied(self) -> None:
+        headers = hubspot.signed(self.BODY, HOOK)
+        later = {**headers, "x-hubspot-request-timestamp": str(int(headers["x-hubspot-request-timestamp"]) + 1)}
+        other = {**headers, "x-hubspot-signature-v3": "é" + headers["x-hubspot-signature-v3"][1:]}
+        for changed in (
+            lambda: self.hear(headers, self.BODY.replace(b"3", b"4")),
+            lambda: self.hear(headers, address=HOOK.replace("crm", "evil")),
+            lambda: self.hear(headers, address=HOOK + "?x=1"),
+            lambda: self.hear(later),
+            lambda: self.hear(other),
+            lambda: self.hear(hubspot.signed(self.BODY, HOOK, secret="another app's")),
+        ):
+            with pytest.raises(Denied, match="not signed"):
+                changed()
+
+    @pytest.mark.parametrize("missing", ["x-hubspot-signature-v3", "x-hubspot-request-timestamp"])
+    def test_one_without_signature_or_time_is_denied_though_the_older_signature_is_there(self, missing: str) -> None:
+        headers = hubspot.signed(self.BODY, HOOK)
+        del headers[missing]
+        with pytest.raises(Denied):
+            self.hear(headers)
+
+    @pytest.mark.parametrize("time_sent", ["", "soon", "-1", "1e9", "9" * 40, "١٢"])
+    def test_a_time_that_is_none_is_denied(self, time_sent: str) -> None:
+        headers = hubspot.signed(self.BODY, HOOK) | {"x-hubspot-request-timestamp": time_sent}
+        with pytest.raises(Denied):
+            self.hear(headers)
+
+    def test_none_is_heard_where_no_client_secret_is_kept(self) -> None:
+        with pytest.raises(Denied, match="client secret"):
+            HubSpotConnector().hear(hubspot.signed(self.BODY, HOOK), self.BODY, {"token": "x"}, address=HOOK)
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("behind", ["", "https://crm.example.com"])
+    def test_it_is_verified_for_the_address_that_hubspot_calls(self, client: Any, settings: Any, behind: str) -> None:
+        from crmquality.models import Connection
+        from crmquality.services import vault
+
+        settings.SITE_ADDRESS = behind
+        made = Connection.objects.create(name="hubspot", connector="hubspot", settings={})
+        made.secrets = vault.seal(self.SECRETS, bound_to=made.uid)
+        made.save()
+        path = f"/api/v1/hooks/{made.uid}/?portal=1%202"
+        for address, status in ((f"{behind or 'http://testserver'}{path}", 202), (f"https://other.example{path}", 400)):
+            headers = hubspot.signed(self.BODY, address)
+            answer = client.post(path, self.BODY, "application/json", headers=headers)
+            assert answer.status_code == status, answer.content
 
 
 class _Says(Fake):

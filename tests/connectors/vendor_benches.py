@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from crmquality.connectors.dynamics import DynamicsConnector
 from crmquality.connectors.hubspot import HubSpotConnector
 from crmquality.connectors.odoo import OdooConnector
 from crmquality.connectors.salesforce import SalesforceConnector
-from crmquality.connectors.testing import Bench
+from crmquality.connectors.testing import HOOK, Bench
 from tests.connectors.fakes import Fake, dynamics, hubspot, odoo, salesforce, served
 
 NAMES = ("Ann Lee", "Bob Ray", "Cy Poe", "Dee Fox", "Eve Orr", "Flo Ray", "Gus Lum")
@@ -86,7 +85,7 @@ class HubSpotBench(Bench):
 
     def webhook(self) -> tuple[Mapping[str, str], bytes]:
         body = json.dumps([{"subscriptionType": "company.propertyChange", "objectId": 3, "portalId": 62515}]).encode()
-        return {"x-hubspot-signature": hashlib.sha256(hubspot.SECRET.encode() + body).hexdigest()}, body
+        return hubspot.signed(body, HOOK), body
 
 
 class OdooBench(Bench):

@@ -7,6 +7,7 @@ from rest_framework.test import APIClient
 
 from crmquality.models import AccessPolicy, Record
 from crmquality.services import resident, validating
+from crmquality.services.resident_completing import Frequent
 from crmquality.services.resident_keeping import Keeper
 from crmquality.services.resident_places import Places
 from crmquality.services.resident_serving import listening
@@ -246,3 +247,71 @@ def test_the_script_that_any_form_includes_is_small_and_writes_no_markup(setting
     assert len(script.encode()) <= 6_000
     assert "innerHTML" not in script
     assert "submit" not in script
+
+
+class TestCompletions:
+    """The fixture's 60 people of Reno, two of whom alone live elsewhere, are joined by some of one company."""
+
+    @pytest.fixture
+    def people(self, make_source):
+        columns = {**COLUMNS, "Company": Role.COMPANY}
+        rows = [
+            [*row, ["Lakeside Works", "Lakeside Wharf", "Lake Alone"][n % 3] if n < 8 else None]
+            for n, row in enumerate(ROWS)
+        ]
+        for row in rows[10:20]:
+            row[3] = row[3].split("@")[0] + "@reno-mail.org"
+        return make_source("people", columns, rows)
+
+    def offered(self, answer):
+        said = answer.json()["suggestions"]
+        return {(one["column"], one["value"]) for one in said if one["by"] == "records"}
+
+    def test_what_was_begun_goes_on_as_many_records_have_it(self, index, check, steward):
+        typed = {"City": "re", "Company": "lakesi", "Email": "zed@ren"}
+        answer = check(steward, typed)
+        assert self.offered(answer) == {
+            ("City", "Reno"),
+            ("Company", "Lakeside Works"),
+            ("Company", "Lakeside Wharf"),
+            ("Email", "zed@reno-mail.org"),
+        }
+        assert all(one["completes"] for one in answer.json()["suggestions"] if one["by"] == "records")
+
+    def test_what_few_records_hold_or_what_is_whole_or_hardly_begun_is_not_offered(self, index, check, steward):
+        assert self.offered(check(steward, {"City": "Bost", "Company": "Lake Al", "Email": "ann@lak"})) == set()
+        assert self.offered(check(steward, {"City": "Reno", "Company": "l", "Email": "@reno"})) == set()
+
+    def test_no_value_of_a_person_is_offered(self, index, check, steward):
+        typed = {"Given name": "Bo", "Family name": "Ra", "Email": "b1", "Phone": "+1202", "Postcode": "895"}
+        assert self.offered(check(steward, typed)) == set()
+
+    def test_a_sales_person_is_offered_places_and_nothing_of_whom_colleagues_deal_with(self, index, check, sales):
+        typed = {"City": "re", "Company": "lakesi", "Email": "zed@ren"}
+        assert self.offered(check(sales, typed)) == {("City", "Reno")}
+
+    def test_a_column_that_is_masked_for_the_reader_is_not_completed(self, index, check, steward, people):
+        AccessPolicy.objects.create(source=people, number=1, masked_for=["steward"], columns=["email"], sales_decide=[])
+        assert self.offered(check(steward, {"City": "re", "Email": "zed@ren"})) == {("City", "Reno")}
+
+    def test_values_that_records_lost_are_offered_no_longer_once_they_are_counted_anew(
+        self, index, check, steward, people, monkeypatch
+    ):
+        from crmquality.services import correcting, resident_keeping
+
+        for record in Record.objects.filter(fields__Company="Lakeside Works"):
+            correcting.set_fields(record_id=record.pk, changes={"Company": "Hill"}, cause="test")
+        monkeypatch.setattr(resident_keeping, "COUNTED_EVERY", -1.0)
+        index.tend()
+        assert self.offered(check(steward, {"Company": "Lakeside Wo"})) == set()
+        assert self.offered(check(steward, {"Company": "Hi"})) == {("Company", "Hill")}
+
+    def test_of_ways_to_write_a_value_the_most_frequent_is_offered_and_the_most_frequent_value_first(self):
+        held = Frequent.of([("Boston", 90), ("Bonn", 70), ("BOSTON", 5), ("Bo\U0001f600", 3), ("ßtadt", 3)])
+        assert held.going_on("bO", 2) == ["Boston", "Bonn"]
+        assert held.going_on("BOS", 2) == ["Boston"]
+        assert held.going_on("sst", 2) == ["ßtadt"]
+        assert held.going_on("boston", 2) == held.going_on("zz", 2) == []
+
+    def test_a_source_without_an_index_has_none_and_says_nothing_of_it(self, away, check, steward, people):
+        assert self.offered(check(steward, {"City": "re"})) == set()

@@ -14,6 +14,15 @@ from tests.crmquality.series_help import DAY, HOUR, START, feed, make, noise, ro
 pytestmark = pytest.mark.django_db
 
 
+NO_READINGS = [
+    {"series": "deals", "at": "yesterday", "value": 1},
+    {"series": "deals", "at": "2026-01-01T00:00:00Z", "value": "many"},
+    {"series": "deals", "at": "2026-01-01T00:00:00Z"},
+    {"series": "deals\0", "at": "2026-01-01T00:00:00Z", "value": 1},
+    None,
+]
+
+
 def sender(person: Any) -> Client:
     client = Client()
     client.force_login(person)
@@ -46,7 +55,7 @@ def test_a_kpi_is_made_fed_and_watched_by_api_alone(client: Client, admin: Any) 
     number = made.json()["id"]
     values = [*noise(60), 900.0]
     sent = [{"series": "response", "at": (START + i * HOUR).isoformat(), "value": v} for i, v in enumerate(values)]
-    assert send(client, sent).json() == {"new": 61, "changed": 0, "same": 0, "errors": []}
+    assert send(client, sent).json() == {"new": 61, "changed": 0, "same": 0, "errors": [], "results": ["new"] * 61}
     rule = sender(admin).post(
         f"/api/v1/series/{number}/rule/",
         {"method": "moving average", "k": 4, "learn": 30},
@@ -66,23 +75,26 @@ def test_a_reading_sent_twice_counts_once_and_another_value_corrects_it(client: 
     series = make()
     assert send(client, [day(0, 5.0), day(1, 6.0)]).json()["new"] == 2
     answer = send(client, [day(0, 5.0), day(1, 7.0), day(2, None)]).json()
-    assert answer == {"new": 1, "changed": 1, "same": 1, "errors": []}
+    assert answer == {"new": 1, "changed": 1, "same": 1, "errors": [], "results": ["same", "changed", "new"]}
     assert rows(series, "value") == [5.0, 7.0, None]
 
 
 def test_of_two_readings_for_one_time_in_a_request_the_last_counts(client: Client) -> None:
     series = make()
-    send(client, [day(0, 5.0), day(0, 6.0)])
+    assert send(client, [day(0, 5.0), day(0, 6.0)]).json()["results"] == ["replaced", "new"]
     assert rows(series, "value") == [6.0]
 
 
 def test_what_cannot_be_stored_is_named_by_its_place_and_the_rest_is_stored(client: Client) -> None:
     series = make()
     late = {"series": "deals", "at": (timezone.now() + timedelta(days=3)).isoformat(), "value": 1.0}
-    answer = send(client, [day(0, 5.0), day(1, 5.0, "nowhere"), day(2, 1e101), late]).json()
+    answer = send(client, [day(0, 5.0), day(1, 5.0, "nowhere"), day(2, 1e101), late, *NO_READINGS]).json()
     assert answer["new"] == 1
+    assert answer["results"] == ["new"] + ["error"] * 8
     assert [(one["place"], one["detail"][:20]) for one in answer["errors"]] == [
         (1, "There is no series '"), (2, "The value must be a "), (3, "The time lies in the"),
+        (4, "at: Datetime has wro"), (5, "value: A valid numbe"), (6, "value: This field is"),
+        (7, "series: Null charact"), (8, "This field may not b"),
     ]  # fmt: skip
     assert rows(series, "value") == [5.0]
 
@@ -102,10 +114,8 @@ def test_the_same_key_gives_the_stored_answer_and_other_readings_under_it_are_re
     [
         {},
         {"observations": []},
-        {"observations": [{"series": "deals", "at": "yesterday", "value": 1}]},
-        {"observations": [{"series": "deals", "at": "2026-01-01T00:00:00Z", "value": "many"}]},
-        {"observations": [{"series": "deals", "at": "2026-01-01T00:00:00Z"}]},
-        {"observations": [{"series": "deals\0", "at": "2026-01-01T00:00:00Z", "value": 1}]},
+        {"observations": {"series": "deals"}},
+        [],
         {"observations": [{"series": "deals", "at": "2026-01-01T00:00:00Z", "value": 1}] * 10_001},
     ],
 )

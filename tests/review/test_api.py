@@ -94,7 +94,7 @@ class TestDecisions:
     def test_the_same_key_and_verdict_gives_the_stored_answer(self, as_steward, item):
         given = {"item": item.pk, "verdict": "edit", "changes": {"City": "Brighton"}}
         first, second = (post(as_steward, "/decisions/", given, key="k1") for _ in range(2))
-        assert (first.status_code, second.status_code) == (201, 200)
+        assert (first.status_code, second.status_code) == (201, 201)
         assert first.json() == second.json()
         assert ChangeSet.objects.count() == 1
 

@@ -45,7 +45,9 @@ class LittleCrmConnector(SystemConnector):
     def connect(self, settings: Mapping[str, Any], secrets: Mapping[str, str], line: Line) -> System:
         return LittleCrm(settings, secrets, line)
 
-    def hear(self, headers: Mapping[str, str], body: bytes, secrets: Mapping[str, str]) -> Sequence[Hint]:
+    def hear(
+        self, headers: Mapping[str, str], body: bytes, secrets: Mapping[str, str], *, address: str
+    ) -> Sequence[Hint]:
         signature = hmac.new(secrets["token"].encode(), body, hashlib.sha256).hexdigest()
         if not hmac.compare_digest(headers.get("x-signature", ""), signature):
             raise Denied("The webhook is not signed by this CRM.")
