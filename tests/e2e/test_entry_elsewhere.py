@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -86,6 +88,14 @@ def key_for(steward: Any, admin: Any) -> Callable[..., str]:
     return make
 
 
+def warm(ours: str, key: str, origin: str) -> None:
+    """Ask once, until it is answered: the first question of a process waits for what the script would not."""
+    headers = {"Content-Type": "application/json", "Authorization": f"Key {key}", "Origin": origin}
+    typed = json.dumps({"source": "people", "values": {"Phone": "1", "City": "Bostn", "Email": "a@b.c"}}).encode()
+    with urlopen(Request(f"{ours}/api/v1/check/", typed, headers), timeout=60) as answer:
+        assert answer.status == 200
+
+
 def test_a_form_of_a_site_that_an_admin_named_is_helped(
     page: Page,  # noqa: F811
     live_server: Any,
@@ -93,7 +103,9 @@ def test_a_form_of_a_site_that_an_admin_named_is_helped(
     key_for: Callable[..., str],
 ) -> None:
     there = site()
-    there.html = FORM.format(ours=live_server.url, key=key_for(there.origin))
+    key = key_for(there.origin)
+    there.html = FORM.format(ours=live_server.url, key=key)
+    warm(live_server.url, key, there.origin)
     page.goto(there.origin)
 
     page.get_by_label("Phone").fill("12")
@@ -146,11 +158,13 @@ def test_while_our_server_is_away_the_form_works_as_if_it_asked_nobody(
 ) -> None:
     there = site()
     ours = live_server.url if since == "while somebody typed" else f"http://127.0.0.1:{_closed_port()}"
-    there.html = FORM.format(ours=ours, key=key_for(there.origin))
+    key = key_for(there.origin)
+    there.html = FORM.format(ours=ours, key=key)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(there.origin)
     if since == "while somebody typed":
+        warm(ours, key, there.origin)
         page.get_by_label("Phone").fill("12")
         expect(page.locator(".entry-wrong")).to_contain_text("12")
         page.route("**/api/v1/check/", lambda route: route.abort("connectionrefused"))
