@@ -54,6 +54,8 @@ WHOLE_OF_ONE = {
     "api-source-rules-learned": "The rules of one source's detectors.",
 }
 """Lists inside of one thing that come whole."""
+FEW = {"api-feed-list", "api-gate-list", "api-acceptance-rule-list", "api-undo-period-list"}
+"""Lists of which a page is looked at, but that hold one row or none here: a row like another cannot be made of them."""
 BULK = {"api-decision-bulk", "api-alarm-answer-many", "api-observation-list"}
 ARRAYS = {
     "api-access-policy-list": "One policy: its kinds, columns and roles.",
@@ -96,7 +98,7 @@ class TestLists:
     def test_walking_next_to_the_end_gives_each_row_once_also_while_rows_come_in(
         self, client: Client, numbers: Any
     ) -> None:
-        wrong = []
+        wrong, few = [], set()
         for entry, _, _ in actions("get", detail=False):
             if not _is_paged(entry):
                 continue
@@ -113,10 +115,13 @@ class TestLists:
                 walked += [_mark(row) for row in page["results"]]
                 where = page["next"]
                 _another(model)
-            if walked != rows or len(set(walked)) != len(walked) or len(rows) < 2:
+            if len(rows) < 2:
+                few.add(entry.name)
+            if walked != rows or len(set(walked)) != len(walked) or whole.status_code != 200:
                 wrong.append(f"{entry.name}: {whole.status_code}, {len(rows)} there, {len(walked)} walked")
             transaction.savepoint_rollback(before)
         assert not wrong
+        assert few == FEW
 
     def test_a_cursor_that_is_none_is_a_problem(self, client: Client) -> None:
         for entry, _, _ in actions("get", detail=False):
