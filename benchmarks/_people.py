@@ -10,6 +10,9 @@ clerk: another office's errors: sounds written differently, misread characters, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
 import numpy as np
 import pandas as pd
 
@@ -79,6 +82,33 @@ _SOUNDS_TEXT = "ph:f ck:k c:k ie:y ee:ea s:z mm:m nn:n ou:oo y:i er:or"
 _SOUNDS = [tuple(pair.split(":")) for pair in _SOUNDS_TEXT.split()]
 
 
+@dataclass
+class World:
+    """What the people of one file have in common: family names, streets, towns, and e-mail addresses taken."""
+
+    families: list[str]
+    streets: list[str]
+    towns: list[tuple[str, str, str]]
+    taken: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, count: int, rng: np.random.Generator) -> World:
+        """A world for so many people."""
+        families = _families(min(8000, 400 + count // 10), rng)
+        streets = [
+            f"{name} {_STREETS[rng.integers(len(_STREETS))]}" for name in _families(min(9000, 100 + count // 20), rng)
+        ]
+        towns = [
+            (
+                name + "ville",
+                f"{rng.integers(1000, 99999):05d}",
+                f"{'ABCDEFGHIJ'[rng.integers(10)]}{'KLMNOP'[rng.integers(6)]}",
+            )
+            for name in _families(min(7000, 30 + count // 100), rng)
+        ]
+        return cls(families, streets, towns)
+
+
 def generate(
     rows: int, *, corruption: str = "clerk", share: float = 0.15, seed: int = 0
 ) -> tuple[pd.DataFrame, np.ndarray]:
@@ -87,8 +117,35 @@ def generate(
     corruption: "keyboard" or "clerk". share: people with further records (one to three).
     """
     rng = np.random.default_rng(seed)
-    people = _people(int(rows / (1 + share * 1.4)), rng)
-    count = len(people["first"])
+    count = _originals(rows, share)
+    return _records(count, World.of(count, rng), corruption, share, rng)
+
+
+def generate_parts(
+    rows: int, part: int, *, corruption: str = "clerk", share: float = 0.15, seed: int = 0
+) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
+    """The records of one world of about `rows`, some `part` of them at a time, so that memory stays bounded.
+
+    A person's records are all in one part; nobody is in two.
+    """
+    rng = np.random.default_rng(seed)
+    count = _originals(rows, share)
+    world = World.of(count, rng)
+    size = _originals(part, share)
+    for first in range(0, count, size):
+        frame, truth = _records(min(size, count - first), world, corruption, share, rng)
+        yield frame, first + truth
+
+
+def _originals(rows: int, share: float) -> int:
+    """The people that so many records are about."""
+    return int(rows / (1 + share * 1.4))
+
+
+def _records(
+    count: int, world: World, corruption: str, share: float, rng: np.random.Generator
+) -> tuple[pd.DataFrame, np.ndarray]:
+    people = _people(count, world, rng)
     copies = np.where(rng.random(count) < share, rng.choice([1, 2, 3], count, p=[0.7, 0.2, 0.1]), 0)
     source = np.repeat(np.arange(count), copies)
     columns = list(ROLES)
@@ -104,8 +161,12 @@ def generate(
 
 
 def _zipf(count: int, size: int, rng: np.random.Generator, power: float = 0.9) -> np.ndarray:
+    return rng.choice(count, size, p=_weights(count, power))
+
+
+def _weights(count: int, power: float) -> np.ndarray:
     weights = 1 / np.arange(2, count + 2) ** power
-    return rng.choice(count, size, p=weights / weights.sum())
+    return weights / weights.sum()
 
 
 def _families(count: int, rng: np.random.Generator) -> list[str]:
@@ -116,24 +177,14 @@ def _families(count: int, rng: np.random.Generator) -> list[str]:
     return list(made)
 
 
-def _people(count: int, rng: np.random.Generator) -> dict[str, list[str | None]]:
-    families = _families(min(8000, 400 + count // 10), rng)
-    streets = [
-        f"{name} {_STREETS[rng.integers(len(_STREETS))]}" for name in _families(min(9000, 100 + count // 20), rng)
-    ]
-    towns = [
-        (
-            name + "ville",
-            f"{rng.integers(1000, 99999):05d}",
-            f"{'ABCDEFGHIJ'[rng.integers(10)]}{'KLMNOP'[rng.integers(6)]}",
-        )
-        for name in _families(min(7000, 30 + count // 100), rng)
-    ]
+def _people(count: int, world: World, rng: np.random.Generator) -> dict[str, list[str | None]]:
+    families, streets, towns, taken = world.families, world.streets, world.towns, world.taken
     first, last, born, sex, mail, tel, street, town, code, state = ([] for _ in range(10))
     sizes = rng.choice([1, 2, 3, 4, 5], count, p=[0.3, 0.3, 0.17, 0.15, 0.08])
     names, places = _zipf(len(families), count, rng), _zipf(len(towns), count, rng, 0.6)
+    common = _weights(54, 0.6).cumsum()
+    common /= common[-1]
     household = 0
-    taken: set[str] = set()
     while len(first) < count:
         size, family = int(sizes[household]), families[names[household]]
         place = towns[places[household]]
@@ -142,7 +193,7 @@ def _people(count: int, rng: np.random.Generator) -> dict[str, list[str | None]]
         base = int(rng.integers(1935, 2000))
         for member in range(min(size, count - len(first))):
             male = bool(rng.random() < 0.5) if member > 1 else (member == 0) == bool(rng.random() < 0.9)
-            given = (_MEN if male else _WOMEN)[int(_zipf(54, 1, rng, 0.6)[0])]
+            given = (_MEN if male else _WOMEN)[int(common.searchsorted(rng.random(), side="right"))]
             own = family if member == 0 or rng.random() < 0.85 else families[rng.integers(len(families))]
             if member > 1 and rng.random() < 0.05:
                 given, male = first[-member], sex[-member] == "M"  # named after a parent

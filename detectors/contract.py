@@ -98,6 +98,8 @@ class RunContext:
     check: check(batch) holds the rules that an admin set for the source against the batch.
     enrich: enrich(batch, report) asks the look-ups that an admin set for the source.
     remark: remark(sentence) notes what whoever looks at the run should know of how it was made; no values of records.
+    memory: bytes that what a detector must keep for long may take, beyond which it lies in temporary files; 0 = a part
+        of the machine's memory.
     source: the source that the run is for, a name of `Batch.origin`, where the batch unites several; "" for one.
     deduplicated: sources that hold nothing twice, as an admin says.
     """
@@ -113,6 +115,7 @@ class RunContext:
     remark: Callable[[str], None] = _no_remark
     source: str = ""
     deduplicated: frozenset[str] = frozenset()
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def hashed(value: int) -> int:
 
 
 def combined(*hashes: int) -> int:
-    """One hash of several; 0 if any of them is missing (as `plan.combine`)."""
+    """One hash of several; 0 if any of them is missing (as `spread.combine`)."""
     mixed = 1469598103934665603
     for one in hashes:
         if not one:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from detectors.compiling import compiled
+from detectors.duplicates.plan import Rows
 from detectors.duplicates.scoring import Bits
 from detectors.duplicates.text import Ints
 
@@ -22,22 +23,41 @@ LARGEST = 2000
 """Records a component may have; a larger one is taken apart by asking for stronger links first."""
 
 
-def cluster(rows: int, left: Ints, right: Ints, bits: Bits, *, threshold: float = 0.0) -> Ints:
+def cluster(rows: int, left: Rows, right: Rows, bits: Bits, *, threshold: float = 0.0) -> Ints:
     """(rows,) the smallest row position of each row's cluster.
 
     bits: log2 odds of each pair. threshold: bits that are asked for; 0 = more likely than not.
     """
-    weights = bits.astype(np.float64) - threshold
     labels = np.arange(rows)
-    _cluster(left, right, weights, labels, 0.0)
+    strong = bits > np.float64(threshold)
+    parents = components(rows, left[strong].astype(np.int64), right[strong].astype(np.int64))
+    inside = _inside(parents, left, right)
+    left, right = left[inside].astype(np.int64), right[inside].astype(np.int64)
+    _parted(parents, left, right, bits[inside].astype(np.float64) - threshold, labels, 0.0)
     return labels
 
 
 def _cluster(left: Ints, right: Ints, weights: np.ndarray, labels: Ints, floor: float) -> None:
     strong = weights > floor
     parents = components(len(labels), left[strong], right[strong])
-    inside = parents[left] == parents[right]
-    left, right, weights = left[inside], right[inside], weights[inside]
+    inside = _inside(parents, left, right)
+    _parted(parents, left[inside], right[inside], weights[inside], labels, floor)
+
+
+@compiled
+def _inside(parents: Ints, left: Rows, right: Rows) -> Ints:
+    """The places of the pairs within one component."""
+    out = np.empty(len(left), np.int64)
+    found = 0
+    for pair in range(len(left)):
+        if parents[left[pair]] == parents[right[pair]]:
+            out[found] = pair
+            found += 1
+    return out[:found].copy()
+
+
+def _parted(parents: Ints, left: Ints, right: Ints, weights: np.ndarray, labels: Ints, floor: float) -> None:
+    """Cluster each component. parents: (rows,) the component of each row; the pairs are those within one."""
     home = parents[left]
     order = np.argsort(home, kind="stable")
     left, right, weights, home = left[order], right[order], weights[order], home[order]

@@ -16,7 +16,7 @@ from detectors.duplicates import fills, preparing
 from detectors.duplicates import text as kernels
 from detectors.duplicates.cores import ahead
 from detectors.duplicates.encoding import ALNUM, DIGITS, EMAIL, WORDS, Column, encode, encode_values
-from detectors.duplicates.plan import Comparison, Plan, combine
+from detectors.duplicates.plan import Comparison, Plan
 from detectors.duplicates.preparing import Floats, Name, Words
 from detectors.duplicates.scales import (
     CODE,
@@ -33,6 +33,7 @@ from detectors.duplicates.scales import (
     Shared,
 )
 from detectors.duplicates.scales import EMAIL as EMAIL_SCALE
+from detectors.duplicates.spread import Feature, Spread, combine, hashes_of
 from detectors.duplicates.text import Codes, Hashes, Ints
 from detectors.duplicates.vocabulary import LEGAL_FORMS
 from detectors.roles import Role
@@ -43,7 +44,7 @@ _MODES |= {Role.EMAIL: EMAIL, Role.PHONE: DIGITS, Role.POSTCODE: ALNUM, Role.NAT
 """How the columns that are always read are cleaned."""
 
 
-def _exact(column: Column) -> Hashes:
+def _exact(column: Column) -> Spread:
     return column.by_row(column.hashes)
 
 
@@ -100,7 +101,7 @@ class Planner:
         return self.plan
 
     def _comparison(
-        self, key: str, label: str, fields: list[str], scale: Scale, exact: Hashes, trust: float = 1.0
+        self, key: str, label: str, fields: list[str], scale: Scale, exact: Feature, trust: float = 1.0
     ) -> Comparison:
         family = key.split(":")[0]
         return Comparison(key, label, tuple(fields), scale, exact, self._shared(family), trust)
@@ -217,9 +218,10 @@ class Planner:
     ) -> None:
         if columns is None:
             columns = preparing.united([self.encoded(name, mode) for name in fields])
-        exact = _exact(columns[0])
+        exact: Feature = _exact(columns[0])
         for column in columns[1:]:
-            exact = np.where(exact == 0, _exact(column), exact)
+            known = hashes_of(exact)
+            exact = np.where(known == 0, _exact(column).rows(), known)
         self.plan.add(self._comparison(key, label, fields, scale, exact, trust), partial(fills.fill_short, columns))
         if feature:
             for place, column in enumerate(columns[:3]):
@@ -283,7 +285,7 @@ class Planner:
             if own.filled >= 0.5 * len(frame):
                 number, street = preparing.street_line(own)[0], whole
         prepared = preparing.words(street)
-        exact = combine(_exact(prepared.column), _exact(number))
+        exact = combine(_exact(prepared.column).rows(), _exact(number).rows())
         self.plan.add(
             self._comparison("address", "address", [*numbers, lines[0]], LINE, exact),
             partial(fills.fill_line, prepared, number),
@@ -295,7 +297,7 @@ class Planner:
         for name in (self.columns(Role.UNIT) + lines[1:])[:2]:
             row = len(self.plan.comparisons)
             second = self._several(f"unit:{name}", name, [name])
-            other = second.column.by_row(second.joined)
+            other = second.column.by_row(second.joined).rows()
             self.plan.steps.append(partial(fills.swap_lines, row - 1, row, self.plan.features["street"], other))
 
     def place(self) -> None:
@@ -307,8 +309,8 @@ class Planner:
         code = self.encoded(codes[0], ALNUM) if codes else empty
         town = self.encoded(towns[0], WORDS) if towns else empty
         region = self.encoded(regions[0], WORDS) if regions else empty
-        both = (
-            combine(_exact(code), _exact(town))
+        both: Feature = (
+            combine(_exact(code).rows(), _exact(town).rows())
             if codes and towns
             else _exact(code if codes else town if towns else region)
         )

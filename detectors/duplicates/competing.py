@@ -24,6 +24,7 @@ import numpy.typing as npt
 from detectors.contract import RecordId
 from detectors.duplicates import clustering
 from detectors.duplicates.links import DIFFERENT, SAME
+from detectors.duplicates.plan import Rows
 from detectors.duplicates.scoring import Bits
 from detectors.duplicates.text import Ints
 
@@ -64,7 +65,7 @@ class Rivals:
             np.bincount(source % (len(names) + 1), minlength=len(names) + 1),
         )
 
-    def count(self, bits: Bits, left: Ints, right: Ints) -> None:
+    def count(self, bits: Bits, left: Rows, right: Rows) -> None:
         """Count the expected matches of every two sources, which say how likely a free record is to match."""
         enough = np.flatnonzero(bits > -2 * np.log2(max(len(self.source), 2)) - 20)
         left, right, weights = left[enough], right[enough], bits[enough].astype(np.float64)
@@ -73,7 +74,7 @@ class Rivals:
             part = self._is(group, one, two)
             self._count(group, weights[part], one[part], two[part])
 
-    def lifted(self, bits: Bits, left: Ints, right: Ints) -> Bits:
+    def lifted(self, bits: Bits, left: Rows, right: Rows) -> Bits:
         """(pairs,) log2 odds of pairs of records without other candidates; two of one source cannot match."""
         one, two = self._sides(left, right)
         out = bits.copy()
@@ -84,7 +85,7 @@ class Rivals:
         out[(self.source[left] == self.source[right]) & (self.source[left] >= 0) & (bits != SAME)] = DIFFERENT
         return out
 
-    def settled(self, bits: Bits, left: Ints, right: Ints) -> Bits:
+    def settled(self, bits: Bits, left: Rows, right: Rows) -> Bits:
         """(pairs,) log2 odds after competition; decided pairs keep theirs, and count for their rivals.
 
         Inside a component of likely pairs all candidates hear of each other; a pair across two components yields to
@@ -95,7 +96,7 @@ class Rivals:
         one, two = self._sides(left, right)
         compete = np.flatnonzero((self.source[one] >= 0) & (self.source[one] != self.source[two]) & (lifted > -_MOST))
         likely = lifted > 0
-        parents = clustering.components(len(self.source), left[likely], right[likely])
+        parents = clustering.components(len(self.source), left[likely].astype(np.int64), right[likely].astype(np.int64))
         inside = parents[left[compete]] == parents[right[compete]]
         out = lifted.astype(np.float64)
         for group in self._groups(one[compete], two[compete]):
@@ -108,15 +109,15 @@ class Rivals:
         out[decided] = lifted[decided]
         return out.astype(np.float32)
 
-    def _sides(self, left: Ints, right: Ints) -> tuple[Ints, Ints]:
+    def _sides(self, left: Rows, right: Rows) -> tuple[Rows, Rows]:
         """Each pair's rows, that of the deduplicated source of the smaller number first, one of no such source last."""
         last = (self.source[left] < 0) | ((self.source[right] >= 0) & (self.source[right] < self.source[left]))
         return np.where(last, right, left), np.where(last, left, right)
 
-    def _is(self, group: tuple[int, int], one: Ints, two: Ints) -> npt.NDArray[np.bool_]:
+    def _is(self, group: tuple[int, int], one: Rows, two: Rows) -> npt.NDArray[np.bool_]:
         return np.asarray((self.source[one] == group[0]) & (self.source[two] == group[1]))
 
-    def _groups(self, one: Ints, two: Ints) -> list[tuple[int, int]]:
+    def _groups(self, one: Rows, two: Rows) -> list[tuple[int, int]]:
         first, second = self.source[one], self.source[two]
         rival = (first >= 0) & (first != second)
         codes = np.unique(first[rival] * len(self.sizes) + second[rival] % len(self.sizes))
@@ -124,7 +125,7 @@ class Rivals:
         pairs = (divmod(int(code), len(self.sizes)) for code in codes)
         return [(a, b if b < others else -1) for a, b in pairs]
 
-    def _count(self, group: tuple[int, int], weights: Floats, one: Ints, two: Ints) -> None:
+    def _count(self, group: tuple[int, int], weights: Floats, one: Rows, two: Rows) -> None:
         first, second = (float(self.sizes[place]) for place in group)
         expected = _chances(weights).sum()
         for _ in range(COUNTED):
@@ -147,7 +148,7 @@ class _Yielded:
     taken: tuple[Floats, Floats]
 
 
-def _yielded(bits: Floats, one: Ints, two: Ints, rows: int, *, both: bool) -> _Yielded:
+def _yielded(bits: Floats, one: Rows, two: Rows, rows: int, *, both: bool) -> _Yielded:
     """The odds of pairs among random matchings, by passing messages. both: rows of `one` match once at most too."""
     weights = np.exp2(np.clip(bits, -_MOST, _MOST))
     to_two = to_one = np.ones(len(bits))  # the chance that a row would be free if this pair were not

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from detectors.compiling import compiled
 from detectors.duplicates import text as kernels
+from detectors.duplicates.spread import Spread, tallied
 from detectors.duplicates.text import ALNUM, DIGITS, EMAIL, WORDS, Bytes, Codes, Hashes, Ints
 from detectors.missing_values import PLACEHOLDERS
 
@@ -46,7 +47,7 @@ class Column:
     @cached_property
     def counts(self) -> Ints:
         """(values,) rows that hold each value."""
-        return np.bincount(self.codes[self.codes >= 0], minlength=len(self)).astype(np.int64)
+        return np.asarray(tallied(self.codes, len(self)))
 
     @cached_property
     def filled(self) -> int:
@@ -65,9 +66,9 @@ class Column:
         bounds = zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), strict=True)
         return [whole[first:last].decode("utf-8", "replace") for first, last in bounds]
 
-    def by_row(self, per_value: npt.NDArray[np.uint64]) -> Hashes:
+    def by_row(self, per_value: npt.NDArray[np.uint64]) -> Spread:
         """A value's property spread to rows; 0 where the row has no value."""
-        return np.append(per_value, np.uint64(0))[self.codes]
+        return Spread.of(self.codes, per_value)
 
     def rows(self, positions: Ints) -> Column:
         """The same dictionary over other rows."""

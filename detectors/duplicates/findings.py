@@ -12,6 +12,7 @@ from detectors.contract import Batch, Evidence, Finding, LinkRecords, MergeRecor
 from detectors.duplicates.evidence import explain
 from detectors.duplicates.golden import Golden, Merger
 from detectors.duplicates.linking import Linkage
+from detectors.duplicates.plan import Rows
 from detectors.duplicates.text import Ints
 
 WEAKEST, GOLDEN = "weakest link", "golden record"
@@ -91,7 +92,7 @@ def clusters(linkage: Linkage, among: Flags) -> Iterator[tuple[list[int], int]]:
             yield _tree(linkage.left[part], linkage.right[part], part)
 
 
-def _tree(left: Ints, right: Ints, pairs: Ints) -> tuple[list[int], int]:
+def _tree(left: Rows, right: Rows, pairs: Ints) -> tuple[list[int], int]:
     """The rows of a cluster, and the last pair its strongest spanning tree needs; pairs come strongest first."""
     home = {row: row for row in sorted({*left.tolist(), *right.tolist()})}
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from detectors.compiling import compiled
 from detectors.duplicates import blocking
-from detectors.duplicates.plan import Plan, combine
+from detectors.duplicates.plan import Plan
+from detectors.duplicates.spread import combine
 from detectors.duplicates.text import Hashes, Ints
 
 FRESH = 4096
@@ -89,11 +90,11 @@ class PairKeys:
         kept, narrow = [], []
         for key in keys:
             held, bounds = blocking.grouped(key, every)
-            large = bounds[0, bounds[1] - bounds[0] > blocking.LARGEST]
+            large = bounds[:-1][np.diff(bounds) > blocking.LARGEST]
             split = np.sort(key[held[large]])
             made = self._narrowed(key, ranks, split)
             held, bounds = blocking.grouped(made, every)
-            sizes = bounds[1] - bounds[0]
+            sizes = np.diff(bounds).astype(np.int64)
             cost = int((sizes * (sizes - 1) // 2).sum())
             self.split.append(split)
             self.used.append(cost <= left_over)
@@ -101,7 +102,7 @@ class PairKeys:
             if self.used[-1]:
                 left_over -= cost
                 if cost:
-                    kept.append(_inside(held, bounds))
+                    kept.append(blocking.all_pairs(held, bounds))
         self.pairs = blocking.distinct(kept)
         self.index = KeyIndex(narrow, ranks, whole=True)
         self._later: dict[int, Hashes] = {}
@@ -136,12 +137,6 @@ class PairKeys:
             for place, (split, used) in enumerate(zip(self.split, self.used, strict=True))
         ]
         return np.concatenate(parts) if parts else keys
-
-
-def _inside(rows: Ints, bounds: Ints) -> Hashes:
-    """Every pair inside each block."""
-    ends = np.concatenate([bounds[0], bounds[1, -1:]])  # the blocks lie one behind the other
-    return blocking.all_pairs(rows, ends)
 
 
 class KeyIndex:

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from detectors.compiling import compiled
-from detectors.duplicates.plan import Plan
+from detectors.duplicates.plan import Plan, Rows
 from detectors.duplicates.scoring import Bits, Model
 from detectors.duplicates.text import Bytes, Ints
 
@@ -87,7 +87,7 @@ _ARRAYS: dict[str, type] = {
 }
 
 
-def vectors(model: Model, plan: Plan, left: Ints, right: Ints, levels: Bytes, rare: Bits, bits: Bits) -> Floats:
+def vectors(model: Model, plan: Plan, left: Rows, right: Rows, levels: Bytes, rare: Bits, bits: Bits) -> Floats:
     """(pairs, features): levels, rarity of agreeing values, log-odds of each class against strangers, the score."""
     tops = np.array([comparison.top for comparison in plan.comparisons])[:, None]
     agreed = np.where(levels == tops, (rare[:, left] + rare[:, right]) / 2, 0.0)

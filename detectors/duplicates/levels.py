@@ -328,6 +328,11 @@ def dates(left: Ints, right: Ints, codes: Codes, years: Ints, months: Ints, days
         if year and months[a] == days[b] and days[a] == months[b]:
             out[pair] = 4
             continue
+        widest = max(max(months[a], days[a]), max(months[b], days[b]))
+        if not (year or month or day) and widest < 100:  # three digits or more are changed
+            near = abs(years[a] - years[b]) <= 1 and abs(months[a] - months[b]) <= 1 and abs(days[a] - days[b]) <= 1
+            out[pair] = 3 if near else 1
+            continue
         one = years[a] * 10000 + months[a] * 100 + days[a]
         two = years[b] * 10000 + months[b] * 100 + days[b]
         changed = 0

@@ -15,13 +15,11 @@ from detectors.duplicates.competing import Rivals
 from detectors.duplicates.cores import ahead
 from detectors.duplicates.learning import REPLACED, Learned, vectors
 from detectors.duplicates.links import DIFFERENT, SAME, Links, rows_of
-from detectors.duplicates.plan import Plan
+from detectors.duplicates.plan import CHUNK, Levels, Plan, Rows
 from detectors.duplicates.scoring import Bits, Model
-from detectors.duplicates.text import Ints
+from detectors.duplicates.spilling import Array, Spill, rest
+from detectors.duplicates.text import Codes, Ints
 
-Levels = npt.NDArray[np.uint8]
-
-CHUNK = 1 << 18
 SAMPLE = 300_000
 COMPLETED = 64
 """Components of up to so many records have all their pairs compared before they are clustered."""
@@ -40,8 +38,8 @@ class Linkage:
     model: Model
     rare: Bits
     keys: tuple[Key, ...]
-    left: Ints
-    right: Ints
+    left: Rows
+    right: Rows
     levels: Levels
     bits: Bits
     labels: Ints
@@ -71,39 +69,143 @@ def link(
     report = context.report
     report(0, 100, "reading columns")
     plan = comparisons.plan(batch, entity)
+    spill = Spill(context.memory)
     report(25, 100, "blocking")
-    found = blocking.block(plan)
+    found = blocking.block(plan, spill=spill)
+    pairs = Pairs.of(found.pairs, len(plan.comparisons), spill)
+    keys = found.keys
+    del found
     report(40, 100, "comparing")
-    left, right = blocking.unpack(found.pairs)
-    levels = compare(plan, left, right, lambda share: report(40 + int(share * 30), 100, "comparing"))
-    rare = (
-        np.stack([scoring.rarity(one) for one in plan.comparisons])
-        if plan.comparisons
-        else np.zeros((0, plan.rows), np.float32)
-    )
+    pairs.compare(plan, lambda share: report(40 + int(share * 30), 100, "comparing"))
+    rare = spill.empty((len(plan.comparisons), plan.rows), np.float32)
+    for row, one in enumerate(plan.comparisons):
+        rare[row] = scoring.rarity(one)
     if model is None or model.keys != tuple(one.key for one in plan.comparisons):
         report(70, 100, "fitting")
-        one, other, total = namesakes.draw(plan, context.seed)
-        alike = namesakes.gathered(plan, compare(plan, one, other), total)
-        model = scoring.fit(plan, levels, compare(plan, *random_pairs(plan.rows, context.seed)), alike)
+        first, second, total = namesakes.draw(plan, context.seed)
+        alike = namesakes.gathered(plan, compare(plan, first, second), total)
+        model = scoring.fit(plan, pairs.levels, compare(plan, *random_pairs(plan.rows, context.seed)), alike)
     report(85, 100, "scoring")
-    bits = score(model, plan, left, right, levels, rare)
+    pairs.score(model, plan, rare)
     rivals = None
     if deduplicated and batch.origin:
         rivals = Rivals.of(batch.frame.index.to_numpy(np.int64), batch.origin, deduplicated, float(model.priors[0]))
-        rivals.count(bits, left, right)
-    left, right, levels, bits = _completed(model, plan, rare, left, right, levels, bits, rivals)
+        rivals.count(pairs.bits, pairs.left, pairs.right)
+    likely = (rivals.lifted(pairs.bits, pairs.left, pairs.right) if rivals else pairs.bits) > 0
+    pairs.complete(model, plan, rare, likely)
     if learned is not None:
-        bits = relearned(learned, model, plan, rare, left, right, levels, bits)
+        pairs.bits = relearned(learned, model, plan, rare, pairs.left, pairs.right, pairs.levels, pairs.bits)
     if links:
-        left, right, levels, bits = _decided(links, batch, plan, left, right, levels, bits)
+        pairs.decide(links, batch, model, plan)
     shared = None
     if rivals:
-        settled = rivals.settled(bits, left, right)
-        shared, bits = settled - bits, settled
+        settled = rivals.settled(pairs.bits, pairs.left, pairs.right)
+        shared, pairs.bits = settled - pairs.bits, settled
     report(92, 100, "clustering")
-    labels = clustering.cluster(plan.rows, left, right, bits)
-    return Linkage(plan, model, rare, found.keys, left, right, levels, bits, labels, shared)
+    labels = clustering.cluster(plan.rows, pairs.left, pairs.right, pairs.bits)
+    rest(pairs.left, pairs.right, pairs.levels, pairs.bits, rare)
+    return Linkage(plan, model, rare, keys, pairs.left, pairs.right, pairs.levels, pairs.bits, labels, shared)
+
+
+@dataclass
+class Pairs:
+    """The compared pairs, as in a `Linkage`, while they are made. spill: where they are kept."""
+
+    left: Codes
+    right: Codes
+    levels: Levels
+    bits: Bits
+    spill: Spill
+
+    @classmethod
+    def of(cls, packed: blocking.Pairs, comparisons: int, spill: Spill) -> Pairs:
+        """packed: sorted (`blocking`). Levels and bits are yet to be filled."""
+        left, right = (spill.keep(side) for side in blocking.sides(packed))
+        levels = spill.empty((comparisons, len(packed)), np.uint8)
+        return cls(left, right, levels, spill.empty(len(packed), np.float32), spill)
+
+    def compare(self, plan: Plan, done: Callable[[float], None] = lambda share: None) -> None:
+        """Fill the levels, chunk by chunk on all cores."""
+
+        def one(start: int) -> None:
+            part = slice(start, start + CHUNK)
+            self.levels[:, part] = plan.compare(*self.rows(part))
+
+        _each_chunk(one, len(self.left), done)
+        rest(self.levels)
+
+    def score(self, model: Model, plan: Plan, rare: Bits) -> None:
+        """Fill the bits, chunk by chunk on all cores."""
+
+        def one(start: int) -> None:
+            part = slice(start, start + CHUNK)
+            self.bits[part] = scoring.score(model, plan, *self.rows(part), self.levels[:, part], rare)
+
+        _each_chunk(one, len(self.left), lambda share: None)
+        rest(self.levels)
+
+    def rows(self, part: slice) -> tuple[Ints, Ints]:
+        """Row positions of some pairs."""
+        return self.left[part].astype(np.int64), self.right[part].astype(np.int64)
+
+    def complete(self, model: Model, plan: Plan, rare: Bits, likely: npt.NDArray[np.bool_]) -> None:
+        """Add every missing pair inside a component of likely pairs."""
+        parents = clustering.components(plan.rows, *self._chosen(likely))
+        sizes = np.bincount(parents, minlength=plan.rows)
+        rows = np.flatnonzero((sizes[parents] > 2) & (sizes[parents] <= COMPLETED))
+        rows = rows[np.argsort(parents[rows], kind="stable")]
+        if not len(rows):
+            return
+        bounds = np.concatenate([[0], np.flatnonzero(np.diff(parents[rows])) + 1, [len(rows)]])
+        every = blocking.all_pairs(rows, bounds)
+        more = Pairs.of(every[~self.hold(every)], len(self.levels), self.spill)
+        more.compare(plan)
+        more.score(model, plan, rare)
+        self.add(more)
+
+    def hold(self, packed: blocking.Pairs) -> npt.NDArray[np.bool_]:
+        """Whether these pairs are here, while pairs are in their first order."""
+        return blocking.held(self.left, self.right, packed)
+
+    def add(self, more: Pairs) -> None:
+        """Put further pairs behind these; one array after the other, so that none but one is there twice."""
+        self.left = self._joined(self.left, more.left)
+        self.right = self._joined(self.right, more.right)
+        self.levels = self._joined(self.levels, more.levels)
+        self.bits = self._joined(self.bits, more.bits)
+
+    def _chosen(self, which: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
+        return self.left[which].astype(np.int64), self.right[which].astype(np.int64)
+
+    def _joined(self, first: Array, more: Array) -> Array:
+        size = first.shape[-1]
+        out = self.spill.empty((*first.shape[:-1], size + more.shape[-1]), first.dtype)
+        for start in range(0, size, CHUNK):
+            part = slice(start, min(start + CHUNK, size))
+            out[..., part] = first[..., part]
+        out[..., size:] = more
+        rest(first, out)
+        return out  # type: ignore[return-value]
+
+    def decide(self, links: Links, batch: Batch, model: Model, plan: Plan) -> None:
+        """Set the bits of decided pairs, which are added where missing; a rejected cluster loses its weakest pair."""
+        ids = batch.frame.index.to_numpy(dtype=np.int64)
+        same, different = rows_of(links.same, ids), rows_of(links.different, ids)
+        known = blocking.pack(self.left, self.right)
+        wanted = blocking.distinct([blocking.pack(*same), blocking.pack(*different)])
+        more = Pairs.of(wanted[~blocking.among(wanted, known)], len(self.levels), self.spill)
+        more.compare(plan)
+        more.bits[:] = 0.0
+        self.add(more)
+        packed = blocking.pack(self.left, self.right)
+        self.bits[blocking.among(packed, blocking.pack(*same))] = SAME
+        for members in links.rejected:
+            rows = np.searchsorted(ids, members)
+            if (rows < len(ids)).all() and (ids[np.minimum(rows, len(ids) - 1)] == members).all():
+                inside = np.flatnonzero(np.isin(self.left, rows) & np.isin(self.right, rows))
+                if len(inside):
+                    self.bits[inside[np.argmin(self.bits[inside])]] = DIFFERENT
+        self.bits[blocking.among(packed, blocking.pack(*different))] = DIFFERENT
 
 
 def random_pairs(rows: int, seed: int, size: int = SAMPLE) -> tuple[Ints, Ints]:
@@ -117,32 +219,33 @@ def random_pairs(rows: int, seed: int, size: int = SAMPLE) -> tuple[Ints, Ints]:
     return left, right
 
 
-def compare(plan: Plan, left: Ints, right: Ints, done: Callable[[float], None] = lambda share: None) -> Levels:
+def compare(plan: Plan, left: Rows, right: Rows, done: Callable[[float], None] = lambda share: None) -> Levels:
     """(comparisons, pairs) levels, chunk by chunk on all cores."""
     levels = np.zeros((len(plan.comparisons), len(left)), np.uint8)
 
     def one(start: int) -> None:
         part = slice(start, start + CHUNK)
-        levels[:, part] = plan.compare(left[part], right[part])
+        levels[:, part] = plan.compare(left[part].astype(np.int64), right[part].astype(np.int64))
 
     _each_chunk(one, len(left), done)
     return levels
 
 
-def score(model: Model, plan: Plan, left: Ints, right: Ints, levels: Levels, rare: Bits) -> Bits:
+def score(model: Model, plan: Plan, left: Rows, right: Rows, levels: Levels, rare: Bits) -> Bits:
     """(pairs,) log2 odds, chunk by chunk on all cores."""
     bits = np.empty(len(left), np.float32)
 
     def one(start: int) -> None:
         part = slice(start, start + CHUNK)
-        bits[part] = scoring.score(model, plan, left[part], right[part], levels[:, part], rare)
+        rows = left[part].astype(np.int64), right[part].astype(np.int64)
+        bits[part] = scoring.score(model, plan, *rows, levels[:, part], rare)
 
     _each_chunk(one, len(left), lambda share: None)
     return bits
 
 
 def relearned(
-    learned: Learned, model: Model, plan: Plan, rare: Bits, left: Ints, right: Ints, levels: Levels, bits: Bits
+    learned: Learned, model: Model, plan: Plan, rare: Bits, left: Rows, right: Rows, levels: Levels, bits: Bits
 ) -> Bits:
     """(pairs,) log2 odds after what decisions taught."""
     out = bits.copy()
@@ -162,53 +265,3 @@ def _each_chunk(one: Callable[[int], None], size: int, done: Callable[[float], N
     starts = range(0, size, CHUNK)
     for count, _ in enumerate(ahead(one, starts), start=1):
         done(count / len(starts))
-
-
-def _completed(
-    model: Model, plan: Plan, rare: Bits, left: Ints, right: Ints, levels: Levels, bits: Bits, rivals: Rivals | None
-) -> tuple[Ints, Ints, Levels, Bits]:
-    """The same pairs and every missing pair inside a component of likely pairs, compared and scored too."""
-    likely = (rivals.lifted(bits, left, right) if rivals else bits) > 0
-    parents = clustering.components(plan.rows, left[likely], right[likely])
-    sizes = np.bincount(parents, minlength=plan.rows)
-    rows = np.flatnonzero((sizes[parents] > 2) & (sizes[parents] <= COMPLETED))
-    rows = rows[np.argsort(parents[rows], kind="stable")]
-    if not len(rows):
-        return left, right, levels, bits
-    bounds = np.concatenate([[0], np.flatnonzero(np.diff(parents[rows])) + 1, [len(rows)]])
-    every = blocking.all_pairs(rows, bounds)
-    extra = every[~blocking.among(every, blocking.pack(left, right))]
-    more_left, more_right = blocking.unpack(extra)
-    more_levels = compare(plan, more_left, more_right)
-    more_bits = score(model, plan, more_left, more_right, more_levels, rare)
-    return (
-        np.concatenate([left, more_left]),
-        np.concatenate([right, more_right]),
-        np.concatenate([levels, more_levels], axis=1),
-        np.concatenate([bits, more_bits]),
-    )
-
-
-def _decided(
-    links: Links, batch: Batch, plan: Plan, left: Ints, right: Ints, levels: Levels, bits: Bits
-) -> tuple[Ints, Ints, Levels, Bits]:
-    """The same pairs with decided ones among them, their bits set; a rejected cluster loses its weakest pair."""
-    ids = batch.frame.index.to_numpy(dtype=np.int64)
-    same, different = rows_of(links.same, ids), rows_of(links.different, ids)
-    known = blocking.pack(left, right)
-    wanted = blocking.distinct([blocking.pack(*same), blocking.pack(*different)])
-    extra = wanted[~blocking.among(wanted, known)]
-    more_left, more_right = blocking.unpack(extra)
-    levels = np.concatenate([levels, compare(plan, more_left, more_right)], axis=1)
-    left, right = np.concatenate([left, more_left]), np.concatenate([right, more_right])
-    bits = np.concatenate([bits, np.zeros(len(extra), np.float32)])
-    packed = np.concatenate([known, extra])
-    bits[blocking.among(packed, blocking.pack(*same))] = SAME
-    for members in links.rejected:
-        rows = np.searchsorted(ids, members)
-        if (rows < len(ids)).all() and (ids[np.minimum(rows, len(ids) - 1)] == members).all():
-            inside = np.flatnonzero(np.isin(left, rows) & np.isin(right, rows))
-            if len(inside):
-                bits[inside[np.argmin(bits[inside])]] = DIFFERENT
-    bits[blocking.among(packed, blocking.pack(*different))] = DIFFERENT
-    return left, right, levels, bits

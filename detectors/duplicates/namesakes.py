@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.duplicates.blocking import all_pairs, unpack
-from detectors.duplicates.plan import Plan, combine, count_patterns
+from detectors.duplicates.plan import Plan, count_patterns
 from detectors.duplicates.scales import NAMESAKE
+from detectors.duplicates.spread import combine
 from detectors.duplicates.text import Ints, intern
 
 Floats = npt.NDArray[np.float64]
@@ -98,7 +99,7 @@ def draw(plan: Plan, seed: int) -> tuple[Ints, Ints, float]:
     nobody = np.zeros(0, np.int64)
     if len(names) < len(NAMES):
         return nobody, nobody, 0.0
-    codes, _ = intern(combine(*(plan.comparisons[row].exact for row in names)))
+    codes, _ = intern(combine(*(plan.comparisons[row].hashes for row in names)))
     rows = np.argsort(codes, kind="stable")[int((codes < 0).sum()) :]
     bounds = np.append(np.flatnonzero(np.diff(codes[rows], prepend=-1)), len(rows))
     sizes = np.diff(bounds)

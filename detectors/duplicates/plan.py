@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from detectors.compiling import compiled
 from detectors.duplicates.encoding import Column
 from detectors.duplicates.scales import Scale, Shared
-from detectors.duplicates.text import Codes, Hashes, Ints, intern
+from detectors.duplicates.spread import Feature, Features, hashes_of
+from detectors.duplicates.text import Codes, Hashes, Ints, finish, intern
 
 Floats = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.uint8]
+Rows = Ints | Codes
+"""Row positions; pairs that are kept take four bytes each."""
 Fill = Callable[[Ints, Ints, Levels], None]
 """Writes the levels of the pairs (left, right) into its third argument."""
+
+CHUNK = 1 << 18
+"""Pairs that are worked on at a time."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class Comparison:
     """One thing that is compared.
 
     key, label: its stable name and what a steward reads. fields: the frame's columns behind it.
-    exact: (rows,) a hash; two rows agree fully where it is equal; 0 where missing. Gives term frequencies.
+    exact: a hash of each row; two rows agree fully where it is equal; 0 where missing. Gives term frequencies.
     shared: for each latent class between the first and the last, the share of its pairs that agrees.
     fixed: the share is not learned. trust: weight in [0, 1] of its evidence (less for columns of unknown meaning).
     """
@@ -33,7 +39,7 @@ class Comparison:
     label: str
     fields: tuple[str, ...]
     scale: Scale
-    exact: Hashes
+    exact: Feature
     shared: Shared
     trust: float = 1.0
 
@@ -42,12 +48,10 @@ class Comparison:
         """The level of full agreement."""
         return len(self.scale.words)
 
-    @cached_property
-    def holders(self) -> Codes:
-        """(rows,) how many rows hold the row's value, itself included; 0 where it is missing."""
-        codes, _ = intern(self.exact)
-        counts = np.bincount(codes[codes >= 0], minlength=1).astype(np.int32)
-        return np.append(counts, np.int32(0))[codes]
+    @property
+    def hashes(self) -> Hashes:
+        """(rows,) `exact` of each row."""
+        return hashes_of(self.exact)
 
 
 @dataclass
@@ -65,7 +69,7 @@ class Plan:
     rows: int
     comparisons: list[Comparison] = field(default_factory=list)
     steps: list[Callable[[Ints, Ints, Levels], None]] = field(default_factory=list)
-    features: dict[str, Hashes] = field(default_factory=dict)
+    features: Features = field(default_factory=Features)
     sort_by: list[Column] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
 
@@ -89,28 +93,35 @@ class Plan:
         return row
 
 
-def combine(*hashes: Hashes) -> Hashes:
-    """One hash of several features a row; 0 where any of them is missing."""
-    mixed = np.full(len(hashes[0]), 1469598103934665603, np.uint64)
-    present = np.ones(len(hashes[0]), dtype=bool)
-    for one in hashes:
-        mixed = (mixed ^ one) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-        present &= one != 0
-    return np.where(present, mixed | np.uint64(1), np.uint64(0))
-
-
 def count_patterns(levels: Levels) -> tuple[Levels, Floats]:
     """The distinct columns of a level matrix as (patterns, comparisons), and how often each occurs."""
-    packed = np.zeros(levels.shape[1], np.uint64)
-    for row in levels[:20]:
-        packed = packed << np.uint64(3) | row
-    packed.sort()
-    first = np.flatnonzero(np.append(True, packed[1:] != packed[:-1])) if len(packed) else np.zeros(0, np.int64)
-    counts = np.diff(np.append(first, len(packed))).astype(float)
-    kinds = packed[first]
-    size = min(len(levels), 20)
-    patterns = np.zeros((len(kinds), len(levels)), np.uint8)
-    for row in range(size):
-        patterns[:, row] = kinds >> np.uint64(3 * (size - 1 - row)) & np.uint64(7)
-    return patterns, counts
+    hashes, counts, samples = [], [], []
+    for start in range(0, levels.shape[1], CHUNK):
+        part = levels[:, start : start + CHUNK]
+        kinds, sample = kinds_of(part)
+        hashes.append(pattern_hashes(part[:, sample]))
+        counts.append(np.bincount(kinds))
+        samples.append(part[:, sample])
+    if not hashes:
+        return np.zeros((0, len(levels)), np.uint8), np.zeros(0)
+    kinds, sample = intern(np.concatenate(hashes))
+    patterns = np.concatenate(samples, axis=1)[:, sample].T.copy()
+    return patterns, np.bincount(kinds, np.concatenate(counts)).astype(np.float64)
+
+
+def kinds_of(levels: Levels) -> tuple[Codes, Ints]:
+    """(pairs,) the number of each column's pattern, in the order of first appearance, and a column that has each."""
+    found: tuple[Codes, Ints] = intern(pattern_hashes(levels))
+    return found
+
+
+@compiled
+def pattern_hashes(levels: Levels) -> Hashes:
+    """(pairs,) a hash of each column of a level matrix; never 0."""
+    out = np.full(levels.shape[1], np.uint64(14695981039346656037), np.uint64)
+    for row in range(levels.shape[0]):
+        for pair in range(levels.shape[1]):
+            out[pair] = (out[pair] ^ np.uint64(levels[row, pair])) * np.uint64(1099511628211)
+    for pair in range(levels.shape[1]):
+        out[pair] = finish(out[pair])
+    return out

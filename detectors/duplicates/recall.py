@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from detectors.duplicates.blocking import LARGEST
 from detectors.duplicates.linking import Linkage
-from detectors.duplicates.plan import combine
+from detectors.duplicates.spread import combine
 from detectors.duplicates.text import intern
 
 Flags = npt.NDArray[np.bool_]

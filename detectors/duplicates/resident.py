@@ -25,12 +25,13 @@ from detectors.duplicates.growing import Dictionary, Stretch
 from detectors.duplicates.keyindex import KeyIndex, PairKeys, Recipes
 from detectors.duplicates.learning import Learned
 from detectors.duplicates.linking import Linkage
-from detectors.duplicates.plan import Levels, Plan
+from detectors.duplicates.plan import CHUNK, Levels, Plan
 from detectors.duplicates.relations import RELATED, class_probabilities
 from detectors.duplicates.rowstore import CellStore, Counts, Rows, View
 from detectors.duplicates.scoring import Bits, Model
 from detectors.duplicates.slots import Cells, Slot, Texts
 from detectors.duplicates.slots_of_plan import slots_of, swaps_of
+from detectors.duplicates.spread import Features
 from detectors.duplicates.text import Ints
 from detectors.roles import Role
 
@@ -95,7 +96,7 @@ class ResidentIndex:
         self._counts = Counts(plan)
         sorted_by = len(plan.sort_by)
         plan.comparisons = [replace(one, exact=_NO_HASHES) for one in plan.comparisons]  # the slots keep what is needed
-        plan.features, plan.sort_by = {}, []
+        plan.features, plan.sort_by = Features(), []
         self._slots = slots_of(plan, batch)
         self._swaps = swaps_of(plan, self._slots)
         plan.fills, plan.steps = [], []
@@ -284,8 +285,8 @@ class ResidentIndex:
     def score(self, left: Ints, right: Ints) -> Bits:
         """(pairs,) log2 odds of pairs of rows."""
         bits = np.empty(len(left), np.float32)
-        for start in range(0, len(left), linking.CHUNK):
-            part = slice(start, start + linking.CHUNK)
+        for start in range(0, len(left), CHUNK):
+            part = slice(start, start + CHUNK)
             bits[part] = self._scored(left[part], right[part], self.compare(left[part], right[part]))
         return bits
 

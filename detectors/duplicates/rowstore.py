@@ -24,12 +24,13 @@ class Counts:
     def __init__(self, plan: Plan) -> None:
         tables, bits, once = [], [], []
         for comparison in plan.comparisons:
-            codes, sample = intern(comparison.exact)
+            exact = comparison.hashes
+            codes, sample = intern(exact)
             counts = np.bincount(codes[codes >= 0], minlength=1)
             several = np.flatnonzero(counts > 1) if len(sample) else np.zeros(0, np.int64)
             rare = scoring.rarity(comparison)
-            order = np.argsort(comparison.exact[sample[several]])
-            tables.append(comparison.exact[sample[several]][order])
+            order = np.argsort(exact[sample[several]])
+            tables.append(exact[sample[several]][order])
             bits.append(rare[sample[several]][order])
             single = np.flatnonzero(counts == 1) if len(sample) else several
             once.append(float(rare[sample[single[0]]]) if len(single) else float(rare.max(initial=0.0)))

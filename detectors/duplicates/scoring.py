@@ -21,9 +21,10 @@ import numpy.typing as npt
 from detectors.compiling import compiled
 from detectors.duplicates.namesakes import CLASS as NAMESAKES
 from detectors.duplicates.namesakes import Namesakes
-from detectors.duplicates.plan import Comparison, Plan, count_patterns
+from detectors.duplicates.plan import Comparison, Plan, count_patterns, kinds_of
 from detectors.duplicates.scales import NAMESAKE
-from detectors.duplicates.text import Ints
+from detectors.duplicates.spread import counted
+from detectors.duplicates.text import Codes, Ints
 
 Floats = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.float32]
@@ -111,9 +112,9 @@ def strangers(plan: Plan, counted: Coincidence, copies: float) -> Floats:
 
 def agreeing_pairs(comparison: Comparison) -> tuple[float, float]:
     """(pairs of rows that agree fully, pairs where both rows have a value)."""
-    holders = comparison.holders
-    filled = float((holders > 0).sum())
-    return float((holders.sum(dtype=np.float64) - filled) / 2), filled * (filled - 1) / 2
+    _, counts = counted(comparison.exact)
+    filled = float(counts.sum())
+    return float((counts.astype(np.float64) * (counts - 1)).sum() / 2), filled * (filled - 1) / 2
 
 
 def rarity(comparison: Comparison) -> Bits:
@@ -121,14 +122,12 @@ def rarity(comparison: Comparison) -> Bits:
 
     Half the log of mean frequency over this frequency, clipped at 6 bits: the full log overrates rare typing errors.
     """
-    holders = comparison.holders
-    sizes = np.arange(holders.max(initial=0) + 1, dtype=np.float64)
-    rows = np.bincount(holders, minlength=len(sizes))
-    pairs = rows * np.maximum(sizes - 1, 0.0)
-    mean = (pairs * sizes).sum() / pairs.sum() if pairs.sum() else 1.0
+    codes, counts = counted(comparison.exact)
+    sizes = counts.astype(np.float64)
+    pairs = sizes * np.maximum(sizes - 1, 0.0)
+    mean = (pairs * sizes).sum() / pairs.sum() if pairs.any() else 1.0
     bits = np.clip(RARITY * np.log2(mean / np.maximum(sizes, 1.0)), -RARITY_CLIP, RARITY_CLIP)
-    bits[0] = 0.0
-    return np.asarray((bits * comparison.trust).astype(np.float32)[holders])
+    return np.append(bits * comparison.trust, 0.0).astype(np.float32)[codes]
 
 
 def fit(plan: Plan, levels: Levels, sample: Levels, alike: Namesakes | None = None) -> Model:
@@ -267,36 +266,60 @@ def expectation(patterns: Levels, counts: Floats, logs: Floats, priors: Floats) 
 def score(model: Model, plan: Plan, left: Ints, right: Ints, levels: Levels, rare: Bits) -> Bits:
     """(pairs,) log2 odds that a pair is a match. rare: (comparisons, rows) of `rarity`."""
     tops = np.array([comparison.top for comparison in plan.comparisons], np.uint8)
+    kinds, sample = kinds_of(levels)
+    patterns = np.ascontiguousarray(levels[:, sample])
+    base, agreed = _by_pattern(patterns, model.logs, np.log2(model.priors), tops)
     out = np.empty(len(left), np.float32)
-    _score(left, right, levels, model.logs, np.log2(model.priors), model.by_chance, rare, tops, out)
+    _score(left, right, kinds, base, agreed, model.by_chance, rare, out)
     return out
+
+
+@compiled
+def _by_pattern(patterns: Levels, logs: Floats, priors: Floats, tops: Levels) -> tuple[Floats, Levels]:
+    """What pairs of one pattern share: (patterns, classes) bits, rare values apart, and what agrees fully.
+
+    The latter: (patterns, comparisons + 1) how many comparisons, and which ones.
+    """
+    size, count = patterns.shape
+    base = np.empty((count, len(priors)))
+    agreed = np.zeros((count, size + 1), np.uint8)
+    for pattern in range(count):
+        for one in range(len(priors)):
+            base[pattern, one] = priors[one]
+        for row in range(size):
+            level = patterns[row, pattern]
+            if level == 0:
+                continue
+            for one in range(len(priors)):
+                base[pattern, one] += logs[row, one, level]
+            if level == tops[row]:
+                agreed[pattern, 0] += 1
+                agreed[pattern, agreed[pattern, 0]] = row
+    return base, agreed
 
 
 @compiled
 def _score(
     left: Ints,
     right: Ints,
-    levels: Levels,
-    logs: Floats,
-    priors: Floats,
+    kinds: Codes,
+    base: Floats,
+    agreed: Levels,
     by_chance: Floats,
     rare: Bits,
-    tops: Levels,
     out: Bits,
 ) -> None:
-    classes = len(priors)
+    classes = base.shape[1]
     value = np.empty(classes)
     for pair in range(len(left)):
-        value[:] = priors
-        for row in range(levels.shape[0]):
-            level = levels[row, pair]
-            if level == 0:
-                continue
-            bonus = 0.0
-            if level == tops[row]:
-                bonus = (rare[row, left[pair]] + rare[row, right[pair]]) / 2
+        kind = kinds[pair]
+        for one in range(classes):
+            value[one] = base[kind, one]
+        for place in range(agreed[kind, 0]):
+            row = agreed[kind, place + 1]
+            bonus = (rare[row, left[pair]] + rare[row, right[pair]]) / 2
             for one in range(classes):
-                value[one] += logs[row, one, level] - by_chance[row, one] * bonus
+                value[one] -= by_chance[row, one] * bonus
         top = value[1]
         for one in range(2, classes):
             top = max(top, value[one])

@@ -6,8 +6,8 @@ import numpy as np
 
 from detectors.duplicates import blocking
 from detectors.duplicates.blocking import ALL_PAIRS, LARGEST, WINDOW, Key
-from detectors.duplicates.plan import Plan
-from detectors.duplicates.text import Ints
+from detectors.duplicates.plan import Plan, Rows
+from detectors.duplicates.text import Codes, Ints
 
 
 def memberships(plan: Plan) -> tuple[Ints, Ints, tuple[Key, ...]]:
@@ -21,7 +21,7 @@ def memberships(plan: Plan) -> tuple[Ints, Ints, tuple[Key, ...]]:
         pairs = plan.rows * (plan.rows - 1) // 2
         return every, np.zeros(plan.rows, np.int64), (Key("all pairs", pairs, 0, True),)
     chosen, keys = blocking.choose(plan)
-    found: list[tuple[Ints, Ints]] = []
+    found: list[tuple[Rows, Ints]] = []
     base = 0
     for rows, bounds in chosen:
         for own, numbers in _numbered(rows, bounds):
@@ -29,18 +29,22 @@ def memberships(plan: Plan) -> tuple[Ints, Ints, tuple[Key, ...]]:
         base = int(found[-1][1].max()) + 1 if len(found[-1][1]) else base
     if not found:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), keys
-    return np.concatenate([own for own, _ in found]), np.concatenate([numbers for _, numbers in found]), keys
+    return (
+        np.concatenate([own for own, _ in found]).astype(np.int64),
+        np.concatenate([numbers for _, numbers in found]),
+        keys,
+    )
 
 
-def _numbered(rows: Ints, bounds: Ints) -> list[tuple[Ints, Ints]]:
+def _numbered(rows: Codes, bounds: Codes) -> list[tuple[Rows, Ints]]:
     """Rows and block numbers of one key: whole blocks, then the windows of large ones."""
-    sizes = bounds[1] - bounds[0]
+    firsts, sizes = bounds[:-1].astype(np.int64), np.diff(bounds).astype(np.int64)
     small = np.flatnonzero(sizes <= LARGEST)
-    own, block = _places(bounds[0, small], sizes[small])
-    found = [(rows[own], block)]
+    own, block = _places(firsts[small], sizes[small])
+    found: list[tuple[Rows, Ints]] = [(rows[own], block)]
     base = len(small)
     for large in np.flatnonzero(sizes > LARGEST).tolist():
-        first, size = int(bounds[0, large]), int(sizes[large])
+        first, size = int(firsts[large]), int(sizes[large])
         windows = max(size - WINDOW, 1)
         place = np.repeat(np.arange(windows), WINDOW + 1) + np.tile(np.arange(WINDOW + 1), windows)
         window = np.repeat(np.arange(windows), WINDOW + 1)

@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks._people import ROLES, generate
 from detectors.contract import Batch, RunContext
-from detectors.duplicates import blocking, evaluation, linking, recall
+from detectors.duplicates import evaluation, linking, recall
 from detectors.duplicates.detector import DuplicateDetector
+from detectors.duplicates.spread import combine
 
 CONTEXT = RunContext(seed=1, device="cpu")
 
@@ -25,7 +26,7 @@ def linked(rows: int, corruption: str, keep: str = "") -> tuple[linking.Linkage,
         names = [key.name for key in found.keys if key.used and keep in key.name]
         there = np.zeros(len(found.left), dtype=bool)
         for name in names:
-            value = blocking.combine(*(plan.features[part] for part in name.split(" + ")))
+            value = combine(*(plan.features[part] for part in name.split(" + ")))
             there |= (value[found.left] == value[found.right]) & (value[found.left] != 0)
         keys = tuple(replace(key, used=key.used and key.name in names) for key in found.keys)
         found = replace(found, left=found.left[there], right=found.right[there], bits=found.bits[there], keys=keys)
