@@ -133,8 +133,8 @@ class Discovery:
         self.pool: Rows = np.arange(len(table))
         self.place_in_pool: Rows = self.pool
         self.similarity = Similarity(table.similar, table.members)
-        self.expected = self.similarity.expected
-        self.beliefs = {answer.row: answer.belief(float(self.expected[answer.row])) for answer in answers}
+        self.moving = self.standing = self.similarity.expected
+        self.beliefs = {answer.row: answer.belief(self.chance_of(answer.row)) for answer in answers}
         self.by_trees: Floats | None = None
         self.by_leaves: Floats = table.isolation.astype(np.float64)
         if answers:
@@ -150,11 +150,30 @@ class Discovery:
         """The probability that the middling row is an anomaly, before any answer."""
         return float(ndtr(BASE / np.sqrt(1 + SPREAD)))
 
+    @property
+    def expected(self) -> Matrix:
+        """The probability that each row is an anomaly: (n,)."""
+        if self._pool_is_all():
+            return self.moving
+        whole = self.standing.copy()
+        whole[self.pool] = self.moving
+        return whole
+
+    def expected_at(self, rows: Rows) -> Matrix:
+        """The same of these rows alone, without touching the rest of the table: (len(rows),)."""
+        places = self.place_in_pool[rows]
+        return np.where(places >= 0, self.moving[places], self.standing[rows])
+
+    def chance_of(self, row: int) -> float:
+        """The same of one row."""
+        place = self.place_in_pool[row]
+        return float(self.moving[place] if place >= 0 else self.standing[row])
+
     def fork(self) -> Discovery:
         """A state that goes on from this one and leaves it as it is."""
         other = copy(self)
         other.answers, other.beliefs = dict(self.answers), dict(self.beliefs)
-        other.similarity, other.expected = self.similarity.fork(), self.expected.copy()
+        other.similarity = self.similarity.fork()
         return other
 
     def answer(self, answer: Answer) -> None:
@@ -163,7 +182,7 @@ class Discovery:
         O(pool * answers); once in ROOM answers, when the oldest are dropped, O(pool * answers^2).
         """
         self.answers[answer.row] = answer
-        self.beliefs[answer.row] = answer.belief(float(self.expected[answer.row]))
+        self.beliefs[answer.row] = answer.belief(self.chance_of(answer.row))
         if self.place_in_pool[answer.row] >= 0:
             self.similarity.answer(int(self.place_in_pool[answer.row]), answer.confirmed, answer.error)
             if self.similarity.known > MOST_ANSWERS + ROOM:
@@ -179,7 +198,7 @@ class Discovery:
         for answer in answers:
             self.answers.pop(answer.row, None)  # it is the latest now
             self.answers[answer.row] = answer
-            self.beliefs[answer.row] = answer.belief(float(self.expected[answer.row]))
+            self.beliefs[answer.row] = answer.belief(self.chance_of(answer.row))
         self._learn()
         self._spread_pool()
 
@@ -206,7 +225,7 @@ class Discovery:
         """
         self.answers = {answer.row: answer for answer in answers}
         self.beliefs = dict(zip(self.answers, map(float, beliefs), strict=True))
-        self.by_leaves, self.by_trees, self.expected = np.asarray(by_leaves, np.float64), by_trees, np.array(expected)
+        self.by_leaves, self.by_trees, self.standing = np.asarray(by_leaves, np.float64), by_trees, expected
         if len(pool) < len(self.table):
             self._set_pool(pool)
         rows, confirmed, error = self._kept()
@@ -233,7 +252,9 @@ class Discovery:
             return _shares_at(self.table.outlyingness, rows)
         found = self.found
         by_trees = np.zeros(1) if self.by_trees is None else self.by_trees
-        above, order = _above(self.expected, self.by_leaves, by_trees, found / (found + MIX), rows)
+        above, order = _above(
+            self.standing, self.moving, self.place_in_pool, self.by_leaves, by_trees, found / (found + MIX), rows
+        )
         above.sort()
         below = len(self.table) - len(above)
         return np.asarray((below + np.searchsorted(above, order, side="left")) / len(self.table))
@@ -297,13 +318,10 @@ class Discovery:
         return rows[kept], confirmed[kept], error[kept]
 
     def _spread_pool(self, *, everywhere: bool = False) -> None:
-        """Lay the pool's probabilities out over the table; `everywhere` also reckons the rows outside it."""
-        if self._pool_is_all():
-            self.expected = self.similarity.expected
-            return
-        if everywhere:
-            self.expected = self.similarity.expected_of(self.table.similar, self.table.members)
-        self.expected[self.pool] = self.similarity.expected
+        """Take up the pool's probabilities; `everywhere` also reckons the rows outside it."""
+        if everywhere and not self._pool_is_all():
+            self.standing = self.similarity.expected_of(self.table.similar, self.table.members)
+        self.moving = self.similarity.expected
 
     def _arrays(self) -> tuple[Rows, Verdicts, Floats]:
         """Row, verdict and error of all answers, in the order given."""
@@ -333,28 +351,40 @@ def _shares_at(order: Floats, rows: Rows) -> Floats:
 
 
 @compiled
-def _above(expected: Matrix, by_leaves: Floats, by_trees: Floats, weight: float, rows: Rows) -> tuple[Floats, Floats]:
+def _above(
+    standing: Matrix, moving: Matrix, places: Rows, by_leaves: Floats, by_trees: Floats, weight: float, rows: Rows
+) -> tuple[Floats, Floats]:
     """The places in the order of all rows at or above the lowest of these, unsorted, and of these: (m,), (len(rows),).
 
-    by_trees: of one entry where there are no trees. The sums are those of `Discovery.scores`, in the same order.
+    standing, moving, places: as `Discovery` keeps them. by_trees: of one entry where there are no trees. The sums are
+    those of `Discovery.scores`, in the same order.
     """
-    trees = len(by_trees) == len(expected)
     order = np.empty(len(rows))
-    for place in range(len(rows)):
-        row = rows[place]
-        order[place] = np.float64(expected[row]) + LEAF_SHARE * by_leaves[row]
-        if trees:
-            order[place] += weight * by_trees[row]
+    for at in range(len(rows)):
+        order[at] = _order_of(rows[at], standing, moving, places, by_leaves, by_trees, weight)
     lowest = order.min()
-    above = np.empty(len(expected))
     count = 0
-    for row in range(len(expected)):
-        standing = np.float64(expected[row]) + LEAF_SHARE * by_leaves[row]
-        if trees:
-            standing += weight * by_trees[row]
-        above[count] = standing
-        count += standing >= lowest
-    return above[:count].copy(), order
+    for row in range(len(standing)):
+        count += _order_of(row, standing, moving, places, by_leaves, by_trees, weight) >= lowest
+    above = np.empty(count)  # counted first: room for all rows would cost more than the second look at them
+    count = 0
+    for row in range(len(standing)):
+        one = _order_of(row, standing, moving, places, by_leaves, by_trees, weight)
+        if one >= lowest:
+            above[count] = one
+            count += 1
+    return above, order
+
+
+@compiled
+def _order_of(
+    row: int, standing: Matrix, moving: Matrix, places: Rows, by_leaves: Floats, by_trees: Floats, weight: float
+) -> float:
+    expected = moving[places[row]] if places[row] >= 0 else standing[row]
+    order = np.float64(expected) + LEAF_SHARE * by_leaves[row]
+    if len(by_trees) == len(standing):
+        order += weight * by_trees[row]
+    return order
 
 
 def _members(made: Features, isolation: Floats) -> tuple[dict[str, Floats], dict[str, Floats]]:

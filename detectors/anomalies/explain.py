@@ -162,7 +162,7 @@ def learned_reasons(discovery: Discovery | None, row: int, ids: npt.NDArray[np.i
     if near[closest] < LEAST_NEARNESS:
         return []
     answer = answers[closest]
-    expected = float(np.clip(discovery.expected[row], 0.01, 0.99))
+    expected = float(np.clip(discovery.chance_of(row), 0.01, 0.99))
     usual = float(np.clip(discovery.usual, 0.01, 0.99))
     bits = float(np.log2(expected / (1 - expected)) - np.log2(usual / (1 - usual)))
     verdict = "confirmed as an anomaly" if answer.confirmed else "dismissed"

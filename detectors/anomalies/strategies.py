@@ -73,7 +73,7 @@ def worth(discovery: Discovery, rows: Rows) -> Floats:
     inside = places >= 0
     variance = similarity.variance_before(discovery.table.members[rows]).astype(np.float64)
     variance[inside] = similarity.variance[places[inside]]
-    expected = np.clip(discovery.expected[rows].astype(np.float64), 0.01, 0.99)
+    expected = np.clip(discovery.expected_at(rows).astype(np.float64), 0.01, 0.99)
     return np.asarray(2 * expected * (1 - expected) * variance / (1 + variance), np.float64)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -51,11 +52,20 @@ _RANK = """
     UPDATE review_reviewitem i SET rank = v.rank, worth = v.worth, variety = v.variety
     FROM v JOIN free USING (id) WHERE i.id = v.id
 """
+_ABOUT = """
+    SELECT i.id, f.subjects, f.rule FROM review_reviewitem i JOIN crmquality_finding f ON f.id = i.finding_id
+    WHERE i.id = ANY(%s)
+"""
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(%s, hashtext('rerank ' || %s))"
 _Places = tuple[float, float | None, float]
 """Rank, worth and variety of an item."""
-_Row = tuple[int, list[int], float, str, float, float | None, float | None, datetime | None]
-"""Of an item: id, subjects, score and rule of its claim, rank, worth and variety as they stand, end of its lease."""
+_Row = tuple[int, float, float, float | None, float | None, datetime | None]
+"""Of an item: id, score of its claim, rank, worth and variety as they stand, end of its lease."""
+
+_about: dict[int, tuple[tuple[int, ...], str]] = {}
+"""Item -> the records and the rule of its claim, which never change."""
+REMEMBERED = 20_000
+"""So many of them are kept in a process: looking 500 up costs as much as ranking them."""
 
 LOOKED_THROUGH = 20_000
 """The sources and detectors of so many of the latest decisions are looked at for new labels."""
@@ -119,7 +129,7 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
             return 0
     open_items = ReviewItem.objects.open().filter(source_id=source_id, detector=detector)
     ordered = open_items.order_by("skips", Minus("rank"), "id").values_list(
-        "id", "finding__subjects", "score", "finding__rule", "rank", "worth", "variety", "lease_until"
+        "id", "score", "rank", "worth", "variety", "lease_until"
     )
     behind = 0
     if everything and current is not None:
@@ -133,9 +143,9 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
         if current is None:
             return behind
         version = ModelVersion.objects.filter(pk=current.version)
-        if not everything and version.filter(ranked_by=current.stamp).exists():
-            return 0  # by whom this one waited for
-        version.update(ranked_by=current.stamp, feedback_count=len(current.decisions))
+        new = version if everything else version.exclude(ranked_by=current.stamp)
+        if not new.update(ranked_by=current.stamp, feedback_count=len(current.decisions)):
+            return 0  # ranked by whom this one waited for
         rows = list(ordered[: AT_ONCE + 1])
         if len(rows) > AT_ONCE:
             rows.pop()
@@ -145,8 +155,20 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
         return behind + _write(rows, ranked, _steps(rows, ranked))
 
 
-def _claims(rows: Iterable[_Row]) -> list[Finding]:
-    return [Finding(tuple(subjects), Flag(), score, (), rule) for _, subjects, score, rule, *_ in rows]
+def _claims(rows: Sequence[_Row]) -> list[Finding]:
+    known = {row[0]: _about.get(row[0]) for row in rows}
+    unknown = [item for item, about in known.items() if about is None]
+    if unknown:
+        with connection.cursor() as cursor:
+            cursor.execute(_ABOUT, [unknown])
+            found = {item: (tuple(subjects), rule) for item, subjects, rule in cursor.fetchall()}
+        known |= found
+        if len(_about) + len(found) > REMEMBERED:
+            _about.clear()
+        _about.update(islice(found.items(), REMEMBERED))
+    # an item that is gone meanwhile is about no record that a model knows, and is not written
+    about = [known[row[0]] or ((0,), "") for row in rows]
+    return [Finding(subjects, Flag(), row[1], (), rule) for row, (subjects, rule) in zip(rows, about, strict=True)]
 
 
 def _write(rows: Sequence[_Row], ranked: Sequence[_Places], steps: Sequence[float]) -> int:
@@ -154,7 +176,7 @@ def _write(rows: Sequence[_Row], ranked: Sequence[_Places], steps: Sequence[floa
     moved = [
         (row[0], *new)
         for row, new, step in zip(rows, ranked, steps, strict=True)
-        if _differs(new, *row[4:7], step=step)
+        if _differs(new, *row[2:5], step=step)
     ]
     written = 0
     with connection.cursor() as cursor:
@@ -183,9 +205,9 @@ def _ranked(detector: TrainableDetector, known: list[Finding]) -> list[_Places]:
 def _steps(rows: Sequence[_Row], ranked: Sequence[_Places]) -> list[float]:
     """How far each item may move before it is written, by where it stood and where it stands."""
     now = timezone.now()
-    free = [row[7] is None or row[7] < now for row in rows]
+    free = [row[5] is None or row[5] < now for row in rows]
     steps = [COARSE] * len(rows)
-    for ranks in ([row[4] for row in rows], [rank for rank, *_ in ranked]):
+    for ranks in ([row[2] for row in rows], [rank for rank, *_ in ranked]):
         order = sorted(range(len(ranks)), key=lambda place: -ranks[place])
         for place in order[:FRONT]:
             steps[place] = min(steps[place], FINE)

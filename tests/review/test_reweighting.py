@@ -184,7 +184,7 @@ def test_a_worker_waits_for_the_version_and_ranks_by_it(source, items, files):
 def test_the_next_cards_are_written_however_little_they_moved_and_the_front_finely(standing):
     now = timezone.now()
     leases = [now + timedelta(minutes=5 if held else -5) for _, held in standing]
-    rows = [(at, [at], 0.9, "", rank, None, None, leases[at]) for at, (rank, _) in enumerate(standing)]
+    rows = [(at, 0.9, rank, None, None, leases[at]) for at, (rank, _) in enumerate(standing)]
     steps = feedback._steps(rows, [(rank, None, rank) for rank, _ in standing])
     free = [place for place, (_, held) in enumerate(standing) if not held]
     exact = [place for place, step in enumerate(steps) if step == 0]
