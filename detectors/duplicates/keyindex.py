@@ -221,7 +221,7 @@ class KeyIndex:
 
 @compiled
 def _combined(values: Hashes, recipes: Ints) -> Hashes:
-    """`plan.combine` of each recipe's values."""
+    """`spread.combine` of each recipe's values."""
     out = np.zeros(len(recipes), np.uint64)
     for key in range(len(recipes)):
         mixed = np.uint64(1469598103934665603)
