@@ -380,8 +380,8 @@ def _above(
 def _order_of(
     row: int, standing: Matrix, moving: Matrix, places: Rows, by_leaves: Floats, by_trees: Floats, weight: float
 ) -> float:
-    expected = moving[places[row]] if places[row] >= 0 else standing[row]
-    order = np.float64(expected) + LEAF_SHARE * by_leaves[row]
+    order: float = np.float64(moving[places[row]] if places[row] >= 0 else standing[row])
+    order += LEAF_SHARE * by_leaves[row]
     if len(by_trees) == len(standing):
         order += weight * by_trees[row]
     return order
