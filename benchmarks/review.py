@@ -101,7 +101,7 @@ def served(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
             stderr=subprocess.STDOUT,
         )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + STARTED_WITHIN
         while not (found := re.search(r"Open (http://[\d.:]+)/", log.read_text())):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"serve did not start: {log.read_text()[-500:]}")
