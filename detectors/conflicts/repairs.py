@@ -113,10 +113,14 @@ def from_vocabulary(table: Table, report: Report) -> Iterator[Repair]:
     """Slips in columns whose values repeat."""
     for done, field in enumerate(table.fields):
         report(done, len(table.fields), f"conflicts: spelling of {field.name}")
-        for wrong in misspellings(field):
+        found = list(misspellings(field))
+        if not found:
+            continue
+        rows_of = field.by_spelling()
+        for wrong in found:
             detail = f'"{_short(wrong.common)}" is in {wrong.rows} rows (9 = any digit), this spelling hardly.'
-            for row in np.flatnonzero(field.codes == wrong.code):
-                yield Repair(int(row), field.name, wrong.value, "misspelling", wrong.score, detail)
+            for row in rows_of(wrong.code).tolist():
+                yield Repair(row, field.name, wrong.value, "misspelling", wrong.score, detail)
 
 
 def without_systematic(table: Table, repairs: list[Repair]) -> Iterator[Repair]:
@@ -167,10 +171,14 @@ def _gathered(other: Field, rows: np.ndarray, total: int) -> np.ndarray:
 def from_styles(table: Table) -> Iterator[Repair]:
     """Cells that stray from the way their column is written."""
     for field in table.fields:
-        for one in restyled(field):
+        found = list(restyled(field))
+        if not found:
+            continue
+        rows_of = field.by_spelling()
+        for one in found:
             detail = f"Nearly all of {field.name} is written otherwise; {one.says}."
-            for row in np.flatnonzero(field.codes == one.code):
-                yield Repair(int(row), field.name, one.value, "column-style", one.score, detail)
+            for row in rows_of(one.code).tolist():
+                yield Repair(row, field.name, one.value, "column-style", one.score, detail)
 
 
 def from_lessons(frame: pd.DataFrame, names: Sequence[str], lessons: Sequence[Lesson]) -> Iterator[Repair]:

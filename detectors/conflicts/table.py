@@ -55,6 +55,12 @@ class Field:
         code = self.codes[row]
         return None if code < 0 else str(self.texts[code])
 
+    def by_spelling(self) -> Callable[[int], Ints]:
+        """The rows of a spelling, in order. Sorted once for all of them: each would look at every row again."""
+        order = np.argsort(self.codes, kind="stable")
+        starts = np.searchsorted(self.codes[order], np.arange(len(self.texts) + 1))
+        return lambda code: order[starts[code] : starts[code + 1]]
+
     def spelled(self, key: int) -> str:
         """The commonest spelling of a meaning."""
         return str(self.texts[self.usual[key]])

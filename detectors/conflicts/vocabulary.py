@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from rapidfuzz.distance import OSA, Hamming
@@ -30,6 +31,8 @@ _COVERED = 0.5
 """Share of rows that common masks must hold: in other columns a rare value is no sign."""
 
 _MOST_COMMON, _MOST_RARE = 2_000, 20_000
+_MOST_LOST = 3
+"""Digits that a slip can have taken from one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def misspellings(field: Field) -> Iterator[Misspelling]:
         return
     nearest = _nearest(masks, counts, rare, common)
     precision = _gate(masks, counts, common, nearest)
-    known = _by_length(field)
+    known = {text for text, count in zip(field.texts, field.counts, strict=True) if count >= 2}
     read = reader(field.texts, field.counts)
     for position, (other, look) in zip(rare.tolist(), nearest, strict=True):
         if other < 0 or precision.get(look, 0.0) <= 0:
@@ -171,15 +174,7 @@ def _gate(
     return precision
 
 
-def _by_length(field: Field) -> dict[int, list[str]]:
-    known: dict[int, list[str]] = defaultdict(list)
-    for text, count in zip(field.texts, field.counts, strict=True):
-        if count >= 2:
-            known[len(text)].append(text)
-    return known
-
-
-def _mended(text: str, mask: str, known: dict[int, list[str]]) -> str | None:
+def _mended(text: str, mask: str, known: set[str]) -> str | None:
     """The mask with the text's own digits; None if the slip took a digit that no known value gives back."""
     if len(text) != len(mask):
         digits = _DIGIT.findall(text)
@@ -188,13 +183,21 @@ def _mended(text: str, mask: str, known: dict[int, list[str]]) -> str | None:
         return _DIGIT.sub(lambda _: digits.pop(0), mask)
     if all(own.isdigit() for own, sign in zip(text, mask, strict=True) if sign == "9"):
         return "".join(own if sign == "9" else sign for own, sign in zip(text, mask, strict=True))
-    fits = [value for value in known[len(text)] if _fits(text, value, mask)]
+    return _only_fit(text, mask, known)
+
+
+def _only_fit(text: str, mask: str, known: set[str]) -> str | None:
+    """The one known value with this mask that has the text's digits wherever the text has digits; None if not one.
+
+    What the slip took is filled in with every digit, and looked up.
+    """
+    places = [own if own.isdigit() else "" for own, sign in zip(text, mask, strict=True) if sign == "9"]
+    if places.count("") > _MOST_LOST:
+        return None
+    fits = []
+    for digits in product(*(place or "0123456789" for place in places)):
+        filled = iter(digits)
+        value = "".join(next(filled) if sign == "9" else sign for sign in mask)
+        if value in known:
+            fits.append(value)
     return fits[0] if len(fits) == 1 else None
-
-
-def _fits(text: str, value: str, mask: str) -> bool:
-    """Whether a known value has the mask, and the text's digits wherever the text has digits."""
-    return all(
-        (sign == "9" and other.isdigit() and (own == other or not own.isdigit())) or sign == other
-        for own, other, sign in zip(text, value, mask, strict=True)
-    )
