@@ -31,7 +31,7 @@ _COVERED = 0.5
 """Share of rows that common masks must hold: in other columns a rare value is no sign."""
 
 _MOST_COMMON, _MOST_RARE = 2_000, 20_000
-_MOST_LOST = 3
+_MOST_LOST = 2
 """Digits that a slip can have taken from one text."""
 
 
