@@ -74,6 +74,7 @@ def one_connection() -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(OPERATIONS))
 def test_no_request_makes_the_server_fail(kind: str, objects: dict[str, int], admin: Any) -> None:
     secret, _ = issue(admin)
