@@ -22,7 +22,8 @@ from benchmarks._review_stewards import Steward, held_twice, work_together
 TITLE = "Reviewing under load: stewards at one queue, over HTTP, on the server that `manage.py serve` starts"
 PEERS: list[str] = []
 ROOT = Path(__file__).parent.parent
-WARM_UP = 15.0
+WARM_UP = 60.0
+"""Seconds of deciding before anything counts: in them each process reads the models of a million rows once."""
 STARTED_WITHIN = 600.0
 
 

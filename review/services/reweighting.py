@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 REMEMBERED = 20
 """So many states of a reweighted model are kept: as many as decisions can be undone by key."""
 SHORT, LONG = 0.05, 2.0
-"""Seconds that a request waits for a model to be read: while the one before it stands in, and where there is none."""
+"""Seconds that a request waits for a model to be read: while the one before it stands in, or another request waited
+already; and the first where there is none."""
 MARGIN, COUNTED_FOR = timedelta(seconds=10), timedelta(minutes=1)
 """A decision is seen by whoever asks MARGIN after it was written down, however its transaction went on; all are
 counted anew after COUNTED_FOR, for one that took longer."""
@@ -84,7 +85,7 @@ def up_to_date(source_id: int, name: str, *, waits: bool = True) -> Reweighted |
         return None
     key = (source_id, name)
     before = _serving.get(key)
-    patience = None if waits else SHORT if before else LONG
+    patience = None if waits else SHORT if before or _is_being_read(key, version) else LONG
     try:
         base = _read(key, version, patience)
     except TimeoutError:
@@ -116,6 +117,11 @@ def current(version: ModelVersion) -> TrainableDetector:
         if kept is not None and kept.version == version.pk:
             return kept.detector
     return learning.load_version(version)
+
+
+def _is_being_read(key: _Key, version: ModelVersion) -> bool:
+    reading = _readings.get(key)
+    return reading is not None and reading.version == version.pk
 
 
 def _read(key: _Key, version: ModelVersion, patience: float | None) -> TrainableDetector:

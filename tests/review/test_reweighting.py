@@ -123,6 +123,21 @@ def test_where_none_stands_in_a_decision_goes_on_and_a_worker_is_told_once(sourc
     assert told == [("review.tasks.rerank", source.pk, feedback.REST)]
 
 
+def test_where_none_stands_in_only_the_first_waits_long(source, files, monkeypatch):
+    serve(source, files, 1, at_once=False)
+    asked, read = [], reweighting._read
+
+    def impatient(key, version, patience):
+        asked.append(patience)
+        return read(key, version, 0.01)
+
+    monkeypatch.setattr(reweighting, "_read", impatient)
+    for _ in range(3):
+        with pytest.raises(reweighting.StillLoading):
+            reweighting.up_to_date(source.pk, "scripted", waits=False)
+    assert asked == [reweighting.LONG, reweighting.SHORT, reweighting.SHORT]
+
+
 def test_however_many_ask_a_version_is_read_once(files, monkeypatch):
     monkeypatch.setattr(reweighting, "_taken_in", lambda key, start: start)
     version = ModelVersion(pk=7, number=1)
