@@ -123,7 +123,7 @@ def test_where_none_stands_in_a_decision_goes_on_and_a_worker_is_told_once(sourc
     assert told == [("review.tasks.rerank", source.pk, feedback.REST)]
 
 
-def test_where_none_stands_in_only_the_first_waits_long(source, files, monkeypatch):
+def test_where_none_stands_in_only_the_first_waits_long(source, items, files, monkeypatch):
     serve(source, files, 1, at_once=False)
     asked, read = [], reweighting._read
 
