@@ -40,7 +40,7 @@ tryton: install
 	$(BIN)/python -W ignore -m tests.tryton_server
 
 test: install browser java lint tryton
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 # Peers are installed beside the project, never into it: see each benchmark's PEERS.
 bench: install
