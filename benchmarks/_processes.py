@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -19,6 +23,12 @@ def home_of(asked: Path | None = None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="crmq-bench-") as folder:
         yield Path(folder)
+
+
+def apart(work: Callable[..., T], *given: Any, **named: Any) -> T:
+    """What `work`, a function of a module, returns in a process of its own, whose peak of memory is its own too."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *given, **named).result()
 
 
 def seconds_of(pid: int) -> float:

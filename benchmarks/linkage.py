@@ -11,9 +11,7 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
@@ -23,6 +21,7 @@ import pandas as pd
 
 from benchmarks._linkage_peers import METHODS, Scored
 from benchmarks._people import ROLES, generate
+from benchmarks._processes import apart
 from detectors.contract import Batch, RunContext
 from detectors.duplicates import evaluation
 from detectors.duplicates.detector import DuplicateDetector
@@ -74,13 +73,12 @@ def _measured(batch: Batch, truth: np.ndarray, method: str, repeats: int) -> dic
         return {"note": "not installed"}
     found = []
     for turn in range(repeats):
-        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-            try:
-                found.append(pool.submit(_one, batch, truth, method, thresholds=turn == 0).result())
-            except Exception as error:  # a peer that fails is a row, not the end of the table
-                if method == OURS:
-                    raise
-                return {"note": type(error).__name__}
+        try:
+            found.append(apart(_one, batch, truth, method, thresholds=turn == 0))
+        except Exception as error:  # a peer that fails is a row, not the end of the table
+            if method == OURS:
+                raise
+            return {"note": type(error).__name__}
     costs = {name: float(np.median([one[name] for one in found])) for name in ("seconds", "cpu_seconds", "peak_mb")}
     return found[0] | costs
 

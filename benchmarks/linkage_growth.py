@@ -10,8 +10,6 @@ from __future__ import annotations
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from typing import Any
@@ -22,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks._people import ROLES, generate, generate_parts
+from benchmarks._processes import apart
 from detectors.contract import Batch, RunContext
 from detectors.duplicates import evaluation
 from detectors.duplicates.detector import DuplicateDetector
@@ -46,15 +45,9 @@ def run(options: Namespace) -> list[dict[str, Any]]:
         for size in options.rows:
             file = folder / f"people_{size}_{options.seed}.parquet"
             if not file.exists():
-                _apart(written, size, options.seed, file)
-            rows.append(_apart(measured, file))
+                apart(written, size, options.seed, file)
+            rows.append(apart(measured, file))
     return rows
-
-
-def _apart(work: Any, *given: Any) -> Any:
-    """What `work` returns in a process of its own."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(work, *given).result()
 
 
 def written(rows: int, seed: int, file: Path) -> None:

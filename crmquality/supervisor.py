@@ -78,7 +78,7 @@ class Supervisor:
             self._migrate()
             page, *others = self._children
             self._start(page)
-            self._wait_for_page()  # before the others take the machine: each reads in as much as it does
+            self._wait_for(page)  # before the others take the machine: each reads in as much as it does
             for child in others:
                 self._start(child)
         except BaseException:
@@ -121,10 +121,9 @@ class Supervisor:
             child.process = None
         self.servers.stop()
 
-    def _wait_for_page(self) -> None:
+    def _wait_for(self, page: _Child) -> None:
         """Until the page answers. Raises EmbeddedError with the end of its log if it does not."""
         deadline = time.monotonic() + SERVED_WITHIN
-        page = self._children[0]
         while time.monotonic() < deadline and page.failures < ENDED_OFTEN:
             self._tend(page)
             with suppress(OSError), urlopen(self.address + "healthz", timeout=5) as answer:  # noqa: S310 - our own page

@@ -166,8 +166,7 @@ class Discovery:
 
     def chance_of(self, row: int) -> float:
         """The same of one row."""
-        place = self.place_in_pool[row]
-        return float(self.moving[place] if place >= 0 else self.standing[row])
+        return float(self.expected_at(np.array(row)))
 
     def fork(self) -> Discovery:
         """A state that goes on from this one and leaves it as it is."""
@@ -255,9 +254,7 @@ class Discovery:
         above, order = _above(
             self.standing, self.moving, self.place_in_pool, self.by_leaves, by_trees, found / (found + MIX), rows
         )
-        above.sort()
-        below = len(self.table) - len(above)
-        return np.asarray((below + np.searchsorted(above, order, side="left")) / len(self.table))
+        return _below(above, order, len(self.table))
 
     def next(self, many: int = 1) -> list[int]:
         """The rows to ask about: the best of today's order that have no answer yet."""
@@ -344,10 +341,14 @@ def _latest(confirmed: Verdicts) -> Rows:
 
 
 def _shares_at(order: Floats, rows: Rows) -> Floats:
-    """The share of rows that stand below each of these: (len(rows),). Only what stands above the lowest is sorted."""
+    """The share of rows that stand below each of these: (len(rows),)."""
     wanted = order[rows]
-    above = np.sort(order[order >= wanted.min()])
-    return np.asarray((len(order) - len(above) + np.searchsorted(above, wanted, side="left")) / len(order))
+    return _below(order[order >= wanted.min()], wanted, len(order))
+
+
+def _below(above: Floats, wanted: Floats, count: int) -> Floats:
+    """The share of `count` rows that stand below each place wanted; above: those at or above the lowest of them."""
+    return np.asarray((count - len(above) + np.searchsorted(np.sort(above), wanted, side="left")) / count)
 
 
 @compiled

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,14 @@ from detectors.conflicts.decoys import Look
 from detectors.conflicts.lessons import Lesson, learn, rewrite
 from detectors.conflicts.likeness import FAR, likeness, shape
 from detectors.conflicts.moved import moved
-from detectors.conflicts.styles import restyled
+from detectors.conflicts.styles import Restyled, restyled
 from detectors.conflicts.table import Field, Table, encode
-from detectors.conflicts.vocabulary import misspellings
+from detectors.conflicts.vocabulary import Misspelling, misspellings
 from detectors.conflicts.voting import Disagreement, Vote, vote
 from detectors.formats.column import distinct
 
 Report = Callable[..., None]
+_Spelling = TypeVar("_Spelling", Misspelling, Restyled)
 
 _FAMILY = {"slip": "slip", "misspelling": "slip", "told": "belief", "trusted-sources": "belief"}
 """Rules whose repairs should fall anywhere in the table: where they gather, something else is going on."""
@@ -113,14 +115,18 @@ def from_vocabulary(table: Table, report: Report) -> Iterator[Repair]:
     """Slips in columns whose values repeat."""
     for done, field in enumerate(table.fields):
         report(done, len(table.fields), f"conflicts: spelling of {field.name}")
-        found = list(misspellings(field))
-        if not found:
-            continue
-        rows_of = field.by_spelling()
-        for wrong in found:
+        for row, wrong in _in_rows(field, misspellings(field)):
             detail = f'"{_short(wrong.common)}" is in {wrong.rows} rows (9 = any digit), this spelling hardly.'
-            for row in rows_of(wrong.code).tolist():
-                yield Repair(row, field.name, wrong.value, "misspelling", wrong.score, detail)
+            yield Repair(row, field.name, wrong.value, "misspelling", wrong.score, detail)
+
+
+def _in_rows(field: Field, found: Iterable[_Spelling]) -> Iterator[tuple[int, _Spelling]]:
+    """What was found about spellings, with each row that is spelled so."""
+    rows_of = None
+    for one in found:
+        rows_of = rows_of or field.by_spelling()  # sorts every row: not for a column of which nothing is found
+        for row in rows_of(one.code).tolist():
+            yield row, one
 
 
 def without_systematic(table: Table, repairs: list[Repair]) -> Iterator[Repair]:
@@ -171,14 +177,9 @@ def _gathered(other: Field, rows: np.ndarray, total: int) -> np.ndarray:
 def from_styles(table: Table) -> Iterator[Repair]:
     """Cells that stray from the way their column is written."""
     for field in table.fields:
-        found = list(restyled(field))
-        if not found:
-            continue
-        rows_of = field.by_spelling()
-        for one in found:
+        for row, one in _in_rows(field, restyled(field)):
             detail = f"Nearly all of {field.name} is written otherwise; {one.says}."
-            for row in rows_of(one.code).tolist():
-                yield Repair(row, field.name, one.value, "column-style", one.score, detail)
+            yield Repair(row, field.name, one.value, "column-style", one.score, detail)
 
 
 def from_lessons(frame: pd.DataFrame, names: Sequence[str], lessons: Sequence[Lesson]) -> Iterator[Repair]:

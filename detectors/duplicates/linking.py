@@ -125,32 +125,19 @@ class Pairs:
         return cls(left, right, levels, spill.empty(len(packed), np.float32), spill)
 
     def compare(self, plan: Plan, done: Callable[[float], None] = lambda share: None) -> None:
-        """Fill the levels, chunk by chunk on all cores."""
-
-        def one(start: int) -> None:
-            part = slice(start, start + CHUNK)
-            self.levels[:, part] = plan.compare(*self.rows(part))
-
-        _each_chunk(one, len(self.left), done)
+        """Fill the levels."""
+        compare(plan, self.left, self.right, done, out=self.levels)
         rest(self.levels)
 
     def score(self, model: Model, plan: Plan, rare: Bits) -> None:
-        """Fill the bits, chunk by chunk on all cores."""
-
-        def one(start: int) -> None:
-            part = slice(start, start + CHUNK)
-            self.bits[part] = scoring.score(model, plan, *self.rows(part), self.levels[:, part], rare)
-
-        _each_chunk(one, len(self.left), lambda share: None)
+        """Fill the bits."""
+        score(model, plan, self.left, self.right, self.levels, rare, out=self.bits)
         rest(self.levels)
-
-    def rows(self, part: slice) -> tuple[Ints, Ints]:
-        """Row positions of some pairs."""
-        return self.left[part].astype(np.int64), self.right[part].astype(np.int64)
 
     def complete(self, model: Model, plan: Plan, rare: Bits, likely: npt.NDArray[np.bool_]) -> None:
         """Add every missing pair inside a component of likely pairs."""
-        parents = clustering.components(plan.rows, *self._chosen(likely))
+        strong = self.left[likely].astype(np.int64), self.right[likely].astype(np.int64)
+        parents = clustering.components(plan.rows, *strong)
         sizes = np.bincount(parents, minlength=plan.rows)
         rows = np.flatnonzero((sizes[parents] > 2) & (sizes[parents] <= COMPLETED))
         rows = rows[np.argsort(parents[rows], kind="stable")]
@@ -158,14 +145,11 @@ class Pairs:
             return
         bounds = np.concatenate([[0], np.flatnonzero(np.diff(parents[rows])) + 1, [len(rows)]])
         every = blocking.all_pairs(rows, bounds)
-        more = Pairs.of(every[~self.hold(every)], len(self.levels), self.spill)
+        missing = ~blocking.held(self.left, self.right, every)  # which are in their first order yet
+        more = Pairs.of(every[missing], len(self.levels), self.spill)
         more.compare(plan)
         more.score(model, plan, rare)
         self.add(more)
-
-    def hold(self, packed: blocking.Pairs) -> npt.NDArray[np.bool_]:
-        """Whether these pairs are here, while pairs are in their first order."""
-        return blocking.held(self.left, self.right, packed)
 
     def add(self, more: Pairs) -> None:
         """Put further pairs behind these; one array after the other, so that none but one is there twice."""
@@ -173,9 +157,6 @@ class Pairs:
         self.right = self._joined(self.right, more.right)
         self.levels = self._joined(self.levels, more.levels)
         self.bits = self._joined(self.bits, more.bits)
-
-    def _chosen(self, which: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
-        return self.left[which].astype(np.int64), self.right[which].astype(np.int64)
 
     def _joined(self, first: Array, more: Array) -> Array:
         size = first.shape[-1]
@@ -219,9 +200,16 @@ def random_pairs(rows: int, seed: int, size: int = SAMPLE) -> tuple[Ints, Ints]:
     return left, right
 
 
-def compare(plan: Plan, left: Rows, right: Rows, done: Callable[[float], None] = lambda share: None) -> Levels:
-    """(comparisons, pairs) levels, chunk by chunk on all cores."""
-    levels = np.zeros((len(plan.comparisons), len(left)), np.uint8)
+def compare(
+    plan: Plan,
+    left: Rows,
+    right: Rows,
+    done: Callable[[float], None] = lambda share: None,
+    *,
+    out: Levels | None = None,
+) -> Levels:
+    """(comparisons, pairs) levels, chunk by chunk on all cores. out: where they go; by default a new array."""
+    levels = np.zeros((len(plan.comparisons), len(left)), np.uint8) if out is None else out
 
     def one(start: int) -> None:
         part = slice(start, start + CHUNK)
@@ -231,9 +219,11 @@ def compare(plan: Plan, left: Rows, right: Rows, done: Callable[[float], None] =
     return levels
 
 
-def score(model: Model, plan: Plan, left: Rows, right: Rows, levels: Levels, rare: Bits) -> Bits:
-    """(pairs,) log2 odds, chunk by chunk on all cores."""
-    bits = np.empty(len(left), np.float32)
+def score(
+    model: Model, plan: Plan, left: Rows, right: Rows, levels: Levels, rare: Bits, *, out: Bits | None = None
+) -> Bits:
+    """(pairs,) log2 odds, chunk by chunk on all cores. out: where they go; by default a new array."""
+    bits = np.empty(len(left), np.float32) if out is None else out
 
     def one(start: int) -> None:
         part = slice(start, start + CHUNK)

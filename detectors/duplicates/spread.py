@@ -116,29 +116,17 @@ class Ordered:
         for place, name in enumerate(names):
             feature, last = self.features.kept(name), place == len(names) - 1
             if isinstance(feature, Spread):
-                _mix_values(mixed, self._codes[id(feature.codes)], feature.per_value, last)
+                _mix(mixed, feature.per_value, self._codes[id(feature.codes)], last)
             else:
-                _mix_rows(mixed, feature, self.order, last)
+                _mix(mixed, feature, self.order, last)
         return mixed
 
 
 @compiled
-def _mix_values(mixed: Hashes, codes: Codes, per_value: Hashes, last: bool) -> None:
-    end = len(per_value) - 1
+def _mix(mixed: Hashes, hashes: Hashes, places: Ints | Codes, last: bool) -> None:
+    """Mix one hash a row in. places: (rows,) where it stands among `hashes`; -1 is the last of them."""
     for row in range(len(mixed)):
-        one = per_value[codes[row] if codes[row] >= 0 else end]
-        if mixed[row] == 0 or one == 0:
-            mixed[row] = 0
-            continue
-        value = (mixed[row] ^ one) * _FACTOR
-        value ^= value >> np.uint64(29)
-        mixed[row] = value | np.uint64(1) if last else value
-
-
-@compiled
-def _mix_rows(mixed: Hashes, hashes: Hashes, order: Ints, last: bool) -> None:
-    for row in range(len(mixed)):
-        one = hashes[order[row]]
+        one = hashes[places[row]]
         if mixed[row] == 0 or one == 0:
             mixed[row] = 0
             continue
