@@ -131,7 +131,22 @@ def prepare(home: Path, size: Size, stewards: int) -> dict[str, str]:
         user.groups.set([group])
     if not Record.objects.exists():
         fill(size, list(User.objects.filter(username__in=people).values_list("id", flat=True)))
+        _train()
     return people
+
+
+def _train() -> None:
+    """A model of anomalies for each source with such claims, as a first run keeps one: verdicts reweight it."""
+    from crmquality.models import Finding, Source
+    from crmquality.services import learning
+
+    for source in Source.objects.filter(pk__in=Finding.objects.filter(detector="anomalies").values("source")):
+        training = learning.request_training(source=source, detector="anomalies")
+        while training.is_active:
+            time.sleep(1)
+            training.refresh_from_db()
+        if training.state != "succeeded":
+            raise RuntimeError(f"The model of {source.name} was not trained: {training.error}")
 
 
 def _checked(stewards: list[Steward], since: Any) -> list[dict[str, Any]]:

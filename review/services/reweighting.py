@@ -24,7 +24,8 @@ from review.services import checks, labelling
 
 logger = logging.getLogger(__name__)
 REMEMBERED = 20
-"""So many states of a reweighted model are kept: as many as decisions can be undone by key."""
+"""So many states of a reweighted model are kept, the older the wider apart: an undo replays as many decisions as it
+goes back, and where several people decide at once it reaches behind the latest of everybody."""
 SHORT, LONG = 0.05, 2.0
 """Seconds that a request waits for a model to be read: while the one before it stands in, or another request waited
 already; and the first where there is none."""
@@ -63,7 +64,7 @@ class _Reading:
 
 
 _states: dict[tuple[_Key, int], list[Reweighted]] = {}
-"""The latest states of a version, oldest first: an undo goes back to the one before its decision."""
+"""States of a version, oldest first: an undo goes back to the latest one before its decision."""
 _locks: defaultdict[tuple[_Key, int], threading.Lock] = defaultdict(threading.Lock)
 _serving: dict[_Key, Reweighted] = {}
 """What answered last in this process."""
@@ -170,8 +171,21 @@ def _taken_in(key: _Key, start: Reweighted) -> Reweighted:
         for one in fresh:
             stamp ^= _stamp_of(one)
         found = Reweighted(start.version, start.since, standing, detector, stamp, now, counted)
-        _states[place] = [*(one for one in states if one.decisions != standing), found][-REMEMBERED:]
+        _states[place] = _thinned([*(one for one in states if one.decisions != standing), found])
     return found
+
+
+def _thinned(states: list[Reweighted]) -> list[Reweighted]:
+    """These without the one whose neighbours lie closest together for how long ago they were, if they are too many."""
+    if len(states) <= REMEMBERED:
+        return states
+    taken_in = [len(one.decisions) for one in states]
+
+    def gap(place: int) -> float:
+        return (taken_in[place + 1] - taken_in[place - 1]) / (1 + taken_in[-1] - taken_in[place])
+
+    least = min(range(1, len(states) - 1), key=gap)
+    return states[:least] + states[least + 1 :]
 
 
 def _standing(key: _Key, latest: Reweighted, now: datetime) -> tuple[frozenset[int], datetime]:

@@ -243,6 +243,22 @@ def test_an_undone_decision_is_given_back_and_one_decided_anew_is_taken_in(sourc
     assert [label.is_defect for label in again.detector.learned] == [True, False]
 
 
+@given(st.lists(st.integers(1, 5), min_size=30, max_size=300))
+def test_an_undo_replays_no_more_than_twice_what_it_goes_back(taken_in_at_once):
+    states: list[reweighting.Reweighted] = []
+    count = 0
+    for more in taken_in_at_once:
+        count += more
+        known = frozenset(range(count))
+        states = reweighting._thinned([*states, reweighting.Reweighted(1, timezone.now(), known, ScriptedDetector())])
+    kept = [len(one.decisions) for one in states]
+    assert len(kept) <= reweighting.REMEMBERED
+    assert kept[-1] == count
+    for back in range(1, count - kept[0] + 1):
+        latest = max(one for one in kept if one <= count - back)
+        assert count - latest <= 2 * (back + max(taken_in_at_once))
+
+
 def test_a_decision_that_was_long_in_coming_is_found_when_all_are_counted(source, items, files, steward, monkeypatch):
     serve(source, files, 1, at_once=True)
     deciding.decide(item=items[0], verdict=Verdict.ACCEPT, user=steward)
