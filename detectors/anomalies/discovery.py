@@ -37,7 +37,7 @@ LEAF_SHARE = 0.05
 MOST_ANSWERS, ROOM = 600, 200
 """Similarity costs the square of the answers: beyond these, the latest of each verdict are kept. ROOM: so many more are
 taken in between two times that the oldest are dropped."""
-ONE_BY_ONE = 32
+ONE_BY_ONE = 128
 """More answers than these at once are weighed anew with all the others, which costs as much."""
 POOL = 16_384
 """Rows moved between two refits, the best of the order; the rest waits for the next refit."""
@@ -243,7 +243,7 @@ class Discovery:
     def shares(self, rows: Rows) -> Floats:
         """Share of the table's rows that stand below each of these in today's order: (len(rows),), in [0, 1).
 
-        One pass over the table, which keeps only what stands at or above the lowest of these.
+        One pass over the table, which counts the rows between each two of these and keeps nothing of its size.
         """
         if not len(rows):
             return np.zeros(0)
@@ -251,10 +251,9 @@ class Discovery:
             return _shares_at(self.table.outlyingness, rows)
         found = self.found
         by_trees = np.zeros(1) if self.by_trees is None else self.by_trees
-        above, order = _above(
+        return _shares_below(
             self.standing, self.moving, self.place_in_pool, self.by_leaves, by_trees, found / (found + MIX), rows
         )
-        return _below(above, order, len(self.table))
 
     def next(self, many: int = 1) -> list[int]:
         """The rows to ask about: the best of today's order that have no answer yet."""
@@ -343,38 +342,34 @@ def _latest(confirmed: Verdicts) -> Rows:
 def _shares_at(order: Floats, rows: Rows) -> Floats:
     """The share of rows that stand below each of these: (len(rows),)."""
     wanted = order[rows]
-    return _below(order[order >= wanted.min()], wanted, len(order))
-
-
-def _below(above: Floats, wanted: Floats, count: int) -> Floats:
-    """The share of `count` rows that stand below each place wanted; above: those at or above the lowest of them."""
-    return np.asarray((count - len(above) + np.searchsorted(np.sort(above), wanted, side="left")) / count)
+    above = order[order >= wanted.min()]
+    return np.asarray((len(order) - len(above) + np.searchsorted(np.sort(above), wanted, side="left")) / len(order))
 
 
 @compiled
-def _above(
+def _shares_below(
     standing: Matrix, moving: Matrix, places: Rows, by_leaves: Floats, by_trees: Floats, weight: float, rows: Rows
-) -> tuple[Floats, Floats]:
-    """The places in the order of all rows at or above the lowest of these, unsorted, and of these: (m,), (len(rows),).
+) -> Floats:
+    """The same in the order of `Discovery.scores`, whose sums these are.
 
-    standing, moving, places: as `Discovery` keeps them. by_trees: of one entry where there are no trees. The sums are
-    those of `Discovery.scores`, in the same order.
+    standing, moving, places: as `Discovery` keeps them. by_trees: of one entry where there are no trees.
     """
-    order = np.empty(len(rows))
+    wanted = np.empty(len(rows))
     for at in range(len(rows)):
-        order[at] = _order_of(rows[at], standing, moving, places, by_leaves, by_trees, weight)
-    lowest = order.min()
-    count = 0
+        wanted[at] = _order_of(rows[at], standing, moving, places, by_leaves, by_trees, weight)
+    steps = np.sort(wanted)
+    between = np.zeros(len(steps) + 1, np.int64)  # [k]: rows that stand at or above k of the steps
     for row in range(len(standing)):
-        count += _order_of(row, standing, moving, places, by_leaves, by_trees, weight) >= lowest
-    above = np.empty(count)  # counted first: room for all rows would cost more than the second look at them
-    count = 0
-    for row in range(len(standing)):
-        one = _order_of(row, standing, moving, places, by_leaves, by_trees, weight)
-        if one >= lowest:
-            above[count] = one
-            count += 1
-    return above, order
+        order = _order_of(row, standing, moving, places, by_leaves, by_trees, weight)
+        if order < steps[0]:
+            between[0] += 1
+        else:
+            between[np.searchsorted(steps, order, side="right")] += 1
+    below = np.cumsum(between)
+    shares = np.empty(len(rows))
+    for at in range(len(rows)):
+        shares[at] = below[np.searchsorted(steps, wanted[at], side="left")] / len(standing)
+    return shares
 
 
 @compiled

@@ -62,8 +62,8 @@ _Places = tuple[float, float | None, float]
 _Row = tuple[int, float, float, float | None, float | None, datetime | None]
 """Of an item: id, score of its claim, rank, worth and variety as they stand, end of its lease."""
 
-_about: dict[int, tuple[tuple[int, ...], str]] = {}
-"""Item -> the records and the rule of its claim, which never change."""
+_claimed: dict[int, Finding] = {}
+"""Item -> its claim, as far as a model asks: records, rule and score."""
 REMEMBERED = 20_000
 """So many of them are kept in a process: looking 500 up costs as much as ranking them."""
 
@@ -156,19 +156,21 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
 
 
 def _claims(rows: Sequence[_Row]) -> list[Finding]:
-    known = {row[0]: _about.get(row[0]) for row in rows}
-    unknown = [item for item, about in known.items() if about is None]
+    known = {row[0]: _claimed.get(row[0]) for row in rows}
+    unknown = {item: score for item, score, *_ in rows if (one := known[item]) is None or one.score != score}
     if unknown:
         with connection.cursor() as cursor:
-            cursor.execute(_ABOUT, [unknown])
-            found = {item: (tuple(subjects), rule) for item, subjects, rule in cursor.fetchall()}
+            cursor.execute(_ABOUT, [list(unknown)])
+            found = {
+                item: Finding(tuple(subjects), Flag(), unknown[item], (), rule)
+                for item, subjects, rule in cursor.fetchall()
+            }
         known |= found
-        if len(_about) + len(found) > REMEMBERED:
-            _about.clear()
-        _about.update(islice(found.items(), REMEMBERED))
+        if len(_claimed) + len(found) > REMEMBERED:
+            _claimed.clear()
+        _claimed.update(islice(found.items(), REMEMBERED))
     # an item that is gone meanwhile is about no record that a model knows, and is not written
-    about = [known[row[0]] or ((0,), "") for row in rows]
-    return [Finding(subjects, Flag(), row[1], (), rule) for row, (subjects, rule) in zip(rows, about, strict=True)]
+    return [known[row[0]] or Finding((0,), Flag(), row[1], ()) for row in rows]
 
 
 def _write(rows: Sequence[_Row], ranked: Sequence[_Places], steps: Sequence[float]) -> int:

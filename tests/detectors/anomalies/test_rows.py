@@ -300,7 +300,7 @@ def test_a_large_table_moves_its_pool_and_waits_with_the_rest(blob, table, monke
 
 
 def test_many_verdicts_at_once_say_what_they_say_after_a_refit_of_the_same(table):
-    given_answers = [Answer(row, row % 3 == 0) for row in range(40)]
+    given_answers = [Answer(row, row % 3 == 0) for row in range(discovery.ONE_BY_ONE + 1)]
     at_once, fitted = Discovery(table), Discovery(table, given_answers)
     at_once.take(given_answers)
     assert np.allclose(at_once.expected, fitted.expected, atol=1e-4)
