@@ -203,6 +203,7 @@ def times_row(what: str, times: list[float], took: float, spent: dict[str, float
         "requests/s": round(count / took, 1),
         "web CPU ms": round(1000 * spent["web"] / count, 1),
         "database CPU ms": round(1000 * spent["database"] / count, 1),
+        "machine busy with jobs": f"{100 * spent['other'] / spent['all']:.0f} %",
         "machine busy with others": f"{100 * spent['others']:.0f} %",
     }
 
@@ -225,7 +226,7 @@ def cpu(pid: int) -> dict[str, float]:
 
 
 def spent_between(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-    """CPU seconds a part; "others": the share of all cores that was busy with what is not ours."""
+    """CPU seconds a part ("other": jobs, the resident index, Redis); "others": the share of all cores that was busy with what is not ours."""
     spent = {name: after[name] - before[name] for name in before}
     ours = spent["web"] + spent["database"] + spent["own"] + spent["other"]
     return spent | {"others": max(0.0, spent["busy"] - ours) / spent["all"]}

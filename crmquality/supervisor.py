@@ -31,6 +31,7 @@ class _Child:
     name: str
     command: list[str]
     nice: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
     started: float = 0.0
@@ -56,6 +57,8 @@ class Supervisor:
                     *("--workers", "2", "--threads", "4", "--log-level", "warning", "--timeout", "120"),
                     *("--worker-tmp-dir", str(folder(home, "tmp")), "--no-control-socket"),
                 ],
+                # several requests reckon at once; and a model that is read beside them gives way in one thread only
+                environment={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             ),
             _Child(
                 "worker",
@@ -148,7 +151,7 @@ class Supervisor:
         child.process = spawn(
             child.command,
             log=folder(self.home, "logs") / f"{child.name}.log",
-            environment=environment,
+            environment=environment | child.environment,
             nice=child.nice,
             cwd=Path(__file__).resolve().parent.parent,
         )

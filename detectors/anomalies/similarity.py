@@ -137,8 +137,10 @@ class Similarity:
         store.factor[:known, :known] = np.linalg.cholesky(self._covariance(rows) + np.diag(1 / found.precision))
         prior, _ = self._prior(self.members[rows])
         store.solved[:known] = solve_triangular(store.factor[:known, :known], found.targets - prior, lower=True)
+        whitener = self._whitener()
         for part in _parts(len(self.features)):
-            spread, self.mean[part], self.variance[part] = self._posterior(self.features[part], self.members[part])
+            features, members = self.features[part], self.members[part]
+            spread, self.mean[part], self.variance[part] = self._posterior(features, members, whitener)
             store.spread[:known, part] = spread
 
     def answer(self, row: int, confirmed: bool, error: float) -> None:
@@ -186,9 +188,9 @@ class Similarity:
 
     def expected_of(self, features: Matrix, members: Matrix) -> Matrix:
         """The probability that rows which are not among the model's own are anomalies: (m, d), (m, 1 + k) -> (m,)."""
-        chances = np.empty(len(features), np.float32)
+        chances, whitener = np.empty(len(features), np.float32), self._whitener()
         for part in _parts(len(features)):
-            _, mean, variance = self._posterior(features[part], members[part])
+            _, mean, variance = self._posterior(features[part], members[part], whitener)
             chances[part] = _chance(mean, variance)
         return chances
 
@@ -247,15 +249,21 @@ class Similarity:
         )  # fmt: skip
         return columns
 
-    def _posterior(self, features: Matrix, members: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    def _whitener(self) -> Matrix:
+        """The inverse of the answers' factor: (known, known).
+
+        Not scipy's triangular solve, which holds the interpreter's lock: seconds in which no other request moves.
+        """
+        return np.linalg.inv(self.store.factor[: self.known, : self.known]).astype(np.float32)
+
+    def _posterior(self, features: Matrix, members: Matrix, whitener: Matrix) -> tuple[Matrix, Matrix, Matrix]:
         """The whitened kernel to the answers (known, m), and mean and variance of f: (m,) each."""
         mean, variance = self._prior(members)
         known, store = self.known, self.store
         if not known:
             return np.zeros((0, len(features)), np.float32), mean, variance
         columns = self._kernel_to(features, members, store.rows[:known])
-        # Not scipy's triangular solve, which holds the interpreter's lock: seconds in which no other request moves.
-        spread = np.linalg.inv(store.factor[:known, :known]).astype(np.float32) @ columns
+        spread = whitener @ columns
         sign = store.sign[:known].astype(np.float32)
         spread *= sign[:, None]
         mean = mean + store.solved[:known].astype(np.float32) @ spread
