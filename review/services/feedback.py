@@ -114,8 +114,9 @@ def _is_resting() -> bool:
 def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     """Score the open items by what the model knows now; returns how many took a new rank.
 
-    Ranks the first AT_ONCE items; a worker does the rest, with `everything`. One at a time ranks the first items of a
-    source and detector, and whoever waited for that knows what was decided meanwhile. Rows that somebody holds are
+    Ranks the first AT_ONCE items; a worker does the rest, with `everything`, and the first only where nobody else did
+    meanwhile: it gives way to the page, and would let whoever waits for it do the same. One at a time ranks the first
+    items of a source and detector, and whoever waited for that knows what was decided meanwhile. Rows that somebody holds are
     being decided: they are left alone, so that ranking waits for nobody and cannot lock up with a decision.
     """
     current = None
@@ -133,10 +134,13 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
     )
     behind = 0
     if everything and current is not None:
+        ranked_before = _ranked_by(current.version)
         rows = list(ordered[AT_ONCE:])
         claims = _claims(rows)
         scores, worth = current.detector.rescore(claims), current.detector.worth(claims)
         behind = _write(rows, list(zip(scores, worth, scores, strict=True)), [FINE] * len(rows))
+        if _ranked_by(current.version) != ranked_before:
+            return behind
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ONE_AT_A_TIME, [source_id, detector])
         current = reweighting.up_to_date(source_id, detector, waits=everything)
@@ -153,6 +157,10 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
                 _tell_a_worker(source_id, detector)
         ranked = _ranked(current.detector, _claims(rows))
         return behind + _write(rows, ranked, _steps(rows, ranked))
+
+
+def _ranked_by(version: int) -> int | None:
+    return ModelVersion.objects.filter(pk=version).values_list("ranked_by", flat=True).first()
 
 
 def _claims(rows: Sequence[_Row]) -> list[Finding]:

@@ -195,6 +195,22 @@ def test_a_worker_waits_for_the_version_and_ranks_by_it(source, items, files):
     assert set(ReviewItem.objects.values_list("rank", flat=True)) == {0.9}
 
 
+def test_a_worker_leaves_the_first_items_to_a_verdict_that_ranked_them_meanwhile(source, items, files, monkeypatch):
+    serve(source, files, 9, at_once=True)
+    monkeypatch.setattr(feedback, "AT_ONCE", 1)
+    write = feedback._write
+
+    def as_a_verdict_comes_in(*given_rows):
+        ModelVersion.objects.update(ranked_by=77)
+        return write(*given_rows)
+
+    monkeypatch.setattr(feedback, "_write", as_a_verdict_comes_in)
+    first, before = ReviewItem.objects.order_by("skips", "-rank", "id").values_list("pk", "rank")[0]
+    assert feedback.rerank(source_id=source.pk, detector="scripted", everything=True) == len(items) - 1
+    assert ReviewItem.objects.get(pk=first).rank == before
+    assert ModelVersion.objects.get().ranked_by == 77
+
+
 @given(st.lists(st.tuples(st.floats(0, 0.999999), st.booleans()), min_size=1, max_size=300))
 def test_the_next_cards_are_written_however_little_they_moved_and_the_front_finely(standing):
     now = timezone.now()
