@@ -226,7 +226,7 @@ def cpu(pid: int) -> dict[str, float]:
 
 
 def spent_between(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-    """CPU seconds a part ("other": jobs, the resident index, Redis); "others": the share of cores busy with none of it."""
+    """CPU seconds a part ("other": jobs, the resident index, Redis); "others": the share of cores busy with no part."""
     spent = {name: after[name] - before[name] for name in before}
     ours = spent["web"] + spent["database"] + spent["own"] + spent["other"]
     return spent | {"others": max(0.0, spent["busy"] - ours) / spent["all"]}

@@ -116,8 +116,8 @@ def rerank(*, source_id: int, detector: str, everything: bool = False) -> int:
 
     Ranks the first AT_ONCE items; a worker does the rest, with `everything`, and the first only where nobody else did
     meanwhile: it gives way to the page, and would let whoever waits for it do the same. One at a time ranks the first
-    items of a source and detector, and whoever waited for that knows what was decided meanwhile. Rows that somebody holds are
-    being decided: they are left alone, so that ranking waits for nobody and cannot lock up with a decision.
+    items of a source and detector, and whoever waited for that knows what was decided meanwhile. Rows that somebody
+    holds are being decided: they are left alone, so that ranking waits for nobody and cannot lock up with a decision.
     """
     current = None
     if everything or not reweighting.is_read(source_id, detector):
