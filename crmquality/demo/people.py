@@ -10,7 +10,9 @@ from django.contrib.auth.models import Group, User
 
 from crmquality.services.access import UserRole
 
-PEOPLE = {"sam": UserRole.STEWARD, "sally": UserRole.SALES, "ada": UserRole.ADMIN}
+PEOPLE = {"sam": UserRole.STEWARD, "priya": UserRole.SALES, "ada": UserRole.ADMIN}
+FULL_NAMES = {"priya": "Priya Nair"}
+"""Sales people see the records whose owner is named as they are; she owns a sixth of the sample's."""
 
 
 def ensure_people(home: Path) -> dict[str, tuple[str, str]]:
@@ -23,7 +25,8 @@ def ensure_people(home: Path) -> dict[str, tuple[str, str]]:
             continue
         passwords[name] = token_urlsafe(9)
         if user is None:
-            user = User.objects.create_user(name, f"{name}@example.com")
+            first, _, last = FULL_NAMES.get(name, "").partition(" ")
+            user = User.objects.create_user(name, f"{name}@example.com", first_name=first, last_name=last)
         user.set_password(passwords[name])
         user.save()
         user.groups.set([Group.objects.get(name=role.value)])

@@ -31,6 +31,8 @@ CANDIDATES = 240
 
 MOST = 20_000
 """More records than this have no single owner."""
+REASONS = 2
+"""So many of the strongest reasons say why two records may be one."""
 
 MERGE, INVALID, BROKEN, BLANK = 3.0, 2.0, 1.5, 1.0
 CLAIMED = 2.0
@@ -273,7 +275,9 @@ def _claimed(item: ReviewItem, record: Record, user: Any) -> Fault:
     if item.action in ("merge", "link"):
         others = Record.objects.filter(pk__in=finding.subjects).exclude(pk=record.pk).select_related("source")[:3]
         named = ", ".join(f"{title(other)} ({other.external_id})" for other in others)
-        return Fault(f"It may be the same as {named}. {why}", weight, item=item, decidable=may)
+        strongest = sorted(finding.evidence, key=lambda reason: -reason["weight"])[:REASONS]
+        why = "; ".join(f"{one['feature']}: {one['detail']}" for one in strongest if one["weight"] > 0)
+        return Fault(f"It may be the same as {named}. {why}".strip(), weight, item=item, decidable=may)
     if item.action == "flag":
         return Fault(why, weight, name, None, item, may)
     changes = finding.proposal["changes"]

@@ -11,8 +11,10 @@ import phonenumbers
 import pytest
 import zipcodes
 
-from crmquality.sample import KINDS, MODELS, blocks, generate, read_truth, score
+from crmquality.demo import people
+from crmquality.sample import KINDS, MODELS, blocks, generate, read_truth, score, vocabulary
 from crmquality.sample.scoring import CLEAN_CELL
+from crmquality.services.access import UserRole
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -206,3 +208,8 @@ def test_the_truth_can_be_read_of_some_kinds_only(sample):
     contacts = read_truth(sample.truth, kinds=["contacts"])
     assert len(contacts.entities) == 2_000
     assert {key[0] for key, _ in contacts.cells} == {"C"}
+
+
+def test_the_demos_sales_person_owns_records_of_the_sample():
+    assert set(people.FULL_NAMES.values()) <= set(vocabulary.OWNERS)
+    assert people.PEOPLE[next(iter(people.FULL_NAMES))] is UserRole.SALES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -203,6 +204,19 @@ class TestList:
     def test_a_merge_with_a_colleagues_record_is_left_out(self, ann, sales, claimed):
         claimed(merge_claim(ann, Record.objects.get(external_id="C3")))
         assert own.own(sales).records == []
+
+    def test_why_two_of_ones_own_may_be_one_is_said_by_the_strongest_reasons(self, make_source, sales, claimed):
+        rows = [["C7", "Ann Lee", "ann@example.com", "+1 202 555 0101", "Boston", "02108", "sales"] for _ in range(2)]
+        rows[1] = ["C8", *rows[1][1:]]
+        one, two = make_source("mine", rows=rows).records.order_by("external_id")
+        reasons = tuple(
+            Evidence(name, weight, f"says {name}") for name, weight in (("prior", -13), ("name", 4), ("mail", 9))
+        )
+        found = replace(merge_claim(one, two), evidence=reasons)
+        claimed(found)
+        scan(one.source)
+        says = [fault.words for fault in own.own(sales).records[0].faults]
+        assert says == ["It may be the same as Ann Lee (C8). mail: says mail; name: says name"]
 
     def test_a_text_is_found_in_faultless_records_too(self, source, sales):
         assert own.own(sales).records == []
