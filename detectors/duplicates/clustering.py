@@ -31,21 +31,21 @@ def cluster(rows: int, left: Rows, right: Rows, bits: Bits, *, threshold: float 
     labels = np.arange(rows)
     strong = bits > np.float64(threshold)
     parents = components(rows, left[strong].astype(np.int64), right[strong].astype(np.int64))
-    inside = _inside(parents, left, right)
-    left, right = left[inside].astype(np.int64), right[inside].astype(np.int64)
-    _parted(parents, left, right, bits[inside].astype(np.float64) - threshold, labels, 0.0)
+    places = inside(parents, left, right)
+    left, right = left[places].astype(np.int64), right[places].astype(np.int64)
+    _parted(parents, left, right, bits[places].astype(np.float64) - threshold, labels, 0.0)
     return labels
 
 
 def _cluster(left: Ints, right: Ints, weights: np.ndarray, labels: Ints, floor: float) -> None:
     strong = weights > floor
     parents = components(len(labels), left[strong], right[strong])
-    inside = _inside(parents, left, right)
-    _parted(parents, left[inside], right[inside], weights[inside], labels, floor)
+    places = inside(parents, left, right)
+    _parted(parents, left[places], right[places], weights[places], labels, floor)
 
 
 @compiled
-def _inside(parents: Ints, left: Rows, right: Rows) -> Ints:
+def inside(parents: Ints, left: Rows, right: Rows) -> Ints:
     """The places of the pairs within one component."""
     out = np.empty(len(left), np.int64)
     found = 0

@@ -1,7 +1,7 @@
 """Why two records are, or are not, one entity: a waterfall of bits in words with the compared values.
 
 The bits of a pair add up to its log2 odds exactly: prior + one weight a comparison + the cost of other
-explanations (a household or office, namesakes) that would look alike (+ what `competing` and decisions add).
+explanations (a household or office, namesakes) that would look alike (+ what other records and decisions add).
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ MATCHED_ONCE = {
     False: "Their sources hold nothing twice, and one of the two resembles another record as well",
 }
 """What it says that a record matches once at most, for and against."""
+OTHERS = {
+    True: "Records that resemble both, or how many records one has here, speak for it",
+    False: "One of the two resembles another record as well, or few have so many records here",
+}
+"""What other records say, for and against, where nothing is known of sources."""
 _SHOWN = 60
 
 
@@ -55,7 +60,7 @@ def explain(linkage: Linkage, cells: Cells, pair: int) -> tuple[Evidence, ...]:
     others = classes[1:] - classes[-1]
     cost = -float(np.log2((2.0**others).sum()))
     nearest = CLASSES[plan.entity][1 + int(np.argmax(classes[1:3]))]
-    shared = 0.0 if linkage.shared is None else float(linkage.shared[pair])
+    shared = float(linkage.shared[pair])
     extra = float(linkage.bits[pair]) - float(classes[0] - classes[-1]) - cost - shared
     reasons.sort(key=lambda reason: -abs(reason.weight))
     found = [prior, *reasons]
@@ -64,7 +69,8 @@ def explain(linkage: Linkage, cells: Cells, pair: int) -> tuple[Evidence, ...]:
             Evidence("other explanations", round(cost, 2), f"It may also be: {nearest}; such records look alike")
         )
     if abs(shared) > 0.05:
-        found.append(Evidence("one match a record", round(shared, 2), MATCHED_ONCE[shared > 0]))
+        name, words = ("one match a record", MATCHED_ONCE) if linkage.once else ("other records", OTHERS)
+        found.append(Evidence(name, round(shared, 2), words[shared > 0]))
     if abs(extra) > 0.05:
         found.append(Evidence("decisions", round(extra, 2), "What earlier decisions say about pairs like this one"))
     return tuple(found)

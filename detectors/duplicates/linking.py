@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from detectors.contract import Batch, RunContext
-from detectors.duplicates import blocking, clustering, comparisons, namesakes, scoring
+from detectors.duplicates import blocking, clustering, comparisons, namesakes, scoring, sizes
 from detectors.duplicates.blocking import Key
 from detectors.duplicates.competing import Rivals
 from detectors.duplicates.cores import ahead
 from detectors.duplicates.learning import REPLACED, Learned, vectors
 from detectors.duplicates.links import DIFFERENT, SAME, Links, rows_of
 from detectors.duplicates.plan import CHUNK, Levels, Plan, Rows
-from detectors.duplicates.scoring import Bits, Model
+from detectors.duplicates.scoring import Bits, Floats, Model
 from detectors.duplicates.spilling import Array, Spill, rest
 from detectors.duplicates.text import Codes, Ints
 
@@ -31,7 +31,9 @@ class Linkage:
 
     left, right, levels, bits: the compared pairs (row positions), their levels and log2 odds.
     labels: (rows,) smallest row position of each row's cluster at the default threshold.
-    shared: (pairs,) the part of bits that comes of one record matching once at most (`competing`); None: nothing does.
+    shared: (pairs,) the part of bits that comes of other pairs: of how many records a thing has (`sizes`), or of a
+        record matching once at most (`competing`).
+    once: whether it is the latter.
     """
 
     plan: Plan
@@ -43,7 +45,8 @@ class Linkage:
     levels: Levels
     bits: Bits
     labels: Ints
-    shared: Bits | None = None
+    shared: Bits
+    once: bool = False
 
     def clusters(self, threshold: float = 0.0) -> Ints:
         """Labels at another threshold, in bits."""
@@ -86,25 +89,52 @@ def link(
         alike = namesakes.gathered(plan, compare(plan, first, second), total)
         model = scoring.fit(plan, pairs.levels, compare(plan, *random_pairs(plan.rows, context.seed)), alike)
     report(85, 100, "scoring")
-    pairs.score(model, plan, rare)
+    judge = Judge(plan, model, rare, learned)
+    pairs.score(judge)
     rivals = None
     if deduplicated and batch.origin:
         rivals = Rivals.of(batch.frame.index.to_numpy(np.int64), batch.origin, deduplicated, float(model.priors[0]))
         rivals.count(pairs.bits, pairs.left, pairs.right)
     likely = (rivals.lifted(pairs.bits, pairs.left, pairs.right) if rivals else pairs.bits) > 0
-    pairs.complete(model, plan, rare, likely)
-    if learned is not None:
-        pairs.bits = relearned(learned, model, plan, rare, pairs.left, pairs.right, pairs.levels, pairs.bits)
+    pairs.complete(judge, pairs.components(plan.rows, likely))
     if links:
-        pairs.decide(links, batch, model, plan)
-    shared = None
+        pairs.decide(links, batch, judge)
     if rivals:
         settled = rivals.settled(pairs.bits, pairs.left, pairs.right)
-        shared, pairs.bits = settled - pairs.bits, settled
+    else:
+        lifts = lifts_of(model, plan.rows, pairs.left, pairs.right, pairs.bits)
+        model = replace(model, lifts=lifts)
+        settled = pairs.settled(judge, lifts)
+    shared = settled - pairs.bits
+    pairs.bits = settled
     report(92, 100, "clustering")
     labels = clustering.cluster(plan.rows, pairs.left, pairs.right, pairs.bits)
     rest(pairs.left, pairs.right, pairs.levels, pairs.bits, rare)
-    return Linkage(plan, model, rare, keys, pairs.left, pairs.right, pairs.levels, pairs.bits, labels, shared)
+    compared = pairs.left, pairs.right, pairs.levels, pairs.bits
+    return Linkage(plan, model, rare, keys, *compared, labels, shared, rivals is not None)
+
+
+def lifts_of(model: Model, rows: int, left: Rows, right: Rows, bits: Bits) -> Floats:
+    """What the model knows of how many records a thing has; what these scored pairs say, if it does not know."""
+    if model.lifts is not None:
+        return model.lifts
+    return sizes.fit(rows, left, right, bits, float(model.priors[0]))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What scores a pair of one batch. learned: what decisions taught, if it is better than the model's score."""
+
+    plan: Plan
+    model: Model
+    rare: Bits
+    learned: Learned | None = None
+
+    def score(self, left: Rows, right: Rows, levels: Levels, out: Bits) -> None:
+        """Fill (pairs,) log2 odds."""
+        score(self.model, self.plan, left, right, levels, self.rare, out=out)
+        if self.learned is not None:
+            out[:] = relearned(self.learned, self.model, self.plan, self.rare, left, right, levels, out)
 
 
 @dataclass
@@ -116,40 +146,57 @@ class Pairs:
     levels: Levels
     bits: Bits
     spill: Spill
+    ordered: int
+    """How many of them, from the first, are sorted as `blocking` gives them; later ones stand behind."""
 
     @classmethod
     def of(cls, packed: blocking.Pairs, comparisons: int, spill: Spill) -> Pairs:
         """packed: sorted (`blocking`). Levels and bits are yet to be filled."""
         left, right = (spill.keep(side) for side in blocking.sides(packed))
         levels = spill.empty((comparisons, len(packed)), np.uint8)
-        return cls(left, right, levels, spill.empty(len(packed), np.float32), spill)
+        return cls(left, right, levels, spill.empty(len(packed), np.float32), spill, len(packed))
 
     def compare(self, plan: Plan, done: Callable[[float], None] = lambda share: None) -> None:
         """Fill the levels."""
         compare(plan, self.left, self.right, done, out=self.levels)
         rest(self.levels)
 
-    def score(self, model: Model, plan: Plan, rare: Bits) -> None:
+    def score(self, judge: Judge) -> None:
         """Fill the bits."""
-        score(model, plan, self.left, self.right, self.levels, rare, out=self.bits)
+        judge.score(self.left, self.right, self.levels, self.bits)
         rest(self.levels)
 
-    def complete(self, model: Model, plan: Plan, rare: Bits, likely: npt.NDArray[np.bool_]) -> None:
-        """Add every missing pair inside a component of likely pairs."""
-        strong = self.left[likely].astype(np.int64), self.right[likely].astype(np.int64)
-        parents = clustering.components(plan.rows, *strong)
-        sizes = np.bincount(parents, minlength=plan.rows)
-        rows = np.flatnonzero((sizes[parents] > 2) & (sizes[parents] <= COMPLETED))
+    def components(self, rows: int, likely: npt.NDArray[np.bool_]) -> Ints:
+        """(rows,) the smallest row that each is linked to by these pairs, directly or through others."""
+        return clustering.components(rows, self.left[likely].astype(np.int64), self.right[likely].astype(np.int64))
+
+    def settled(self, judge: Judge, lifts: Floats) -> Bits:
+        """(pairs,) log2 odds among all ways to part the records, after comparing what is missing in components."""
+        parents = sizes.components(judge.plan.rows, self.left, self.right, self.bits, lifts)
+        if lifts[2] > 0:  # else these are the components that were completed before
+            self.complete(judge, parents)
+        return sizes.settled(self.left, self.right, self.bits, lifts, parents)
+
+    def complete(self, judge: Judge, parents: Ints) -> None:
+        """Add every missing pair inside a component. parents: (rows,) the component of each row."""
+        members = np.bincount(parents, minlength=len(parents))[parents]
+        rows = np.flatnonzero((members > 2) & (members <= COMPLETED))
         rows = rows[np.argsort(parents[rows], kind="stable")]
         if not len(rows):
             return
         bounds = np.concatenate([[0], np.flatnonzero(np.diff(parents[rows])) + 1, [len(rows)]])
         every = blocking.all_pairs(rows, bounds)
-        missing = ~blocking.held(self.left, self.right, every)  # which are in their first order yet
-        more = Pairs.of(every[missing], len(self.levels), self.spill)
-        more.compare(plan)
-        more.score(model, plan, rare)
-        self.add(more)
+        missing = ~self._held(every)
+        if missing.any():
+            more = Pairs.of(every[missing], len(self.levels), self.spill)
+            more.compare(judge.plan)
+            more.score(judge)
+            self.add(more)
+
+    def _held(self, pairs: blocking.Pairs) -> npt.NDArray[np.bool_]:
+        end = self.ordered
+        later = blocking.pack(self.left[end:], self.right[end:])
+        return blocking.held(self.left[:end], self.right[:end], pairs) | blocking.among(pairs, later)
 
     def add(self, more: Pairs) -> None:
         """Put further pairs behind these; one array after the other, so that none but one is there twice."""
@@ -168,14 +215,14 @@ class Pairs:
         rest(first, out)
         return out  # type: ignore[return-value]
 
-    def decide(self, links: Links, batch: Batch, model: Model, plan: Plan) -> None:
+    def decide(self, links: Links, batch: Batch, judge: Judge) -> None:
         """Set the bits of decided pairs, which are added where missing; a rejected cluster loses its weakest pair."""
         ids = batch.frame.index.to_numpy(dtype=np.int64)
         same, different = rows_of(links.same, ids), rows_of(links.different, ids)
         known = blocking.pack(self.left, self.right)
         wanted = blocking.distinct([blocking.pack(*same), blocking.pack(*different)])
         more = Pairs.of(wanted[~blocking.among(wanted, known)], len(self.levels), self.spill)
-        more.compare(plan)
+        more.compare(judge.plan)
         more.bits[:] = 0.0
         self.add(more)
         packed = blocking.pack(self.left, self.right)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from detectors.contract import ModelFileError
+from detectors.duplicates import sizes
 from detectors.duplicates.learning import Learned
 from detectors.duplicates.links import Links
 from detectors.duplicates.scoring import Model
@@ -79,7 +80,8 @@ def _state_from_plain(plain: dict[str, Any]) -> State:
 def model_to_plain(model: Model) -> dict[str, Any]:
     """A model as lists and numbers."""
     plain: dict[str, Any] = {name: getattr(model, name).tolist() for name in _ARRAYS}
-    return plain | {"keys": model.keys, "steps": model.steps, "converged": model.converged, "matches": model.matches}
+    plain |= {"keys": model.keys, "steps": model.steps, "converged": model.converged, "matches": model.matches}
+    return plain if model.lifts is None else plain | {"lifts": model.lifts.tolist()}
 
 
 def model_from_plain(entity: str, plain: dict[str, Any]) -> Model:
@@ -87,11 +89,15 @@ def model_from_plain(entity: str, plain: dict[str, Any]) -> Model:
     arrays = {name: np.array(plain[name], dtype=np.float64) for name in _ARRAYS}
     if arrays["chances"].shape[1:] != (4, 8) or len(arrays["chances"]) != len(plain["keys"]):
         raise ValueError("the arrays do not fit the comparisons")
+    lifts = np.array(plain["lifts"], dtype=np.float64) if "lifts" in plain else None
+    if lifts is not None and lifts.shape != (sizes.LISTED + 1,):
+        raise ValueError("there is not one lift a size")
     return Model(
         entity,
         tuple(plain["keys"]),
         steps=plain["steps"],
         converged=plain["converged"],
         matches=plain["matches"],
+        lifts=lifts,
         **arrays,
     )

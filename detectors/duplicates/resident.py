@@ -24,13 +24,14 @@ from detectors.duplicates.findings import probability
 from detectors.duplicates.growing import Dictionary, Stretch
 from detectors.duplicates.keyindex import KeyIndex, PairKeys, Recipes
 from detectors.duplicates.learning import Learned
-from detectors.duplicates.linking import Linkage
+from detectors.duplicates.linking import Judge, Linkage, Pairs
 from detectors.duplicates.plan import CHUNK, Levels, Plan
 from detectors.duplicates.relations import RELATED, class_probabilities
 from detectors.duplicates.rowstore import CellStore, Counts, Rows, View
 from detectors.duplicates.scoring import Bits, Model
 from detectors.duplicates.slots import Cells, Slot, Texts
 from detectors.duplicates.slots_of_plan import slots_of, swaps_of
+from detectors.duplicates.spilling import Spill
 from detectors.duplicates.spread import Features
 from detectors.duplicates.text import Ints
 from detectors.roles import Role
@@ -228,7 +229,7 @@ class ResidentIndex:
         view = View(self._cells, row, values)
         shown = Linkage(
             *(self._plan, self.model, self._rare.array.T, (), left[best], found[best]),
-            *(levels[:, best], bits[best], found),
+            *(levels[:, best], bits[best], found, np.zeros(len(best), np.float32)),
         )
         return [
             Match(
@@ -319,12 +320,16 @@ class ResidentIndex:
 
 def fitted(plan: Plan, context: RunContext) -> Model:
     """The model that a run would fit to this plan's records."""
-    left, right = blocking.unpack(blocking.block(plan).pairs)
-    levels = linking.compare(plan, left, right)
+    pairs = Pairs.of(blocking.block(plan).pairs, len(plan.comparisons), Spill(context.memory))
+    pairs.compare(plan)
     one, other, total = namesakes.draw(plan, context.seed)
     alike = namesakes.gathered(plan, linking.compare(plan, one, other), total)
     random = linking.compare(plan, *linking.random_pairs(plan.rows, context.seed))
-    return scoring.fit(plan, levels, random, alike)
+    model = scoring.fit(plan, pairs.levels, random, alike)
+    judge = Judge(plan, model, np.stack([scoring.rarity(one) for one in plan.comparisons]))
+    pairs.score(judge)
+    pairs.complete(judge, pairs.components(plan.rows, pairs.bits > 0))
+    return replace(model, lifts=linking.lifts_of(model, plan.rows, pairs.left, pairs.right, pairs.bits))
 
 
 def _distinct(slots: list[Slot]) -> list[Dictionary | Texts]:

@@ -55,6 +55,7 @@ class Model:
     trust: (comparisons,) weight of each comparison's evidence.
     by_chance: (comparisons, classes) 1 where agreement in that class is a coincidence, so that rare values count more.
     steps: EM steps until it converged, if it did. matches: expected pairs that match.
+    lifts: how many records a thing has (`sizes`); None where that was not learned yet.
     """
 
     entity: str
@@ -66,6 +67,7 @@ class Model:
     steps: int
     converged: bool
     matches: float
+    lifts: Floats | None = None
 
     @cached_property
     def logs(self) -> Floats:
