@@ -47,13 +47,16 @@ def _cluster(left: Ints, right: Ints, weights: np.ndarray, labels: Ints, floor: 
 @compiled
 def inside(parents: Ints, left: Rows, right: Rows) -> Ints:
     """The places of the pairs within one component."""
-    out = np.empty(len(left), np.int64)
+    size = 0
+    for pair in range(len(left)):
+        size += parents[left[pair]] == parents[right[pair]]
+    out = np.empty(size, np.int64)
     found = 0
     for pair in range(len(left)):
         if parents[left[pair]] == parents[right[pair]]:
             out[found] = pair
             found += 1
-    return out[:found].copy()
+    return out
 
 
 def _parted(parents: Ints, left: Ints, right: Ints, weights: np.ndarray, labels: Ints, floor: float) -> None:

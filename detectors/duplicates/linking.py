@@ -105,7 +105,7 @@ def link(
         lifts = lifts_of(model, plan.rows, pairs.left, pairs.right, pairs.bits)
         model = replace(model, lifts=lifts)
         settled = pairs.settled(judge, lifts)
-    shared = settled - pairs.bits
+    shared = np.subtract(settled, pairs.bits, out=pairs.bits)
     pairs.bits = settled
     report(92, 100, "clustering")
     labels = clustering.cluster(plan.rows, pairs.left, pairs.right, pairs.bits)

@@ -22,6 +22,7 @@ Source: a random partition with known numbers of blocks of each size (Pitman, "C
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import lgamma, log
 
 import numpy as np
@@ -64,17 +65,15 @@ def fit(rows: int, left: Rows, right: Rows, bits: Bits, prior: float) -> Floats:
     bits: log2 odds of each pair. prior: the share of matches among all pairs, which the bits hold.
     """
     imagined = _imagined(rows, prior)
-    most = np.log2((rows + 2 * IMAGINED) / (imagined[1] ** 2 * prior))  # no lift of a pair is larger
-    near = np.flatnonzero(bits > -most)
-    left, right, bits = left[near].astype(np.int64), right[near].astype(np.int64), bits[near]
-    sure = bits >= SURE
-    counts = _counted(clustering.components(rows, left[sure], right[sure])) + imagined
+    sure = np.flatnonzero(bits >= SURE)
+    certain = clustering.components(rows, left[sure].astype(np.int64), right[sure].astype(np.int64))
+    counts = _counted(certain) + imagined
     counts[2:] *= min(prior * rows * (rows - 1) / 2 / (counts * _PAIRS).sum(), rows / (counts * _SIZES)[2:].sum())
     counts[1] = max(rows - (counts * _SIZES)[2:].sum(), 0.0) + imagined[1]
     lifts = _lifts(counts, prior)
     for _ in range(STEPS):
         parents = components(rows, left, right, bits, lifts)
-        _, _, counts = _parted(parents, left, right, bits, lifts)
+        counts = _parted(parents, left, right, bits, lifts).counts
         listed = (np.bincount(parents, minlength=rows)[parents] <= LISTED).sum()
         counts *= listed / max(float((counts * _SIZES).sum()), 1.0)  # as if the uncertain ones were like the others
         counts += _counted_large(parents, left, right, bits)
@@ -91,14 +90,14 @@ def components(rows: int, left: Rows, right: Rows, bits: Bits, lifts: Floats) ->
     Likely pairs hold a component together, and pairs that would be likely if neither record had another, as far as
     it probably has none. Of the latter more is asked where a component would become too large.
     """
-    likely = bits > 0
+    likely = np.flatnonzero(bits > 0)
     one, two = left[likely].astype(np.int64), right[likely].astype(np.int64)
     first = clustering.components(rows, one, two)
     lift = float(lifts[2])
     if lift <= 0:
         return first
-    free = np.log2(_parted(first, left, right, bits, lifts)[1])
-    near = np.flatnonzero((bits > -lift) & (first[left] != first[right]))
+    free = np.log2(_parted(first, left, right, bits, lifts).alone)
+    near = _across(first, left, right, np.flatnonzero(bits > -lift))
     a, b = left[near].astype(np.int64), right[near].astype(np.int64)
     margin = bits[near].astype(np.float64) + lift + free[a] + free[b]
     asked = np.zeros(rows)
@@ -115,7 +114,7 @@ def free(rows: int, left: Rows, right: Rows, bits: Bits, lifts: Floats) -> Float
     """(rows,) log2 of how likely each row has no other record, among likely pairs alone."""
     likely = bits > 0
     parents = clustering.components(rows, left[likely].astype(np.int64), right[likely].astype(np.int64))
-    return np.log2(_parted(parents, left, right, bits, lifts)[1])
+    return np.log2(_parted(parents, left, right, bits, lifts).alone)
 
 
 def settled(left: Rows, right: Rows, bits: Bits, lifts: Floats, parents: Ints) -> Bits:
@@ -123,8 +122,10 @@ def settled(left: Rows, right: Rows, bits: Bits, lifts: Floats, parents: Ints) -
 
     parents: (rows,) as `components` gives. A pair across two components yields to what stands inside them.
     """
-    out, alone, _ = _parted(parents, left, right, bits, lifts)
-    across = np.flatnonzero((bits > _SEEN) & (parents[left] != parents[right]))
+    parted = _parted(parents, left, right, bits, lifts)
+    out, alone = bits.copy(), parted.alone
+    out[parted.places] = parted.bits
+    across = _across(parents, left, right, np.flatnonzero(bits > _SEEN))
     one, two = alone[left[across]], alone[right[across]]
     shares = one * two, one + two - 2 * one * two, (1 - one) * (1 - two)
     joined = lifts[2], lifts[3] - lifts[2], lifts[4] - 2 * lifts[2]  # a record that is not alone has one other
@@ -133,6 +134,11 @@ def settled(left: Rows, right: Rows, bits: Bits, lifts: Floats, parents: Ints) -
     decided = (bits == SAME) | (bits <= DIFFERENT)
     out[decided] = bits[decided]
     return out
+
+
+def _across(parents: Ints, left: Rows, right: Rows, places: Ints) -> Ints:
+    """Those of the pairs at these places that lie between two components."""
+    return np.asarray(places[parents[left[places]] != parents[right[places]]])
 
 
 def _imagined(rows: int, prior: float) -> Floats:
@@ -160,16 +166,30 @@ def _counted(labels: Ints) -> Floats:
     return found
 
 
-def _counted_large(parents: Ints, left: Ints, right: Ints, bits: Bits) -> Floats:
+def _counted_large(parents: Ints, left: Rows, right: Rows, bits: Bits) -> Floats:
     """(LISTED + 1,) clusters of each size within components whose partitions are not summed over."""
     large = np.bincount(parents, minlength=len(parents))[parents] > LISTED
-    inside = large[left] & (parents[left] == parents[right])
-    labels = clustering.cluster(len(parents), left[inside], right[inside], bits[inside])
+    places = clustering.inside(parents, left, right)
+    places = places[large[left[places]]]
+    labels = clustering.cluster(len(parents), left[places], right[places], bits[places])
     return _counted(labels[large])
 
 
-def _parted(parents: Ints, left: Rows, right: Rows, bits: Bits, lifts: Floats) -> tuple[Bits, Floats, Floats]:
-    """(pairs,) log2 odds, (rows,) how likely each row is alone, and (LISTED + 1,) expected things of each size."""
+@dataclass(frozen=True)
+class _Parted:
+    """places, bits: the pairs inside listed components and their log2 odds among all partitions.
+
+    alone: (rows,) how likely each row has no other. counts: (LISTED + 1,) expected things of each size.
+    """
+
+    places: Ints
+    bits: Floats
+    alone: Floats
+    counts: Floats
+
+
+def _parted(parents: Ints, left: Rows, right: Rows, bits: Bits, lifts: Floats) -> _Parted:
+    """Part the records of each component. parents: (rows,) the component of each row."""
     sizes = np.bincount(parents, minlength=len(parents))[parents]
     places = clustering.inside(parents, left, right)
     one, two, weights = left[places].astype(np.int64), right[places].astype(np.int64), np.minimum(bits[places], _MOST)
@@ -179,24 +199,13 @@ def _parted(parents: Ints, left: Rows, right: Rows, bits: Bits, lifts: Floats) -
     alone = np.where(sizes == 1, 1.0, 1 / (1 + others))
     counts = np.zeros(LISTED + 1)
     counts[1] = (sizes == 1).sum()
-    out = bits.copy()
     order = np.flatnonzero(~large)
     order = order[np.argsort(parents[one[order]], kind="stable")]
-    if len(order):
-        home = parents[one[order]]
-        bounds = np.concatenate([[0], np.flatnonzero(np.diff(home)) + 1, [len(home)]])
-        found = _sum_each(
-            one[order],
-            two[order],
-            weights[order].astype(np.float64),
-            bounds,
-            lifts,
-            clustering.UNCOMPARED,
-            alone,
-            counts,
-        )
-        out[places[order]] = found
-    return out, np.maximum(alone, 2.0**-_MOST), counts
+    one, two, weights = one[order], two[order], weights[order].astype(np.float64)
+    home = parents[one]
+    bounds = np.concatenate([np.flatnonzero(np.append(True, home[1:] != home[:-1])) if len(home) else [], [len(home)]])
+    found = _sum_each(one, two, weights, bounds.astype(np.int64), lifts, clustering.UNCOMPARED, alone, counts)
+    return _Parted(places[order], found, np.maximum(alone, 2.0**-_MOST), counts)
 
 
 @compiled
