@@ -70,7 +70,7 @@ class Unlabelled:
 
     values: (n, d) features without gaps; forest and leaves (n, trees) of them.
     ranks: (n, members) every member's rank of each row, the forest's first; names: of the members.
-    outlyingness: (n,) rank of the mean tail share over all members.
+    outlyingness: (n,) the members' common order as ranks.
     """
 
     values: Matrix

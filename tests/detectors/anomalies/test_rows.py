@@ -463,6 +463,14 @@ def test_a_special_member_speaks_only_where_it_is_sure():
     assert order[3] > 0.8
 
 
+def test_one_member_alone_neither_lifts_nor_buries_a_row():
+    raving, blind, others = np.arange(100.0), np.arange(100.0), [np.arange(100.0) for _ in range(3)]
+    raving[3], blind[98] = 1000.0, -1.0
+    order = members.combined([raving, blind, *others], [])
+    assert order[3] < 0.1
+    assert order[98] > 0.95
+
+
 def test_a_rare_pair_of_common_words_stands_out():
     first, second = np.repeat([0, 1], 200), np.repeat([0, 1], 200)
     second[5] = 1
