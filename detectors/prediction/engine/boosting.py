@@ -195,5 +195,6 @@ class NumberModel:
 
 def _probabilities(model: Trees, binned: Bytes, live: Bools) -> Floats:
     """(n, m) probability of each candidate by one model."""
-    flat = np.ascontiguousarray(binned.reshape(-1, binned.shape[2]))
-    return shares(model(flat).reshape(live.shape), live)
+    utility = np.zeros(live.shape)
+    utility[live] = model(binned[live])
+    return shares(utility, live)

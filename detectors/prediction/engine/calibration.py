@@ -13,11 +13,15 @@ FEWEST = 30
 """With fewer held-out answers than this, the answers' overall share is the only probability claimed."""
 
 
+DRAWS = 12
+"""Samples, drawn with repeats from the answers, whose step functions are averaged."""
+
+
 @dataclass(frozen=True)
 class Calibrator:
-    """A rising step function from a score to the share of right answers seen at that score.
+    """A rising function from a score to the share of right answers seen at that score.
 
-    scores, shares: (n_steps,) both ascending; between steps the share is interpolated.
+    scores, shares: (n_knots,) both ascending; between knots the share is interpolated.
     """
 
     scores: Floats
@@ -25,27 +29,40 @@ class Calibrator:
 
     @classmethod
     def fit(cls, scores: Floats, right: Floats) -> Calibrator:
-        """Isotonic regression on held-out answers, each step drawn towards 1/2 by one answer (half right).
+        """The mean of isotonic regressions on samples of held-out answers; with few, their overall share.
 
         scores: (n,) any scale. right: (n,) 1 where the answer was right, else 0. No answers: everything is 1/2.
-        The pull keeps a step of few answers from claiming certainty.
+        One regression's steps are wide and jump where chance has it, so that whole groups of answers fall on
+        one side of a bound; the mean of several rises steadily.
 
         Source: Zadrozny and Elkan, "Transforming classifier scores into accurate multiclass probability
-        estimates", KDD 2002; the pull is Krichevsky and Trofimov's estimator.
+        estimates", KDD 2002; Breiman, "Bagging predictors", Machine Learning 1996.
         """
         if len(scores) < FEWEST:
             return cls(np.zeros(1), np.array([(np.sum(right) + 0.5) / (len(right) + 1)]))
-        fitted = IsotonicRegression(out_of_bounds="clip").fit_transform(scores, right)
-        _, step = np.unique(fitted, return_inverse=True)
-        size = np.bincount(step)
-        share = (np.bincount(step, weights=right) + 0.5) / (size + 1)
-        middle = np.bincount(step, weights=scores) / size
-        order = np.argsort(middle, kind="stable")
-        return cls(middle[order], np.maximum.accumulate(share[order]))
+        rng = np.random.default_rng(0)
+        draws = [rng.integers(0, len(scores), len(scores)) for _ in range(DRAWS)]
+        curves = [_isotonic(scores[draw], right[draw]) for draw in draws]
+        knots = np.unique(np.concatenate([curve[0] for curve in curves]))
+        return cls(knots, np.mean([np.interp(knots, *curve) for curve in curves], axis=0))
 
     def __call__(self, scores: Floats) -> Floats:
         """The probability of each score, in the same shape."""
         return np.asarray(np.interp(scores, self.scores, self.shares))
+
+
+def _isotonic(scores: Floats, right: Floats) -> tuple[Floats, Floats]:
+    """The middle and the height of each step of an isotonic regression, drawn towards 1/2 by one answer (half right).
+
+    The pull keeps a step of few answers from claiming certainty (Krichevsky and Trofimov's estimator).
+    """
+    fitted = IsotonicRegression(out_of_bounds="clip").fit_transform(scores, right)
+    _, step = np.unique(fitted, return_inverse=True)
+    size = np.bincount(step)
+    share = (np.bincount(step, weights=right) + 0.5) / (size + 1)
+    middle = np.bincount(step, weights=scores) / size
+    order = np.argsort(middle, kind="stable")
+    return middle[order], np.maximum.accumulate(share[order])
 
 
 def calibration_error(probabilities: Floats, right: Floats, bins: int = 15) -> float:

@@ -25,6 +25,7 @@ from detectors.prediction.engine.encoding import Bools, Floats
 
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int32]
+Unsigned = npt.NDArray[np.uint32]
 
 BINS = 64
 """Bins a feature; the first holds the missing ones."""
@@ -87,8 +88,9 @@ class Trees(NamedTuple):
     def __call__(self, binned: Bytes) -> Floats:
         """(n,) the sum of what the trees say. binned: (n, n_features)."""
         total = np.zeros(len(binned))
-        for tree in range(len(self.value)):
-            _add(binned, self.feature[tree], self.cut[tree], self.stray[tree], self.left[tree], self.value[tree], total)
+        shift = np.where(self.stray, 0, 1).astype(np.uint8)
+        cut = (self.cut - shift).astype(np.uint8)
+        _walk(binned, self.feature.astype(np.uint32), cut, shift, self.left.astype(np.uint32), self.value, total)
         return total
 
 
@@ -145,9 +147,7 @@ def _boost(binned: Bytes, asked: Places, turn: Turn, shape: Shape, seed: int) ->
         slope, curve = turn(total)
         chosen = np.sort(rng.permutation(columns)[:some]).astype(np.int32)
         parts = (trees.feature[tree], trees.cut[tree], trees.stray[tree], trees.left[tree], trees.value[tree])
-        _grow(binned, asked.copy(), slope, curve, chosen, work, *parts)
-        trees.value[tree] *= shape.rate
-        _add(binned, *parts, total)
+        _grow(binned, asked.copy(), slope, curve, chosen, shape.rate, work, *parts, total)
     return trees
 
 
@@ -180,15 +180,40 @@ def _choice_slopes(utility: Floats, right: Bools, live: Bools, slope: Floats, cu
 
 
 @compiled
-def _add(binned: Bytes, feature: Places, cut: Places, stray: Bools, left: Places, value: Floats, total: Floats) -> None:
-    """Add to each row what one tree says of it."""
-    for row in range(binned.shape[0]):
-        node = 0
-        while left[node] > 0:
-            held = binned[row, feature[node]]
-            low = stray[node] if held == 0 else held <= cut[node]
-            node = left[node] if low else left[node] + 1
-        total[row] += value[node]
+def _walk(
+    binned: Bytes, feature: Unsigned, cut: Bytes, shift: Bytes, left: Unsigned, value: Floats, total: Floats
+) -> None:
+    """Add to each row what all trees say of it.
+
+    shift: what is taken from a bin before it is held against `cut`, itself less by as much; taking 1 makes bin 0, the
+    missing ones, the highest. Four rows go down a tree side by side, for a step waits for the one before it. With that
+    and numbers without signs, whose places need no look from the end, it takes half the time.
+    """
+    rows = binned.shape[0]
+    for tree in range(feature.shape[0]):
+        ask, most, less, child, leaf = feature[tree], cut[tree], shift[tree], left[tree], value[tree]
+        for row in range(0, rows - 3, 4):
+            a = b = c = d = np.uint32(0)
+            going = True
+            while going:
+                going = False
+                if child[a] > 0:
+                    a, going = np.uint32(child[a] + (np.uint8(binned[row, ask[a]] - less[a]) > most[a])), True
+                if child[b] > 0:
+                    b, going = np.uint32(child[b] + (np.uint8(binned[row + 1, ask[b]] - less[b]) > most[b])), True
+                if child[c] > 0:
+                    c, going = np.uint32(child[c] + (np.uint8(binned[row + 2, ask[c]] - less[c]) > most[c])), True
+                if child[d] > 0:
+                    d, going = np.uint32(child[d] + (np.uint8(binned[row + 3, ask[d]] - less[d]) > most[d])), True
+            total[row] += leaf[a]
+            total[row + 1] += leaf[b]
+            total[row + 2] += leaf[c]
+            total[row + 3] += leaf[d]
+        for row in range(rows - rows % 4, rows):
+            a = np.uint32(0)
+            while child[a] > 0:
+                a = np.uint32(child[a] + (np.uint8(binned[row, ask[a]] - less[a]) > most[a]))
+            total[row] += leaf[a]
 
 
 @compiled
@@ -263,14 +288,16 @@ def _grow(
     slope: Floats,
     curve: Floats,
     chosen: Places,
+    rate: float,
     work: Floats,
     feature: Places,
     cut: Places,
     stray: Bools,
     left: Places,
     value: Floats,
+    total: Floats,
 ) -> None:
-    """Grow one tree, always splitting the leaf that gains most. Writes into the last five arrays.
+    """Grow one tree, always splitting the leaf that gains most. Fills the five arrays and adds to its rows' `total`.
 
     rows: the rows to grow on, in any order; they are put in another. work: (LEAVES, n_chosen, BINS + 1, 3) for sums.
     """
@@ -311,4 +338,7 @@ def _grow(
         for place in range(start[leaf], end[leaf]):
             first += slope[rows[place]]
             second += curve[rows[place]]
-        value[leaf_node[leaf]] = -first / (second + PULL)
+        adds = -rate * first / (second + PULL)
+        value[leaf_node[leaf]] = adds
+        for place in range(start[leaf], end[leaf]):
+            total[rows[place]] += adds
