@@ -46,7 +46,8 @@ def thread_gives_way() -> None:
 def database_gives_way(*, connection: Any, **_: Any) -> None:
     """Receiver of `connection_created`: the database serves a nice process, or thread, as nicely.
 
-    Only where the database is on this machine: its sockets say so.
+    Only where the database is on this machine: its sockets say so. It uses no parallel workers then: they are started
+    by the server itself, so that they would run before what the page asks.
     """
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     if nice > 0 and str(connection.settings_dict.get("HOST", "")).startswith("/"):
@@ -54,3 +55,5 @@ def database_gives_way(*, connection: Any, **_: Any) -> None:
         with suppress(OSError):
             if Path(f"/proc/{server}/comm").read_text().startswith("postgres"):  # not one of another container
                 give_way(server, nice)
+                with connection.cursor() as cursor:
+                    cursor.execute("SET max_parallel_workers_per_gather = 0")

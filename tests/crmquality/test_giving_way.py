@@ -54,19 +54,20 @@ def test_a_process_of_somebody_else_or_gone_is_left_alone() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("nice", [0, NICE])
 def test_the_database_serves_a_thread_as_nicely_as_the_thread_is(nice: int) -> None:
-    found: list[int] = []
+    found: list[tuple[int, bool]] = []
     own = os.getpriority(os.PRIO_PROCESS, 0)
 
     def ask() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), max(nice, own))
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_backend_pid()")
-                found.append(os.getpriority(os.PRIO_PROCESS, cursor.fetchone()[0]))
+                cursor.execute("SELECT pg_backend_pid(), current_setting('max_parallel_workers_per_gather') = '0'")
+                server, is_alone = cursor.fetchone()
+                found.append((os.getpriority(os.PRIO_PROCESS, server), is_alone))
         finally:
             connection.close()
 
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join()
-    assert found == [max(nice, own)]
+    assert found == [(max(nice, own), max(nice, own) > 0)]
