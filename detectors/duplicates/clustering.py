@@ -30,7 +30,7 @@ def cluster(rows: int, left: Rows, right: Rows, bits: Bits, *, threshold: float 
     """
     labels = np.arange(rows)
     strong = bits > np.float64(threshold)
-    parents = components(rows, left[strong].astype(np.int64), right[strong].astype(np.int64))
+    parents = linked(rows, left, right, strong)
     places = inside(parents, left, right)
     left, right = left[places].astype(np.int64), right[places].astype(np.int64)
     _parted(parents, left, right, bits[places].astype(np.float64) - threshold, labels, 0.0)
@@ -39,7 +39,7 @@ def cluster(rows: int, left: Rows, right: Rows, bits: Bits, *, threshold: float 
 
 def _cluster(left: Ints, right: Ints, weights: np.ndarray, labels: Ints, floor: float) -> None:
     strong = weights > floor
-    parents = components(len(labels), left[strong], right[strong])
+    parents = linked(len(labels), left, right, strong)
     places = inside(parents, left, right)
     _parted(parents, left[places], right[places], weights[places], labels, floor)
 
@@ -75,6 +75,14 @@ def _parted(parents: Ints, left: Ints, right: Ints, weights: np.ndarray, labels:
     for place in np.flatnonzero(big):
         part = slice(bounds[place], bounds[place + 1])
         _cluster(left[part], right[part], weights[part], labels, floor + 3.0)
+
+
+def linked(rows: int, left: Rows, right: Rows, chosen: np.ndarray) -> Ints:
+    """(rows,) smallest row position that each row is linked to by the chosen pairs, directly or through others.
+
+    chosen: a mask of the pairs, or their places.
+    """
+    return components(rows, left[chosen].astype(np.int64), right[chosen].astype(np.int64))
 
 
 @compiled

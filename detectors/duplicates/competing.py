@@ -96,7 +96,7 @@ class Rivals:
         one, two = self._sides(left, right)
         compete = np.flatnonzero((self.source[one] >= 0) & (self.source[one] != self.source[two]) & (lifted > -_MOST))
         likely = lifted > 0
-        parents = clustering.components(len(self.source), left[likely].astype(np.int64), right[likely].astype(np.int64))
+        parents = clustering.linked(len(self.source), left, right, likely)
         inside = parents[left[compete]] == parents[right[compete]]
         out = lifted.astype(np.float64)
         for group in self._groups(one[compete], two[compete]):

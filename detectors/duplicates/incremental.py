@@ -242,7 +242,7 @@ class Clusters:
         compared = (b in self._edges.get(a, ()) or b in self._decided.get(a, ()) for a, b in pairs)
         known = np.fromiter(compared, dtype=bool, count=len(one))
         likely = known & (bits > 0)
-        first = clustering.components(len(records), one[likely], two[likely])
+        first = clustering.linked(len(records), one, two, likely)
         known |= first[one] == first[two]
         parents = sizes.components(len(records), one[known], two[known], bits[known], self._lifts)
         inside = parents[one] == parents[two]

@@ -96,7 +96,7 @@ def link(
         rivals = Rivals.of(batch.frame.index.to_numpy(np.int64), batch.origin, deduplicated, float(model.priors[0]))
         rivals.count(pairs.bits, pairs.left, pairs.right)
     likely = (rivals.lifted(pairs.bits, pairs.left, pairs.right) if rivals else pairs.bits) > 0
-    pairs.complete(judge, pairs.components(plan.rows, likely))
+    pairs.complete(judge, clustering.linked(plan.rows, pairs.left, pairs.right, likely))
     if links:
         pairs.decide(links, batch, judge)
     if rivals:
@@ -165,10 +165,6 @@ class Pairs:
         """Fill the bits."""
         judge.score(self.left, self.right, self.levels, self.bits)
         rest(self.levels)
-
-    def components(self, rows: int, likely: npt.NDArray[np.bool_]) -> Ints:
-        """(rows,) the smallest row that each is linked to by these pairs, directly or through others."""
-        return clustering.components(rows, self.left[likely].astype(np.int64), self.right[likely].astype(np.int64))
 
     def settled(self, judge: Judge, lifts: Floats) -> Bits:
         """(pairs,) log2 odds among all ways to part the records, after comparing what is missing in components."""

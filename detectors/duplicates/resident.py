@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.contract import Batch, Evidence, RecordId, RunContext
-from detectors.duplicates import blocking, comparisons, linking, namesakes, scoring
+from detectors.duplicates import blocking, clustering, comparisons, linking, namesakes, scoring
 from detectors.duplicates.asking import Pad, combined
 from detectors.duplicates.detector import ordered
 from detectors.duplicates.evidence import explain
@@ -328,7 +328,7 @@ def fitted(plan: Plan, context: RunContext) -> Model:
     model = scoring.fit(plan, pairs.levels, random, alike)
     judge = Judge(plan, model, np.stack([scoring.rarity(one) for one in plan.comparisons]))
     pairs.score(judge)
-    pairs.complete(judge, pairs.components(plan.rows, pairs.bits > 0))
+    pairs.complete(judge, clustering.linked(plan.rows, pairs.left, pairs.right, pairs.bits > 0))
     return replace(model, lifts=linking.lifts_of(model, plan.rows, pairs.left, pairs.right, pairs.bits))
 
 

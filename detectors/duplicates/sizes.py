@@ -66,7 +66,7 @@ def fit(rows: int, left: Rows, right: Rows, bits: Bits, prior: float) -> Floats:
     """
     imagined = _imagined(rows, prior)
     sure = np.flatnonzero(bits >= SURE)
-    certain = clustering.components(rows, left[sure].astype(np.int64), right[sure].astype(np.int64))
+    certain = clustering.linked(rows, left, right, sure)
     counts = _counted(certain) + imagined
     counts[2:] *= min(prior * rows * (rows - 1) / 2 / (counts * _PAIRS).sum(), rows / (counts * _SIZES)[2:].sum())
     counts[1] = max(rows - (counts * _SIZES)[2:].sum(), 0.0) + imagined[1]
@@ -112,8 +112,7 @@ def components(rows: int, left: Rows, right: Rows, bits: Bits, lifts: Floats) ->
 
 def free(rows: int, left: Rows, right: Rows, bits: Bits, lifts: Floats) -> Floats:
     """(rows,) log2 of how likely each row has no other record, among likely pairs alone."""
-    likely = bits > 0
-    parents = clustering.components(rows, left[likely].astype(np.int64), right[likely].astype(np.int64))
+    parents = clustering.linked(rows, left, right, bits > 0)
     return np.log2(_parted(parents, left, right, bits, lifts).alone)
 
 
