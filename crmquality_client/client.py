@@ -98,9 +98,12 @@ class Client:
         content = path.read_bytes()  # whole, so that it can be sent again
         return read(Import, self._transport.ask("POST", "imports/", data=form, files={"file": (path.name, content)}))
 
-    def run(self, source: Source | int, detector: str = "", *, seed: int = 0) -> list[Run]:
-        """Queue one detector, or all; one that is under way is given back."""
-        given = {"source": _id(source), "detector": detector, "seed": seed}
+    def run(self, source: Source | int, detector: str = "", *, seed: int = 0, only_changes: bool = False) -> list[Run]:
+        """Queue one detector, or all; one that is under way is given back.
+
+        only_changes: go on from the latest run, where a detector can and few records changed; the same is found.
+        """
+        given = {"source": _id(source), "detector": detector, "seed": seed, "only_changes": only_changes}
         return [read(Run, row) for row in self._transport.ask("POST", "runs/", json=given, again=True)]
 
     def wait(self, job: J, *, progress: Callable[[J], object] | None = None, timeout: float = 3600.0) -> J:

@@ -60,6 +60,8 @@ class Run(Job):
 
     detector: str = ""
     records_seen: int = 0
+    only_changes: bool = False
+    changed: int | None = None
     found: int = 0
     found_new: int = 0
     withdrawn: int = 0

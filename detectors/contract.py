@@ -79,6 +79,10 @@ def _no_look_ups(batch: Batch, report: Callable[..., None]) -> Iterable[Suggesti
     return ()
 
 
+def _kept_nowhere(fitted: Mapping[str, Any]) -> None:
+    return None
+
+
 def _silent(done: int, total: int, stage: str = "") -> None:
     return None
 
@@ -100,6 +104,8 @@ class RunContext:
     remark: remark(sentence) notes what whoever looks at the run should know of how it was made; no values of records.
     memory: bytes that what a detector must keep for long may take, beyond which it lies in temporary files; 0 = a part
         of the machine's memory.
+    keep: keep(fitted) keeps what was fitted to the records, as JSON and without their values, for the runs that go on
+        from this one (`IncrementalDetector`).
     source: the source that the run is for, a name of `Batch.origin`, where the batch unites several; "" for one.
     deduplicated: sources that hold nothing twice, as an admin says.
     """
@@ -113,6 +119,7 @@ class RunContext:
     check: Callable[[Batch], Sequence[Result]] = _no_rules
     enrich: Callable[[Batch, Callable[..., None]], Iterable[Suggestion]] = _no_look_ups
     remark: Callable[[str], None] = _no_remark
+    keep: Callable[[Mapping[str, Any]], None] = _kept_nowhere
     source: str = ""
     deduplicated: frozenset[str] = frozenset()
     memory: int = 0
@@ -236,6 +243,35 @@ class Detector(ABC):
 
         The same batch, context seed and state give the same findings, whatever the order of the rows.
         An empty batch, or one without a role it can use, gives no finding and no error.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What there is from the latest run, for a detector that goes on from it.
+
+    changed: the records of the batch that are new since, or hold other values. Those that are gone are not in it.
+    standing: fingerprint -> (score, rule) of the claims that are made.
+    kept: what that run kept by `RunContext.keep`.
+    """
+
+    changed: frozenset[RecordId]
+    standing: Mapping[str, tuple[float, str]]
+    kept: Mapping[str, Any]
+
+
+class IncrementalDetector(Detector):
+    """A detector that can go on from its latest run, at less cost than a run over everything.
+
+    `detect` keeps what it fits to the records (`RunContext.keep`).
+    """
+
+    @abstractmethod
+    def detect_since(self, batch: Batch, context: RunContext, since: Since) -> Iterable[Finding | str]:
+        """What `detect` finds in the batch where it fits nothing anew; a claim that stands by its fingerprint alone.
+
+        Such a claim is about records none of which changed, and is as strong as it was but for .01 at most. A standing
+        claim that is not given is no longer made. Keeps what it was fitted to, as `detect` does.
         """
 
 

@@ -50,8 +50,10 @@ _MAY_STAND_AROUND = np.array([byte < 33 or byte > 126 or chr(byte) in "-_.?*#/\\
 """Bytes with which a text may begin or end that has something around it, or is of punctuation only."""
 
 
-def is_missing(series: pd.Series) -> pd.Series:
+def is_missing(series: pd.Series, whole: pd.Series | None = None) -> pd.Series:
     """Whether each cell of a column holds no value; a bool series on the same index.
+
+    whole: the column that `series` is a part of, by which it is decided whether codes are values.
 
     Missing are: None and NaN; text that is empty once white space and invisible characters are stripped; the
     `PLACEHOLDERS` in any case; text of dashes, dots, question marks or asterisks only ("-", "?", "...").
@@ -61,6 +63,8 @@ def is_missing(series: pd.Series) -> pd.Series:
     """
     codes, distinct = pd.factorize(series)
     blank = np.fromiter((_says_nothing(str(value)) for value in distinct), dtype=bool, count=len(distinct))
+    if whole is not None and any(str(value).strip() in _CODES for value in distinct):
+        return is_missing(whole).loc[series.index]
     _keep_codes(distinct, blank)
     flags = np.append(blank, True)  # code -1 (None, NaN) reads the last flag
     return pd.Series(flags[codes], index=series.index, dtype=bool)

@@ -9,11 +9,13 @@ Each check raises AssertionError, with a sentence, where the contract is broken.
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,12 +26,14 @@ from detectors.contract import (
     Detector,
     Finding,
     Flag,
+    IncrementalDetector,
     Label,
     LinkRecords,
     MergeRecords,
     ModelFileError,
     RunContext,
     SetFields,
+    Since,
     TrainableDetector,
 )
 from detectors.roles import Role
@@ -190,6 +194,33 @@ def check_cancel(detector: Detector) -> None:
     raise AssertionError("report was never called, or Cancelled was swallowed")
 
 
+def check_goes_on(detector: Detector) -> None:
+    """Going on from its latest run, it makes the claims that it makes of everything with what was fitted then."""
+    if not isinstance(detector, IncrementalDetector):
+        return
+    batch, kept = sample_batch(), dict[str, Any]()
+    context = RunContext(seed=1, device="cpu", keep=kept.update)
+    standing = {one.fingerprint: (one.score, one.rule) for one in detector.detect(batch, context)}
+    kept = json.loads(json.dumps(kept))
+    same = list(detector.detect_since(batch, context, Since(frozenset(), standing, kept)))
+    assert sorted(map(_mark, same)) == sorted(standing), "where nothing changed, other claims are made"
+    assert all(isinstance(one, str) for one in same), "where nothing changed, a claim is not left as it was"
+    frame = batch.frame.iloc[:-3].copy()
+    frame.iloc[::20, :6] = frame.iloc[1::20, :6].to_numpy()
+    later, changed = replace(batch, frame=frame), frozenset(frame.index[::20].tolist())
+    some = list(detector.detect_since(later, context, Since(changed, standing, kept)))
+    every = list(detector.detect_since(later, context, Since(frozenset(frame.index.tolist()), {}, kept)))
+    assert sorted(map(_mark, some)) == sorted(map(_mark, every)), "other claims than those of everything"
+    assert {one for one in some if isinstance(one, str)} <= standing.keys(), "a claim stands that was never made"
+    for finding in every:
+        assert isinstance(finding, Finding), "a claim stands that was never made"
+        _assert_sound(finding, later)
+
+
+def _mark(one: Finding | str) -> str:
+    return one if isinstance(one, str) else one.fingerprint
+
+
 def check_learning(detector: Detector) -> None:
     """Learning returns a new detector, keeps the old as it was, survives save and load, refuses damage."""
     if not isinstance(detector, TrainableDetector):
@@ -224,6 +255,7 @@ def all_checks() -> list[Check]:
         check_order_does_not_matter,
         check_batch_is_untouched,
         check_cancel,
+        check_goes_on,
         check_learning,
     ]
 

@@ -91,11 +91,10 @@ class RunEndpoint(JobEndpoint[Run]):
     def create(self, request: Request) -> Response:
         """Queue one detector, or all; one that is under way already is given back."""
         given = sent(NewRun, request)
-        asked_for = {"source": given["source"], "seed": given["seed"], "user": request.user, "cause": Run.Cause.API}
-        if given["detector"]:
-            runs = [running.request_run(detector=given["detector"], **asked_for)]
-        else:
-            runs = running.request_all(**asked_for)
+        detector = given.pop("detector")
+        asked_for = given | {"user": request.user, "cause": Run.Cause.API}
+        one = detector and running.request_run(detector=detector, **asked_for)
+        runs = [one] if one else running.request_all(**asked_for)
         return Response(RunSerializer(runs, many=True).data, status=status.HTTP_202_ACCEPTED)
 
 

@@ -227,7 +227,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         model = Run
         fields = [
             *JOB, "detector", "detector_version", "cause", "seed", "model_version", "records_seen", "found",
-            "found_new", "withdrawn", "seconds", "peak_mb", "remarks",
+            "found_new", "withdrawn", "seconds", "peak_mb", "remarks", "only_changes", "changed",
         ]  # fmt: skip
 
 
@@ -237,6 +237,9 @@ class NewRun(Form):
     source = serializers.PrimaryKeyRelatedField(queryset=Source.objects.all())
     detector = serializers.CharField(default="", allow_blank=True, max_length=60)
     seed = serializers.IntegerField(default=0, min_value=0, max_value=2**31 - 1)
+    only_changes = serializers.BooleanField(
+        default=False, help_text="Go on from the latest run, where the detector can and few records changed."
+    )
 
 
 class FindingQuery(Form):

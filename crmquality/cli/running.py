@@ -22,6 +22,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("source", nargs="+", help="name of a source")
     parser.add_argument("--detector", action="append", default=[], help="one of them only; repeatable (default: all)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed and records give the same findings")
+    parser.add_argument(
+        "--changes", action="store_true", help="go on from the latest run, where a detector can and little changed"
+    )
     parser.add_argument("--here", action="store_true", help="do it in this process, whether or not a worker answers")
     parser.add_argument("--no-wait", action="store_true", help="queue and end; a worker does it when there is one")
 
@@ -30,7 +33,7 @@ def execute(options: Namespace, console: Console) -> int:
     """Queue, follow, say how each ended; 1 if one did not succeed."""
     with session(console, options.user, UserRole.STEWARD) as user:
         sources = [named(name) for name in options.source]
-        asked = {"user": user, "seed": options.seed}
+        asked = {"user": user, "seed": options.seed, "only_changes": options.changes}
         runs: list[Run] = []
         for source in sources:
             if options.detector:
@@ -61,6 +64,7 @@ def as_row(run: Run) -> dict[str, Any]:
         "state": run.state,
         "error": run.error,
         "records": run.records_seen,
+        "changed": run.changed,
         "found": run.found,
         "found_new": run.found_new,
         "withdrawn": run.withdrawn,
@@ -72,6 +76,8 @@ def _tell(run: Run, console: Console) -> None:
     console.give(as_row(run))
     name = f"{run.source.name}: {run.detector}"
     if run.state == JobState.SUCCEEDED:
-        console.say(f"{name:<36} {run.found:>8,} found, {run.found_new:,} new, {run.withdrawn:,} withdrawn")
+        went_on = "" if run.changed is None else f"; went on from the latest run, {run.changed:,} records changed"
+        counts = f"{run.found:>8,} found, {run.found_new:,} new, {run.withdrawn:,} withdrawn"
+        console.say(f"{name:<36} {counts}{went_on}")
     else:
         console.say(f"{name:<36} {run.state} {run.error}".rstrip())

@@ -22,7 +22,7 @@ from crmquality.models.records import (
     Source,
 )
 from crmquality.models.rules import QualityRule, RuleResult, RuleVersion
-from crmquality.models.runs import DetectorConfig, Finding, ModelVersion, Run, Training
+from crmquality.models.runs import DetectorConfig, Finding, ModelVersion, Run, RunBasis, Training
 from crmquality.models.series import (
     Alarm,
     AlarmRule,
@@ -77,6 +77,7 @@ __all__ = [
     "RuleResult",
     "RuleVersion",
     "Run",
+    "RunBasis",
     "Score",
     "Scoring",
     "Series",

@@ -119,6 +119,12 @@ class Run(Job):
     seconds = models.FloatField(null=True)
     peak_mb = models.FloatField(null=True)
     remarks = models.JSONField(default=list, db_default=[], help_text="What the detector says of how it was made.")
+    only_changes = models.BooleanField(
+        default=False, db_default=False, help_text="Go on from the latest run, where the detector can."
+    )
+    changed = models.PositiveBigIntegerField(
+        null=True, help_text="Records that changed since the run that it went on from; null: everything was done anew."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -133,6 +139,28 @@ class Run(Job):
 
     def __str__(self) -> str:
         return f"{self.detector} on {self.source_id}"
+
+
+class RunBasis(models.Model):
+    """What the next run of a detector on a source can go on from: written with the findings of the latest.
+
+    signature: of all that the claims depend on beside records and decisions; where it changed, all is done anew.
+    kept: what the detector fitted. versions: see `crmquality.services.following`. changed: records since all was done.
+    """
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="run_bases")
+    detector = models.CharField(max_length=60)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    signature = models.CharField(max_length=64)
+    kept = models.JSONField(default=dict)
+    versions = models.BinaryField()
+    changed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "detector"], name="one_basis_per_detector")]
+
+    def __str__(self) -> str:
+        return f"basis of {self.detector} on {self.source_id}"
 
 
 class Training(Job):

@@ -55,9 +55,15 @@ _ASKED_BY_A_SISTER = """
       AND f.source_id <> %(source)s AND f.state <> 'withdrawn'
 """
 _WITHDRAW = """
-    UPDATE crmquality_finding SET state = 'withdrawn'
+    UPDATE crmquality_finding f SET state = 'withdrawn'
     WHERE source_id = %(source)s AND detector = %(detector)s AND state = 'open'
       AND last_run_id IS DISTINCT FROM %(run)s
+      AND NOT EXISTS (SELECT FROM standing WHERE standing.fingerprint = f.fingerprint)
+"""
+_STAND = "CREATE TEMPORARY TABLE standing (fingerprint text) ON COMMIT DROP"
+_STANDING = """
+    SELECT count(*) FROM crmquality_finding JOIN standing USING (fingerprint)
+    WHERE source_id = %(source)s AND detector = %(detector)s
 """
 
 
@@ -70,8 +76,11 @@ class Stored:
     withdrawn: int
 
 
-def store_findings(run: Run, batch: Batch, findings: Iterable[Finding]) -> Stored:
-    """Write a run's findings; call it inside the transaction that ends the run."""
+def store_findings(run: Run, batch: Batch, findings: Iterable[Finding], standing: Iterable[str] = ()) -> Stored:
+    """Write a run's findings; call it inside the transaction that ends the run.
+
+    standing: fingerprints of further claims that it makes, which are stored as they are.
+    """
     who: dict[str, Any] = {"source": run.source_id, "detector": run.detector, "run": run.pk}
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
@@ -83,8 +92,16 @@ def store_findings(run: Run, batch: Batch, findings: Iterable[Finding]) -> Store
         cursor.execute(_UPSERT, who)
         found, new = cursor.fetchone()
         cursor.execute("DROP TABLE found")
+        cursor.execute(_STAND)
+        with cursor.copy("COPY standing (fingerprint) FROM STDIN") as copy:
+            for fingerprint in standing:
+                copy.write_row((fingerprint,))
+        cursor.execute(_STANDING, who)
+        found += cursor.fetchone()[0]
         cursor.execute(_WITHDRAW, who)
-        return Stored(found, new, cursor.rowcount)
+        withdrawn = cursor.rowcount
+        cursor.execute("DROP TABLE standing")
+        return Stored(found, new, withdrawn)
 
 
 def _rows(batch: Batch, findings: Iterable[Finding]) -> Iterator[tuple[object, ...]]:

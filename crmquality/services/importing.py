@@ -212,7 +212,7 @@ def _store_all(job: Import, report: Report) -> None:
             pulling.settle_feed(job, spool)
         QuarantinedRow.objects.filter(pk__in=job.options.get("mends", [])).update(resolved_at=timezone.now())
         if job.run_after_import and source.column_roles:
-            running.request_all(source=source, cause=Run.Cause.IMPORT, user=job.requested_by)
+            running.request_all(source=source, cause=Run.Cause.IMPORT, user=job.requested_by, only_changes=True)
     if spool:
         spool.remove()
 

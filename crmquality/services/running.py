@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -28,7 +28,7 @@ from crmquality.models import (
     Undoing,
 )
 from crmquality.models.jobs import Job, JobState
-from crmquality.services import enriching, learning, measuring, sensitive, table_statistics, validating
+from crmquality.services import enriching, following, learning, measuring, sensitive, table_statistics, validating
 from crmquality.services.errors import Refused
 from crmquality.services.findings import store_findings
 from crmquality.services.leases import Lost, do_job
@@ -36,7 +36,18 @@ from crmquality.services.publishing import note_sweep, publish
 from crmquality.services.sisters import batch_for, sisters
 from crmquality.signals import run_succeeded
 from detectors import registry
-from detectors.contract import Batch, Finding, MergeRecords, RunContext, TrainableDetector
+from detectors.contract import (
+    Batch,
+    Detector,
+    Finding,
+    IncrementalDetector,
+    MergeRecords,
+    RunContext,
+    Since,
+    TrainableDetector,
+)
+
+T = TypeVar("T")
 
 FLOOD = 500_000
 """More findings than this from one run are a broken detector or mapping, not work for people."""
@@ -65,8 +76,11 @@ def request_run(
     cause: Run.Cause = Run.Cause.HAND,
     user: Any = None,
     seed: int = 0,
+    only_changes: bool = False,
 ) -> Run:
     """Queue a run of one detector. If one is active already, that one is returned.
+
+    only_changes: go on from the latest run where the detector can and little changed, with the same result.
 
     Raises Refused if the detector is not installed, is switched off, or the source has no mapped columns.
     """
@@ -80,7 +94,13 @@ def request_run(
     try:
         with transaction.atomic():
             run = Run.objects.create(
-                source=source, detector=detector, cause=cause, requested_by=user, seed=seed, config=config
+                source=source,
+                detector=detector,
+                cause=cause,
+                requested_by=user,
+                seed=seed,
+                config=config,
+                only_changes=only_changes,
             )
     except IntegrityError:
         active: Run = Run.objects.active().get(source=source, detector=detector)
@@ -89,15 +109,22 @@ def request_run(
     return run
 
 
-def request_all(*, source: Source, cause: Run.Cause = Run.Cause.HAND, user: Any = None, seed: int = 0) -> list[Run]:
-    """Queue every detector that is switched on for the source."""
+def request_all(
+    *,
+    source: Source,
+    cause: Run.Cause = Run.Cause.HAND,
+    user: Any = None,
+    seed: int = 0,
+    only_changes: bool = False,
+) -> list[Run]:
+    """Queue every detector that is switched on for the source; as `request_run`."""
     off = {
         name
         for name in registry.available()
         if (config := current_config(source, name)) is not None and not config.enabled
     }
     return [
-        request_run(source=source, detector=name, cause=cause, user=user, seed=seed)
+        request_run(source=source, detector=name, cause=cause, user=user, seed=seed, only_changes=only_changes)
         for name in registry.available()
         if name not in off
     ]
@@ -125,9 +152,11 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
     detector, version = learning.load_serving(run.source, run.detector, run.config.params if run.config else {})
     if isinstance(detector, TrainableDetector):
         detector = detector.reweight(learning.labels_since(version, run.source, run.detector))
+    footing = following.look(run, detector, version)
     batch = batch_for(run.source, detector)
     rules = SurvivorshipRules.in_force(run.source)
     remarks: list[str] = []
+    fitted: dict[str, Any] = {}
     checker = validating.Checker(run.source)
     context = RunContext(
         seed=run.seed,
@@ -138,15 +167,20 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
         check=checker,
         enrich=enriching.Enricher(run.source),
         remark=remarks.append,
+        keep=fitted.update,
         source=run.source.name,
         deduplicated=frozenset(one.name for one in [run.source, *sisters(run.source)] if one.deduplicated),
     )
-    found = list(_limited(detector.detect(batch, context)))
+    if footing and footing.why:
+        remarks.append(f"Everything was looked at anew, since {footing.why}.")
+    found, standing = _found(detector, batch, context, footing.since if footing else None)
     report(1, 1, "storing")
     with transaction.atomic():
         if not Run.objects.held(run).select_for_update().exists():
             raise Lost
-        stored = store_findings(run, batch, found)
+        stored = store_findings(run, batch, found, standing)
+        if footing:
+            following.keep(run, footing, fitted)
         checker.store(run)
         if any(isinstance(one.proposal, MergeRecords) for one in found):
             publish("crmquality.tasks.index_unique_columns", run.source_id)
@@ -159,6 +193,7 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
             detector_version=detector.version,
             model_version=version,
             records_seen=_own(run.source, batch),
+            changed=footing.changed if footing and footing.since else None,
             found=stored.found,
             found_new=stored.new,
             withdrawn=stored.withdrawn,
@@ -168,6 +203,17 @@ def _detect_and_store(run: Run, report: Callable[..., None]) -> None:
         )
         run.refresh_from_db()
         run_succeeded.send(sender=Run, run=run)
+
+
+def _found(
+    detector: Detector, batch: Batch, context: RunContext, since: Since | None
+) -> tuple[list[Finding], list[str]]:
+    """What a detector finds, and the fingerprints of claims that stand as they were."""
+    if since is None:
+        return list(_limited(detector.detect(batch, context))), []
+    assert isinstance(detector, IncrementalDetector)
+    found = list(_limited(detector.detect_since(batch, context, since)))
+    return [one for one in found if isinstance(one, Finding)], [one for one in found if isinstance(one, str)]
 
 
 def _own(source: Source, batch: Batch) -> int:
@@ -213,12 +259,12 @@ def schedule_due() -> int:
     for source in Source.objects.filter(run_every__isnull=False):
         latest = Run.objects.filter(source=source, cause=Run.Cause.SCHEDULE).order_by("-id").first()
         if latest is None or latest.created_at + source.run_every <= timezone.now():
-            request_all(source=source, cause=Run.Cause.SCHEDULE)
+            request_all(source=source, cause=Run.Cause.SCHEDULE, only_changes=True)
             count += 1
     return count
 
 
-def _limited(findings: Iterable[Finding]) -> Iterator[Finding]:
+def _limited(findings: Iterable[T]) -> Iterator[T]:
     for count, finding in enumerate(findings, 1):
         if count > FLOOD:
             raise Refused(f"More than {FLOOD:,} findings: check the columns' roles and the detector's settings.")

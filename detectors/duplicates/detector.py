@@ -9,10 +9,20 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from detectors.contract import Batch, Finding, Label, LinkRecords, MergeRecords, RunContext, TrainableDetector
+from detectors.contract import (
+    Batch,
+    Finding,
+    IncrementalDetector,
+    Label,
+    LinkRecords,
+    MergeRecords,
+    RunContext,
+    Since,
+    TrainableDetector,
+)
 from detectors.duplicates import modelfile, recall
 from detectors.duplicates.entities import entities
-from detectors.duplicates.findings import findings, owned
+from detectors.duplicates.findings import Claim, claims, findings, owned, written
 from detectors.duplicates.golden import Merger
 from detectors.duplicates.learning import Learned
 from detectors.duplicates.linking import Linkage, link
@@ -20,10 +30,14 @@ from detectors.duplicates.links import Links
 from detectors.duplicates.scoring import Model
 from detectors.duplicates.survivorship import Rule
 from detectors.duplicates.teaching import Answers, learn_from
+from detectors.duplicates.text import Ints
+
+CLOSE = 0.005
+"""A claim whose score moved by less, while its records did not change, stands as it is."""
 
 
 @dataclass(frozen=True)
-class DuplicateDetector(TrainableDetector):
+class DuplicateDetector(TrainableDetector, IncrementalDetector):
     """Record linkage: blocking, comparisons, latent classes fitted by EM, correlation clustering, survivorship.
 
     Works unlabelled with one configuration for every batch. Decisions become links that later runs respect.
@@ -47,17 +61,55 @@ class DuplicateDetector(TrainableDetector):
 
     def detect(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
         """Clusters to merge, links to records of other sources, and doubtful pairs; scores are probabilities."""
-        context.report(0, 100, "reading columns")
-        batch = ordered(batch)
-        for linkage, part in self.link(batch, context):
-            context.remark(recall.estimate(linkage, context.seed).words(linkage))
-            chosen = {name: Rule(rule) for name, rule in context.survivorship.items()}
-            merger = Merger(part, {**self.rules, **chosen}, context.trusted)
+        for linkage, part in self._linked(batch, context):
+            merger = self._merger(part, context)
             for count, finding in enumerate(findings(linkage, merger, owned(part, context.source))):
                 if count % 1000 == 0:
                     context.report(95, 100, "writing findings")
                 yield finding
         context.report(100, 100, "done")
+
+    def detect_since(self, batch: Batch, context: RunContext, since: Since) -> Iterator[Finding | str]:
+        """As `detect` with the models of the latest run; only claims that are not as they were are written.
+
+        All records are linked, since one more Smith, or a block that becomes too large, may matter to others too. That
+        is a small part of a run: most goes into reasons and golden records.
+        """
+        fitted = replace(
+            self,
+            models={
+                **self.models,
+                **{entity: modelfile.model_from_plain(entity, plain) for entity, plain in since.kept.items()},
+            },
+        )
+        for linkage, part in fitted._linked(batch, context):
+            ids = part.frame.index.to_numpy(dtype=np.int64)
+            others: list[Claim] = []
+            for claim in claims(linkage, owned(part, context.source)):
+                mark = claim.fingerprint(ids)
+                if _stands(claim, since.standing.get(mark), since.changed.isdisjoint(ids[list(claim.rows)].tolist())):
+                    yield mark
+                else:
+                    others.append(claim)
+            rows = np.unique(np.array([row for claim in others for row in claim.rows], np.int64))
+            merger = self._merger(part, context, rows)
+            for claim in others:
+                yield written(linkage, merger, claim)
+        context.report(100, 100, "done")
+
+    def _linked(self, batch: Batch, context: RunContext) -> Iterator[tuple[Linkage, Batch]]:
+        """`link` for a run: says how good its blocking is, and keeps the models."""
+        context.report(0, 100, "reading columns")
+        models = {}
+        for linkage, part in self.link(ordered(batch), context):
+            models[linkage.plan.entity] = modelfile.model_to_plain(linkage.model)
+            context.remark(recall.estimate(linkage, context.seed).words(linkage))
+            yield linkage, part
+        context.keep(models)
+
+    def _merger(self, part: Batch, context: RunContext, rows: Ints | None = None) -> Merger:
+        chosen = {name: Rule(rule) for name, rule in context.survivorship.items()}
+        return Merger(part, {**self.rules, **chosen}, context.trusted, rows=rows)
 
     def link(self, batch: Batch, context: RunContext) -> Iterator[tuple[Linkage, Batch]]:
         """The linkage of each kind of entity in a batch ordered by id, with the rows it is about."""
@@ -128,6 +180,11 @@ class DuplicateDetector(TrainableDetector):
     def load(cls, directory: Path) -> Self:
         state = modelfile.load(directory)
         return cls(state.models, state.learned, state.links, state.rules, state.deduplicated)
+
+
+def _stands(claim: Claim, before: tuple[float, str] | None, unchanged: bool) -> bool:
+    """Whether a claim is as it was. before: the score and rule of the same claim. unchanged: its records are."""
+    return before is not None and unchanged and before[1] == claim.rule and abs(before[0] - claim.score) < CLOSE
 
 
 def ordered(batch: Batch) -> Batch:

@@ -14,8 +14,10 @@ from detectors.contract import Evidence
 from detectors.duplicates.linking import Linkage
 from detectors.duplicates.scales import CLASSES
 
-Cells = Mapping[str, Sequence[str | None]]
-"""Column -> the cell of every row; None where it holds no value."""
+ByRow = Sequence[str | None] | Mapping[int, str | None]
+"""The cell of each row position that is asked for; None where it holds no value."""
+Cells = Mapping[str, ByRow]
+"""Column -> its cells."""
 
 MATCHED_ONCE = {
     True: "Their sources hold nothing twice, so a record that resembles no other of them most likely matches this one",

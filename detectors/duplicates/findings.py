@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import pandas as pd
 
 from detectors.contract import Batch, Evidence, Finding, LinkRecords, MergeRecords
 from detectors.duplicates.evidence import explain
-from detectors.duplicates.golden import Golden, Merger
+from detectors.duplicates.golden import Merger
 from detectors.duplicates.linking import Linkage
 from detectors.duplicates.plan import Rows
 from detectors.duplicates.text import Ints
@@ -28,8 +29,29 @@ LOWEST = 0.05
 Flags = npt.NDArray[np.bool_]
 
 
-def findings(linkage: Linkage, merger: Merger, own: Flags | None = None) -> Iterator[Finding]:
-    """One finding a cluster, then one for the best pair between any two clusters that might yet be one.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a finding will say, before its reasons and its golden record are written.
+
+    rows: row positions. pair: position of the pair that it rests on. links: it links two records, and merges none.
+    """
+
+    rows: tuple[int, ...]
+    pair: int
+    score: float
+    rule: str
+    links: bool = False
+
+    def fingerprint(self, ids: Ints) -> str:
+        """That of its finding. ids: (rows,) records."""
+        subjects = tuple(sorted(ids[list(self.rows)].tolist()))
+        return Finding(
+            subjects, LinkRecords() if self.links else MergeRecords(subjects[0], subjects[1:]), 0
+        ).fingerprint
+
+
+def claims(linkage: Linkage, own: Flags | None = None) -> Iterator[Claim]:
+    """One claim a cluster, then one for the best pair between any two clusters that might yet be one.
 
     own: (rows,) whether a record is of the source that findings are for; all are, if not given. Two of them are
     merged, one of them and one of another source are linked; what others are to each other is not said.
@@ -37,16 +59,43 @@ def findings(linkage: Linkage, merger: Merger, own: Flags | None = None) -> Iter
     first, second = (True, True) if own is None else (own[linkage.left], own[linkage.right])
     inner = np.broadcast_to(np.asarray(first) & second, linkage.left.shape)
     for rows, pair in clusters(linkage, inner):
-        yield _cluster(linkage, merger, rows, pair)
+        score = probability(float(linkage.bits[pair]))
+        yield Claim(tuple(rows), pair, max(score, 0.5) if len(rows) > 2 else score, linkage.plan.entity)
     for pair, score in doubtful(linkage, inner):
-        rows = [int(linkage.left[pair]), int(linkage.right[pair])]
-        yield _finding(merger.golden(rows), merger, rows, score, explain(linkage, merger.cells, pair), "possible")
+        yield Claim(_two(linkage, pair), pair, score, "possible")
     if own is not None:
         across = np.asarray(first) != second
         for pair in linked(linkage, own, across):
-            yield _link(linkage, merger, pair, max(probability(float(linkage.bits[pair])), 0.5), ACROSS)
+            score = max(probability(float(linkage.bits[pair])), 0.5)
+            yield Claim(_two(linkage, pair), pair, score, ACROSS, links=True)
         for pair, score in doubtful(linkage, across):
-            yield _link(linkage, merger, pair, score, f"{ACROSS}, possible")
+            yield Claim(_two(linkage, pair), pair, score, f"{ACROSS}, possible", links=True)
+
+
+def findings(linkage: Linkage, merger: Merger, own: Flags | None = None) -> Iterator[Finding]:
+    """What is claimed (`claims`), in words."""
+    for claim in claims(linkage, own):
+        yield written(linkage, merger, claim)
+
+
+def written(linkage: Linkage, merger: Merger, claim: Claim) -> Finding:
+    """A claim with its reasons, and with the golden record of what it merges."""
+    rows, ids = claim.rows, [merger.ids[row] for row in claim.rows]
+    evidence = explain(linkage, merger.cells, claim.pair)
+    if claim.links:
+        return Finding(tuple(sorted(ids)), LinkRecords(), claim.score, evidence, claim.rule)
+    if len(rows) > 2:
+        one, two = (merger.ids[row] for row in _two(linkage, claim.pair))
+        weakest = f"The weakest link of these {len(rows)} records is between {one} and {two}; the reasons are theirs"
+        evidence = (Evidence(WEAKEST, 0.0, weakest, records=(one, two)), *evidence)
+    golden = merger.golden(rows)
+    members = tuple(record for record in ids if record != golden.survivor)
+    kept = tuple(
+        Evidence(GOLDEN, 0.0, f'{name}: "{choice.value or ""}" survives ({choice.rule}: {choice.reason})', (name,))
+        for name, choice in golden.choices.items()
+    )
+    proposal = MergeRecords(golden.survivor, members, golden.changes)
+    return Finding(tuple(sorted(ids)), proposal, claim.score, evidence + kept, claim.rule)
 
 
 def owned(batch: Batch, source: str) -> Flags | None:
@@ -133,32 +182,5 @@ def probability(bits: float) -> float:
     return float(1 / (1 + 2.0 ** -min(max(bits, -60.0), 60.0)))
 
 
-def _cluster(linkage: Linkage, merger: Merger, rows: list[int], pair: int) -> Finding:
-    evidence = explain(linkage, merger.cells, pair)
-    if len(rows) > 2:
-        one, two = merger.ids[int(linkage.left[pair])], merger.ids[int(linkage.right[pair])]
-        weakest = f"The weakest link of these {len(rows)} records is between {one} and {two}; the reasons are theirs"
-        evidence = (Evidence(WEAKEST, 0.0, weakest, records=(one, two)), *evidence)
-    score = probability(float(linkage.bits[pair]))
-    return _finding(
-        merger.golden(rows), merger, rows, max(score, 0.5) if len(rows) > 2 else score, evidence, linkage.plan.entity
-    )
-
-
-def _link(linkage: Linkage, merger: Merger, pair: int, score: float, rule: str) -> Finding:
-    ids = sorted((merger.ids[int(linkage.left[pair])], merger.ids[int(linkage.right[pair])]))
-    return Finding(tuple(ids), LinkRecords(), score, explain(linkage, merger.cells, pair), rule)
-
-
-def _finding(
-    golden: Golden, merger: Merger, rows: list[int], score: float, evidence: tuple[Evidence, ...], rule: str
-) -> Finding:
-    ids = [merger.ids[row] for row in rows]
-    members = tuple(record for record in ids if record != golden.survivor)
-    kept = tuple(
-        Evidence(GOLDEN, 0.0, f'{name}: "{choice.value or ""}" survives ({choice.rule}: {choice.reason})', (name,))
-        for name, choice in golden.choices.items()
-    )
-    return Finding(
-        tuple(sorted(ids)), MergeRecords(golden.survivor, members, golden.changes), score, evidence + kept, rule
-    )
+def _two(linkage: Linkage, pair: int) -> tuple[int, int]:
+    return int(linkage.left[pair]), int(linkage.right[pair])

@@ -11,7 +11,9 @@ import pandas as pd
 from detectors.contract import Batch, RecordId
 from detectors.duplicates import preparing, survivorship
 from detectors.duplicates.encoding import WORDS, encode
+from detectors.duplicates.evidence import ByRow
 from detectors.duplicates.survivorship import ADDRESS, Candidate, Choice, Rule
+from detectors.duplicates.text import Ints
 from detectors.missing_values import is_missing
 from detectors.roles import Role, ValueType
 
@@ -28,16 +30,30 @@ class Golden:
 class Merger:
     """Makes golden records of rows of one batch; reads the batch's columns once."""
 
-    def __init__(self, batch: Batch, rules: Mapping[str, Rule] | None = None, trusted: Sequence[str] = ()) -> None:
-        """rules: column -> an admin's rule, where it is not the role's. trusted: source systems, the best first."""
+    def __init__(
+        self,
+        batch: Batch,
+        rules: Mapping[str, Rule] | None = None,
+        trusted: Sequence[str] = (),
+        *,
+        rows: Ints | None = None,
+    ) -> None:
+        """rules: column -> an admin's rule, where it is not the role's. trusted: source systems, the best first.
+
+        rows: the only row positions that will be asked for, where they are few.
+        """
+        every = rows is None
+        rows = np.arange(len(batch)) if rows is None else rows
         self.rules = dict(rules or {})
         self.trust = _trust(batch, trusted)
         self.roles = {str(name): batch.roles[name] for name in batch.frame.columns if name in batch.roles}
-        self.ids = [int(record) for record in batch.frame.index]
-        self.cells = {name: _cells(batch.frame[name]) for name in self.roles}
+        self.ids = batch.frame.index.to_numpy(np.int64).tolist()
+        self.cells: dict[str, ByRow] = {}
         self.filled = np.zeros(len(batch), np.int64)
-        for cells in self.cells.values():
-            self.filled += np.fromiter((cell is not None for cell in cells), dtype=bool, count=len(cells))
+        for name in self.roles:
+            cells = _cells(batch.frame[name], None if every else rows)
+            self.filled[rows] += np.fromiter((cell is not None for cell in cells), dtype=bool, count=len(cells))
+            self.cells[name] = cells if every else dict(zip(rows.tolist(), cells, strict=True))
         self.updated = _updated(batch)
         self.when = {
             name: _days(batch.frame[name]) for name, role in self.roles.items() if role.value_type is ValueType.DATE
@@ -94,9 +110,10 @@ class Merger:
         return rows[[one.record for one in records].index(chosen)]
 
 
-def _cells(series: pd.Series) -> list[str | None]:
-    """Text cells; None for a missing value and for text that no field may hold (NUL)."""
-    missing = is_missing(series).to_numpy()
+def _cells(series: pd.Series, rows: Ints | None) -> list[str | None]:
+    """Text cells, of these rows if given; None for a missing value and for text that no field may hold (NUL)."""
+    whole, series = series, series if rows is None else series.iloc[rows]
+    missing = is_missing(series, None if rows is None else whole).to_numpy()
     return [
         None if absent or "\0" in str(value) else str(value)
         for value, absent in zip(series.tolist(), missing, strict=True)
