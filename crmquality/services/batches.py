@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from django.db import connection
 
@@ -23,7 +24,7 @@ _ROWS = """
 def source_batch(source: Source, *, only: Iterable[int] | None = None) -> Batch:
     """The live records of a source, every cell a str or None; only these ids if given.
 
-    Read through a server-side cursor, column by column: memory is that of the frame.
+    Read through a server-side cursor: memory is that of the frame.
     """
     roles = source.column_roles
     columns = list(roles)
@@ -37,20 +38,17 @@ def read_columns(source: Source, columns: Sequence[str], *, only: Iterable[int] 
     params: list[Any] = [*columns, source.pk]
     if only is not None:
         params.append(list(only))
-    ids: list[int] = []
-    values: list[list[str | None]] = [[] for _ in columns]
+    parts = [np.empty((len(columns) + 1, 0), dtype=object)]
     with connection.chunked_cursor() as cursor:
         cursor.execute(sql, params)
         while rows := cursor.fetchmany(20_000):
-            found, *cells_of = zip(*rows, strict=True)
-            ids.extend(found)
-            for target, column in zip(values, cells_of, strict=False):
-                target.extend(column)
+            parts.append(np.array(rows, dtype=object).T[: len(columns) + 1])
+    table = np.concatenate(parts, axis=1)
     return pd.DataFrame(
-        {name: pd.Series(cells, dtype=object) for name, cells in zip(columns, values, strict=True)},
+        {name: pd.Series(cells, dtype=object) for name, cells in zip(columns, table[1:], strict=True)},
         columns=list(columns),
         dtype=object,
-    ).set_axis(pd.Index(ids, dtype="int64"), axis=0)
+    ).set_axis(pd.Index(table[0].astype(np.int64)), axis=0)
 
 
 def values_digest(rows: Iterable[Mapping[str, str | None]], columns: Iterable[str] | None = None) -> str:
