@@ -54,9 +54,11 @@ class Merger:
             cells = _cells(batch.frame[name], None if every else rows)
             self.filled[rows] += np.fromiter((cell is not None for cell in cells), dtype=bool, count=len(cells))
             self.cells[name] = cells if every else dict(zip(rows.tolist(), cells, strict=True))
-        self.updated = _updated(batch)
+        self.updated = _updated(batch, rows)
         self.when = {
-            name: _days(batch.frame[name]) for name, role in self.roles.items() if role.value_type is ValueType.DATE
+            name: _days(batch.frame[name], rows)
+            for name, role in self.roles.items()
+            if role.value_type is ValueType.DATE
         }
         self.address = [name for name, role in self.roles.items() if role in ADDRESS]
 
@@ -120,11 +122,15 @@ def _cells(series: pd.Series, rows: Ints | None) -> list[str | None]:
     ]
 
 
-def _days(series: pd.Series) -> np.ndarray:
-    """yyyymmdd of a column of dates; 0 where there is none."""
-    dates = preparing.dates(encode(series, WORDS))
+def _days(series: pd.Series, rows: Ints) -> np.ndarray:
+    """yyyymmdd of a column of dates at these rows; 0 where there is none, and in all other rows."""
+    found = np.zeros(len(series), np.int64)
+    dates = preparing.dates(encode(series.iloc[rows], WORDS))
+    if dates.unsure and len(rows) < len(series):  # the whole column says which is the day
+        rows, dates = np.arange(len(series)), preparing.dates(encode(series, WORDS))
     numbers = dates.years * 10000 + dates.months * 100 + dates.days
-    return np.append(numbers, 0)[dates.column.codes]
+    found[rows] = np.append(numbers, 0)[dates.column.codes]
+    return found
 
 
 def _trust(batch: Batch, trusted: Sequence[str]) -> np.ndarray:
@@ -136,9 +142,9 @@ def _trust(batch: Batch, trusted: Sequence[str]) -> np.ndarray:
     return np.array([ranks.get(str(one).strip().casefold(), len(ranks)) for one in systems], np.int64)
 
 
-def _updated(batch: Batch) -> np.ndarray:
+def _updated(batch: Batch, rows: Ints) -> np.ndarray:
     """yyyymmdd of each record's last change: updated, verified or created, the latest of them."""
     latest = np.zeros(len(batch), np.int64)
     for name in batch.columns(Role.UPDATED_AT, Role.VERIFIED_AT, Role.CREATED_AT):
-        latest = np.maximum(latest, _days(batch.frame[name]))
+        latest = np.maximum(latest, _days(batch.frame[name], rows))
     return latest

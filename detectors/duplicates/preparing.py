@@ -38,13 +38,17 @@ class Name:
 
 @dataclass(frozen=True)
 class Dates:
-    """Dates: one year, month and day a distinct value; unreadable text is missing. day_first: "3/4" is in April."""
+    """Dates: one year, month and day a distinct value; unreadable text is missing.
+
+    day_first: "3/4" is in April. unsure: there is a date like that.
+    """
 
     column: Column
     years: Ints
     months: Ints
     days: Ints
     day_first: bool = False
+    unsure: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,8 @@ def dates(column: Column) -> Dates:
     text, starts = joined(written)
     codes = np.append(merged, np.int32(-1))[column.codes]
     whole = Column(codes, text, starts, kernels.hash_parts(text, starts[:-1], starts[1:]))
-    return Dates(whole, year[sample], months[sample], days[sample], bool(day_first))
+    either = bool((unsure & (one <= 12) & (two <= 12)).any())
+    return Dates(whole, year[sample], months[sample], days[sample], bool(day_first), either)
 
 
 @compiled

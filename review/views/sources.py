@@ -159,14 +159,19 @@ def columns(request: HttpRequest, source_id: int) -> HttpResponse:
 @for_roles(UserRole.STEWARD)
 @require_POST
 def run(request: HttpRequest, source_id: int) -> HttpResponse:
-    """Start one detector, or all."""
+    """Start one detector, or all; for what changed, if asked, where a detector can go on from its latest run."""
     source = get_object_or_404(Source, pk=source_id)
     named = request.POST.get("detector", "")
+    asked: dict[str, Any] = {
+        "source": source,
+        "user": request.user,
+        "only_changes": request.POST.get("only_changes") == "1",
+    }
     try:
         if named:
-            running.request_run(source=source, detector=named, user=request.user)
+            running.request_run(detector=named, **asked)
         else:
-            running.request_all(source=source, user=request.user)
+            running.request_all(**asked)
         messages.success(request, "Queued. Progress shows below; you can go on working.")
     except Refused as refusal:
         messages.error(request, str(refusal))

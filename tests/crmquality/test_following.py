@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pandas as pd
 import pytest
 
 from benchmarks._people import ROLES, generate
+from crmquality.cli.main import main
 from crmquality.models import Finding, JobState, Record, Run, RunBasis, Source
 from crmquality.services import following, importing, learning, running
 from crmquality.services.sisters import batch_for
-from detectors.contract import RunContext
+from detectors.contract import Batch, RunContext
 from detectors.duplicates.detector import DuplicateDetector
+from detectors.duplicates.golden import Merger
+from detectors.missing_values import is_missing
 from detectors.roles import Role
 from review.models import Decision, ReviewItem
 from review.services import deciding
@@ -132,10 +136,10 @@ def test_without_a_model_that_serves_it_goes_on_with_what_the_whole_run_fitted(l
 def test_claims_about_others_are_left_as_they_are_stored(load):
     frame = people(1200, 7)
     source = load(frame).source
-    first = Finding.objects.order_by("pk").first()
+    first = Finding.objects.order_by("-score", "pk").first()
     evidence = dict(Finding.objects.values_list("pk", "last_run"))
     touched = Record.objects.get(pk=first.subjects[0])
-    frame.loc[int(touched.external_id), "tel"] = "202 555 0199"
+    frame.loc[int(touched.external_id), "town"] = "Elsewhere"
     second = load(frame)
     assert second.changed == 1
     anew = {pk for pk, last in Finding.objects.values_list("pk", "last_run") if last != evidence.get(pk)}
@@ -248,6 +252,49 @@ def test_a_record_that_changed_while_the_latest_run_read_is_not_missed(load, mon
         assert run(source, only_changes=True).changed == 0
     assert run(source, only_changes=True).changed == 1
     assert run(source, only_changes=True).changed == 0
+
+
+def test_page_api_and_terminal_say_whether_a_run_went_on_and_how_much_changed(load, steward, client, capsys):
+    source = load(people(1100, 19)).source
+    client.force_login(steward)
+    whole = source.runs.get(detector="duplicates")
+    assert "everything anew" in client.get(f"/runs/{whole.pk}/").content.decode()
+    Record.objects.filter(pk__in=Finding.objects.first().subjects).update(version=5)
+    Run.objects.filter(state=JobState.QUEUED).delete()
+    client.post(f"/sources/{source.pk}/run/", {"only_changes": "1"})
+    went_on = done(source.runs.get(detector="duplicates", state=JobState.QUEUED))
+    page = client.get(f"/runs/{went_on.pk}/").content.decode()
+    assert f"went on from the latest run: {went_on.changed} records changed" in page
+    assert f"{went_on.changed} changed of" in client.get("/runs/").content.decode()
+    Run.objects.filter(state=JobState.QUEUED).delete()
+    asked = {"source": source.pk, "detector": "duplicates", "only_changes": True}
+    told = client.post("/api/v1/runs/", asked, content_type="application/json").json()
+    assert [(row["only_changes"], row["changed"]) for row in told] == [(True, None)]
+    done(Run.objects.get(pk=told[0]["id"]))
+    assert client.get(f"/api/v1/runs/{told[0]['id']}/").json()["changed"] == 0
+    assert main(["run", source.name, "--detector", "duplicates", "--changes", "--here", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["changed"] == 0
+    assert main(["run", source.name, "--detector", "duplicates", "--changes", "--here"]) == 0
+    assert "went on from the latest run, 0 records changed" in capsys.readouterr().out
+
+
+def test_dates_of_a_few_rows_are_read_as_the_whole_column_says():
+    days = ["31/12/2024", "3/4/2024", None, "5/6/2024", "2024-01-02"]
+    rows = [[f"{n}", "Ann", "Lee", day] for n, day in enumerate(days)]
+    roles = {"n": Role.ID, "first": Role.GIVEN_NAME, "last": Role.FAMILY_NAME, "at": Role.UPDATED_AT}
+    batch = Batch(pd.DataFrame(rows, columns=list(roles), dtype=object), roles)
+    whole = Merger(batch)
+    for some in ([1], [0, 3], [1, 2, 4]):
+        few = Merger(batch, rows=np.array(some))
+        assert few.updated[some].tolist() == whole.updated[some].tolist()
+        assert few.filled[some].tolist() == whole.filled[some].tolist()
+        assert few.golden(some) == whole.golden(some)
+
+
+def test_a_code_in_a_few_rows_is_a_value_where_the_whole_column_holds_codes():
+    states = pd.Series(["CA", "NY", "NC", "TX", "WA"], dtype=object)
+    assert not is_missing(states.iloc[[2]], states).any()
+    assert is_missing(states.iloc[[2]]).all()
 
 
 def test_versions_are_kept_in_little_room():
