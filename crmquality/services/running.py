@@ -104,6 +104,9 @@ def request_run(
             )
     except IntegrityError:
         active: Run = Run.objects.active().get(source=source, detector=detector)
+        if active.only_changes and not only_changes:  # one that waits still does what is asked of it in all
+            Run.objects.filter(pk=active.pk, state=JobState.QUEUED).update(only_changes=False)
+            active.refresh_from_db()
         return active
     publish("crmquality.tasks.execute_run", run.pk, detector=detector)
     return run

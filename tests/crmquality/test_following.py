@@ -215,6 +215,19 @@ def test_everything_is_done_anew_where_much_changed_or_something_else_did(load):
     assert run(source).changed is None
 
 
+def test_a_run_over_everything_is_what_becomes_of_a_waiting_one_when_a_person_asks_for_it(load):
+    source = load(people(1100, 21)).source
+    waiting = running.request_run(source=source, detector="duplicates", only_changes=True)
+    assert running.request_run(source=source, detector="duplicates", only_changes=True) == waiting
+    asked = running.request_run(source=source, detector="duplicates")
+    assert (asked, asked.only_changes) == (waiting, False)
+    running.request_run(source=source, detector="duplicates", only_changes=True)
+    assert done(waiting).changed is None
+    going = running.request_run(source=source, detector="duplicates", only_changes=True)
+    Run.objects.filter(pk=going.pk).update(state=JobState.RUNNING)
+    assert running.request_run(source=source, detector="duplicates").only_changes
+
+
 def test_a_worker_that_dies_while_storing_leaves_the_claims_and_what_to_go_on_from(load, monkeypatch):
     frame = people(1100, 13)
     source = load(frame).source
