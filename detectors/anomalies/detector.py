@@ -58,7 +58,7 @@ class AnomalyDetector(TrainableDetector):
         context.report(1, 4, "growing the forest")
         table = unlabelled(made, context.seed)
         context.report(2, 4, "ranking")
-        discovery = self._discovery(table, ids, context.seed)
+        discovery = self._discovery(table, ids)
         order = table.outlyingness if discovery is None else discovery.scores()
         shares = _shares(order)
         context.report(3, 4, "explaining")
@@ -87,7 +87,7 @@ class AnomalyDetector(TrainableDetector):
         forest, fitted.drift = self._adapted(made, fitted.columns, context.seed)
         table = unlabelled(made, context.seed, forest)
         context.report(2, 3, "learning from labels")
-        fitted.discovery = Discovery(table, _answers(fitted.verdicts, ids), seed=context.seed)
+        fitted.discovery = Discovery(table, _answers(fitted.verdicts, ids))
         context.report(3, 3, "done")
         return fitted
 
@@ -99,7 +99,7 @@ class AnomalyDetector(TrainableDetector):
         return adapt(table.forest, table.leaves, np.ascontiguousarray(made.values, np.float32), seed)
 
     def reweight(self, labels: Sequence[Label]) -> Self:
-        """The order after these further labels: exact for similar records, the trees as of the last fit."""
+        """The order after these further labels: exact for similar records, the leaf weights as of the last fit."""
         other = copy(self)
         fresh = _verdicts(labels)
         other.verdicts = self.verdicts | fresh
@@ -183,10 +183,10 @@ class AnomalyDetector(TrainableDetector):
         at = np.minimum(np.searchsorted(self.ids, subjects), max(len(self.ids) - 1, 0))
         return at, self.ids[at] == subjects if len(findings) else np.zeros(0, bool)
 
-    def _discovery(self, table: Unlabelled, ids: npt.NDArray[np.int64], seed: int) -> Discovery | None:
+    def _discovery(self, table: Unlabelled, ids: npt.NDArray[np.int64]) -> Discovery | None:
         """The learned order of a table; None while no label is about its records."""
         answers = _answers(self.verdicts, ids)
-        return Discovery(table, answers, seed=seed) if answers else None
+        return Discovery(table, answers) if answers else None
 
 
 def _read(batch: Batch) -> tuple[pd.DataFrame, Features, npt.NDArray[np.int64]]:

@@ -1,14 +1,15 @@
 """One state for the whole feedback loop: what a steward answers, and the order that follows from it.
 
-    order = probability by similar rows                 at every answer (similarity.py)
-          + A / (A + 10) * share by retrained trees     as of the last refit (hybrid.py)
-          + LEAF_SHARE * rank by leaf weights           as of the last refit (active.py)
+    order = probability by similar rows     at every answer (similarity.py)
+          + LEAF_SHARE * rank by leaf weights   as of the last refit (active.py)
 
-with A the anomalies found so far, each counted as far as it is believed. `answer` is instant; `refit` weighs all
-answers anew against each other, retrains the trees and solves the leaf weights: every few answers, in a worker.
+`answer` is instant; `refit` weighs all answers anew against each other and solves the leaf weights: every few answers,
+in a worker.
 
 Mixing ranks (as the leaf weights and their naive Bayes were first mixed) was worse than adding expected
-verdicts: a rank forgets that only a handful of rows near the top are likely anomalies at all.
+verdicts: a rank forgets that only a handful of rows near the top are likely anomalies at all. Randomised trees
+retrained on the answers, once a third part, added nothing beside the similarity and believed wrong answers: see
+docs/benchmarks/anomalies.md.
 """
 
 from __future__ import annotations
@@ -25,14 +26,12 @@ from detectors.anomalies import members
 from detectors.anomalies.active import LeafWeights
 from detectors.anomalies.features import MEASURED, Features
 from detectors.anomalies.forest import Floats, Forest, Leaves, Matrix, grow
-from detectors.anomalies.hybrid import retrained
 from detectors.anomalies.similarity import BASE, SPREAD, Rows, Similarity, Verdicts, normal_scores, standardised
 from detectors.anomalies.sites import Sites
 from detectors.compiling import compiled
 
 REFIT_EVERY = 5
 """Answers between two refits."""
-MIX = 10
 LEAF_SHARE = 0.05
 MOST_ANSWERS, ROOM = 600, 200
 """Similarity costs the square of the answers: beyond these, the latest of each verdict are kept. ROOM: so many more are
@@ -98,11 +97,6 @@ class Unlabelled:
         """The common rank and the members' as the similarity weighs them: (n, 1 + members)."""
         return normal_scores(self.outlyingness, self.ranks)
 
-    @cached_property
-    def inputs(self) -> Matrix:
-        """The features extended by the members' ranks, for the retrained trees: (n, d + members + 1)."""
-        return np.column_stack([self.values, self.ranks, self.outlyingness]).astype(np.float32)
-
 
 def unlabelled(made: Features, seed: int, forest: Forest | None = None) -> Unlabelled:
     """Grow the forest, unless one is given, and rank the rows by every member.
@@ -127,15 +121,14 @@ class Discovery:
     `answer` and `refit` change it in place; `fork` it first to keep it.
     """
 
-    def __init__(self, table: Unlabelled, answers: Sequence[Answer] = (), *, seed: int = 0) -> None:
-        self.table, self.seed = table, seed
+    def __init__(self, table: Unlabelled, answers: Sequence[Answer] = ()) -> None:
+        self.table = table
         self.answers: dict[int, Answer] = {answer.row: answer for answer in answers}
         self.pool: Rows = np.arange(len(table))
         self.place_in_pool: Rows = self.pool
         self.similarity = Similarity(table.similar, table.members)
         self.moving = self.standing = self.similarity.expected
         self.beliefs = {answer.row: answer.belief(self.chance_of(answer.row)) for answer in answers}
-        self.by_trees: Floats | None = None
         self.by_leaves: Floats = table.isolation.astype(np.float64)
         if answers:
             self.refit()
@@ -212,19 +205,24 @@ class Discovery:
         leaf_weights = LeafWeights(self.table.leaves, self.table.forest.depth)
         leaf_weights.solve(rows, confirmed, np.where(confirmed, belief, 1 - belief))
         self.by_leaves = members.ranks(leaf_weights.scores)
-        self.by_trees = retrained(self.table.inputs, rows, belief, self.seed + len(rows))
 
     def resume(
-        self, answers: Sequence[Answer], *, pool: Rows, sites: Sites, beliefs: Floats, expected: Matrix,
-        by_leaves: Floats, by_trees: Floats | None,
-    ) -> None:  # fmt: skip
+        self,
+        answers: Sequence[Answer],
+        *,
+        pool: Rows,
+        sites: Sites,
+        beliefs: Floats,
+        expected: Matrix,
+        by_leaves: Floats,
+    ) -> None:
         """Take up a stored state as it was after its last refit and answers.
 
         sites: what the answers that the similarity keeps were found to say; beliefs: of all answers, (k,).
         """
         self.answers = {answer.row: answer for answer in answers}
         self.beliefs = dict(zip(self.answers, map(float, beliefs), strict=True))
-        self.by_leaves, self.by_trees, self.standing = np.asarray(by_leaves, np.float64), by_trees, expected
+        self.by_leaves, self.standing = np.asarray(by_leaves, np.float64), expected
         if len(pool) < len(self.table):
             self._set_pool(pool)
         rows, confirmed, error = self._kept()
@@ -235,9 +233,6 @@ class Discovery:
         """Every row's place in today's order, higher = sooner: (n,), in units of a probability."""
         order = self.expected.astype(np.float64)
         order += LEAF_SHARE * self.by_leaves
-        if self.by_trees is not None:
-            found = self.found
-            order += found / (found + MIX) * self.by_trees
         return order
 
     def shares(self, rows: Rows) -> Floats:
@@ -249,11 +244,7 @@ class Discovery:
             return np.zeros(0)
         if not self.answers:
             return _shares_at(self.table.outlyingness, rows)
-        found = self.found
-        by_trees = np.zeros(1) if self.by_trees is None else self.by_trees
-        return _shares_below(
-            self.standing, self.moving, self.place_in_pool, self.by_leaves, by_trees, found / (found + MIX), rows
-        )
+        return _shares_below(self.standing, self.moving, self.place_in_pool, self.by_leaves, rows)
 
     def next(self, many: int = 1) -> list[int]:
         """The rows to ask about: the best of today's order that have no answer yet."""
@@ -347,20 +338,15 @@ def _shares_at(order: Floats, rows: Rows) -> Floats:
 
 
 @compiled
-def _shares_below(
-    standing: Matrix, moving: Matrix, places: Rows, by_leaves: Floats, by_trees: Floats, weight: float, rows: Rows
-) -> Floats:
-    """The same in the order of `Discovery.scores`, whose sums these are.
-
-    standing, moving, places: as `Discovery` keeps them. by_trees: of one entry where there are no trees.
-    """
+def _shares_below(standing: Matrix, moving: Matrix, places: Rows, by_leaves: Floats, rows: Rows) -> Floats:
+    """The same in the order of `Discovery.scores`, whose sums these are, from what `Discovery` keeps."""
     wanted = np.empty(len(rows))
     for at in range(len(rows)):
-        wanted[at] = _order_of(rows[at], standing, moving, places, by_leaves, by_trees, weight)
+        wanted[at] = _order_of(rows[at], standing, moving, places, by_leaves)
     steps = np.sort(wanted)
     between = np.zeros(len(steps) + 1, np.int64)  # [k]: rows that stand at or above k of the steps
     for row in range(len(standing)):
-        order = _order_of(row, standing, moving, places, by_leaves, by_trees, weight)
+        order = _order_of(row, standing, moving, places, by_leaves)
         if order < steps[0]:
             between[0] += 1
         else:
@@ -373,13 +359,9 @@ def _shares_below(
 
 
 @compiled
-def _order_of(
-    row: int, standing: Matrix, moving: Matrix, places: Rows, by_leaves: Floats, by_trees: Floats, weight: float
-) -> float:
+def _order_of(row: int, standing: Matrix, moving: Matrix, places: Rows, by_leaves: Floats) -> float:
     order: float = np.float64(moving[places[row]] if places[row] >= 0 else standing[row])
     order += LEAF_SHARE * by_leaves[row]
-    if len(by_trees) == len(standing):
-        order += weight * by_trees[row]
     return order
 
 

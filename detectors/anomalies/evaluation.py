@@ -103,7 +103,7 @@ def simulate(
     """Anomalies found after each of `budget` answers, and the seconds that the answers took."""
     rng = np.random.default_rng([seed, 7])
     started = time.perf_counter()
-    discovery, since = Discovery(table, seed=seed), 0
+    discovery, since = Discovery(table), 0
     order: list[int] = []
     shown: list[int] = []
     while len(order) < budget:

@@ -39,11 +39,7 @@ def save(
     }
     if discovery is not None:
         arrays |= _discovery_arrays(discovery)
-        facts |= {
-            "seed": discovery.seed,
-            "members": list(discovery.table.names),
-            "trees_fitted": discovery.by_trees is not None,
-        }
+        facts["members"] = list(discovery.table.names)
     storage.write(directory, signature=SIGNATURE, arrays=arrays, facts=facts)
 
 
@@ -76,7 +72,7 @@ def _discovery_arrays(discovery: Discovery) -> dict[str, npt.NDArray[Any]]:
     arrays = {f"table.{name}": getattr(table, name) for name in _PLAIN}
     arrays[_SIMILAR] = table.similar
     arrays |= {f"forest.{field.name}": getattr(table.forest, field.name) for field in fields(Forest)}
-    arrays |= {
+    return arrays | {
         "answers.row": np.array([answer.row for answer in answers], np.int64),
         "answers.confirmed": np.array([answer.confirmed for answer in answers], bool),
         "answers.trust": np.array([answer.trust for answer in answers], np.float64),
@@ -87,7 +83,6 @@ def _discovery_arrays(discovery: Discovery) -> dict[str, npt.NDArray[Any]]:
         "expected": discovery.expected,
         "by_leaves": discovery.by_leaves,
     }
-    return arrays if discovery.by_trees is None else arrays | {"by_trees": discovery.by_trees}
 
 
 def _discovery(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Discovery:
@@ -98,7 +93,7 @@ def _discovery(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any])
         table.__dict__["similar"] = arrays[_SIMILAR]  # where a cached property keeps its value
     of_answers = (arrays[f"answers.{name}"].tolist() for name in ("row", "confirmed", "trust"))
     answers = list(map(Answer, *of_answers))
-    discovery = Discovery(table, seed=int(facts["seed"]))
+    discovery = Discovery(table)
     discovery.resume(
         answers,
         pool=arrays["pool"],
@@ -106,6 +101,5 @@ def _discovery(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any])
         beliefs=arrays["answers.belief"],
         expected=arrays["expected"],
         by_leaves=arrays["by_leaves"],
-        by_trees=arrays["by_trees"] if facts["trees_fitted"] else None,
     )
     return discovery

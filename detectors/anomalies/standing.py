@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detectors.anomalies.discovery import LEAF_SHARE, MIX, Discovery
+from detectors.anomalies.discovery import LEAF_SHARE, Discovery
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,8 @@ class Standing:
 def standing(discovery: Discovery) -> Standing:
     """Account for a table's order after the verdicts so far."""
     answers, believed = discovery.answers.values(), discovery.found
-    trees = believed / (believed + MIX) if discovery.by_trees is not None else 0.0
     parts = (
         Part("similar records", 1.0, "the chance that a record is an anomaly, by the verdicts on records like it"),
-        Part("retrained trees", trees, f"grows with the anomalies found: {believed:.1f} of {believed + MIX:.1f}"),
         Part("leaf weights", LEAF_SHARE, "the leaves of the forest, weighed by what was confirmed and dismissed"),
     )
     before, now = discovery.similarity.member_weights()

@@ -43,7 +43,7 @@ def test_the_page_says_why_the_order_is_so_and_describes_what_was_confirmed(clie
     client.force_login(steward)
     page = client.get(reverse("model", args=[version.pk])).content.decode()
     assert "16 verdicts, 8 of them confirming" in page
-    assert "retrained trees" in page
+    assert "leaf weights" in page
     assert "quantile histogram" in page
     assert "Amount &gt; " in page
     assert "Keep as a standing check" not in page

@@ -535,6 +535,5 @@ def test_the_shares_of_some_rows_after_answers_are_those_of_the_whole_order():
         state.answer(Answer(row, confirmed))
     assert state.shares(rows).tolist() == detector._shares(state.scores())[rows].tolist()
     state.refit()
-    assert state.by_trees is not None
     assert state.shares(rows).tolist() == detector._shares(state.scores())[rows].tolist()
     assert state.shares(rows[:0]).tolist() == []
