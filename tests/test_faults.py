@@ -45,7 +45,9 @@ def test_a_run_whose_worker_is_killed_is_finished_by_another_and_nothing_is_doub
     run = running.request_run(source=source, detector="slow")
     worker = start_worker(package, tmp_path / "one.log")
     try:
-        wait_for(lambda: _state(run) == JobState.RUNNING and run.progress_done >= 1)
+        wait_for(
+            lambda: _state(run) == JobState.RUNNING and run.progress_done >= 1, seconds=180
+        )  # a busy machine is slow
     finally:
         kill(worker)
     assert _state(run) == JobState.RUNNING

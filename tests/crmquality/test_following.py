@@ -233,7 +233,9 @@ def test_a_worker_that_dies_while_storing_leaves_the_claims_and_what_to_go_on_fr
     source = load(frame).source
     before, basis = claimed(source), RunBasis.objects.get()
     record = Record.objects.get(pk=Finding.objects.first().subjects[0])
-    Record.objects.filter(pk=record.pk).update(fields=record.fields | {"mail": None, "tel": None}, version=9)
+    Record.objects.filter(pk=record.pk).update(
+        fields=dict.fromkeys(record.fields), version=9
+    )  # it is like no other now
 
     def killed(*_: Any) -> None:
         raise SystemExit
