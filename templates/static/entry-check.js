@@ -1,7 +1,7 @@
 // Check at entry for any web form (docs/connecting.md): says, never blocks, and is silent while the server is away or slow.
 (() => {
   "use strict";
-  const PAUSE = 350, PATIENCE = 4000, REST = 15000;
+  const PAUSE = 350, PATIENCE = 4000, REST = 15000, LONGEST = 240000;
   let count = 0;
 
   const made = (name, text, kind) => {
@@ -13,7 +13,7 @@
 
   function watch(form) {
     const settings = form.dataset, fields = new Map(), touched = new Set();
-    let timer = 0, busy = false, again = false, rest = 0, asked = "";
+    let timer = 0, busy = false, again = false, rest = REST, until = 0, asked = "";
 
     const inputs = () => [...form.querySelectorAll("[data-column]")];
     const place = form.querySelector("[data-duplicates]") || form.appendChild(made("div"));
@@ -39,7 +39,8 @@
       const body = { source: settings.source, record: settings.record || null, values: values() };
       const text = JSON.stringify(body);
       if (busy) { again = true; return; }
-      if (text === asked || Date.now() < rest || !Object.values(body.values).some((value) => value.trim())) return;
+      if (text === asked || !Object.values(body.values).some((value) => value.trim())) return;
+      if (Date.now() < until) { later(until - Date.now()); return; }
       busy = true;
       const headers = { "Content-Type": "application/json" };
       if (settings.key) headers.Authorization = `Key ${settings.key}`;
@@ -53,9 +54,12 @@
         if (!answer.ok) throw answer;
         const said = await answer.json();
         asked = text;
+        rest = REST;
         show(said, body.values);
       } catch {
-        rest = Date.now() + REST;
+        until = Date.now() + rest;  // what was typed meanwhile, or went unanswered, is asked then
+        rest = Math.min(2 * rest, LONGEST);
+        again = true;
       } finally {
         clearTimeout(patience);
         busy = false;
@@ -126,6 +130,7 @@
       event.preventDefault();
       use.click();
     });
+    if (inputs().some((input) => "defaultValue" in input && input.value !== input.defaultValue)) later();  // typed before this script was here
   }
 
   const start = () => document.querySelectorAll("form[data-check]").forEach(watch);

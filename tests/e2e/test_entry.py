@@ -99,6 +99,37 @@ def test_the_form_is_sent_while_the_server_is_away_and_nothing_is_said(
     assert len(asked) == 1  # it is left alone for a while
 
 
+def test_what_was_typed_while_the_server_was_away_is_checked_when_it_is_back(
+    page: Page, live_server: Any, steward: Any
+) -> None:
+    sign_in(page, live_server.url, steward)
+    page.clock.install()
+    page.goto(live_server.url + "/check/")
+    page.route("**/api/v1/check/", lambda route: route.abort())
+    with page.expect_event("requestfailed"):
+        page.get_by_label("Email").fill("bob@gmial.com")
+        page.clock.run_for(1_000)
+    page.get_by_label("Phone").fill("12")
+    page.clock.run_for(1_000)
+    page.unroute("**/api/v1/check/")
+    expect(page.locator("form.entry .entry-check:not(:empty)")).to_have_count(0)
+    page.clock.run_for(15_000)
+    expect(page.locator("form.entry .entry-wrong")).to_contain_text("12")
+    expect(page.get_by_role("button", name="Use “bob@gmail.com”")).to_be_visible()
+
+
+def test_what_was_typed_before_the_script_came_is_checked(page: Page, live_server: Any, steward: Any) -> None:
+    sign_in(page, live_server.url, steward)
+    held: list[Any] = []
+    page.route("**/entry-check*.js", lambda route: held.append(route))
+    page.goto(live_server.url + "/check/", wait_until="commit")
+    page.get_by_label("Phone").fill("12")
+    while not held:
+        page.wait_for_timeout(50)
+    held[0].continue_()
+    expect(page.locator("form.entry .entry-wrong")).to_contain_text("12")
+
+
 def ann() -> Any:
     from crmquality.models import Record
 
