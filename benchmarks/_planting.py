@@ -69,3 +69,27 @@ def relettered(dirty: pd.DataFrame, clean: pd.DataFrame, *, each_place: bool, se
             ]
             again.iloc[row, at] = "".join(letters)
     return again
+
+
+def german_customers(rows: int = 3000, seed: int = 5) -> pd.DataFrame:
+    """A clean table that is not American: postcode, place, state, dialling code tell each other; a column is blank."""
+    rng = np.random.default_rng(seed)
+    begins = ("Berg", "Neu", "Alt", "Ober", "Unter", "Hohen", "Wald", "Stein", "Birken", "Eich")
+    ends = ("heim", "stadt", "dorf", "hausen", "bach", "feld", "kirchen", "ingen", "rode", "wälde")
+    places = sorted(begin + end for begin in begins for end in ends)
+    states = ("Bayern", "Hessen", "Sachsen", "Thüringen", "Baden-Württemberg", "Niedersachsen")
+    at = rng.integers(len(places), size=rows)
+    state, postcode, dialling = (
+        rng.integers(low, high, len(places)) for low, high in ((0, 6), (10_000, 99_999), (200, 9999))
+    )
+    streets = rng.choice(["Hauptstraße", "Gartenstraße", "Schulstraße", "Bahnhofstraße"], rows)
+    columns: dict[str, list[str | None]] = {
+        "Kunde": [f"K{row:05d}" for row in range(rows)],
+        "Straße": [f"{street} {number}" for street, number in zip(streets, rng.integers(1, 200, rows), strict=True)],
+        "PLZ": [str(postcode[one]) for one in at],
+        "Ort": [places[one] for one in at],
+        "Bundesland": [states[state[one]] for one in at],
+        "Vorwahl": [f"0{dialling[one]}" for one in at],
+        "Bemerkung": [None] * rows,
+    }
+    return pd.DataFrame(columns, dtype=object)

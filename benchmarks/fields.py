@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks._planting import KINDS, planted, relettered
+from benchmarks._planting import KINDS, german_customers, planted, relettered
 from detectors.conflicts.evaluation import measure, repaired
 from detectors.evaluation import read_table
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a table and way of running; tables that are not there are named as absent."""
-    return [*_known(options), *_planted(options), *_without_errors(options)]
+    return [*_known(options), *_planted(options), *_abroad(options), *_without_errors(options)]
 
 
 def _known(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -69,6 +69,14 @@ def _planted(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for kind in KINDS:
         dirty = planted(clean, kind, seed=options.seed)
         yield _row(f"hospital, planted: {kind}", dirty, clean, labels=0, seed=options.seed)
+
+
+def _abroad(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    clean = german_customers()
+    for kind in KINDS:
+        dirty = planted(clean, kind, seed=options.seed)
+        yield _row(f"German customers (made), planted: {kind}", dirty, clean, labels=0, seed=options.seed)
+    yield _row("without errors: German customers (made)", clean, clean, labels=0, seed=options.seed)
 
 
 def _without_errors(options: argparse.Namespace) -> Iterator[dict[str, Any]]:

@@ -47,6 +47,21 @@ def _has_more_words(one: str, other: str) -> bool:
     return left.total() == len(words) - len(fewer)
 
 
+def has_another_word(one: str, other: str) -> bool:
+    """Whether a word of one is quite another in the other: "South Alabama" is no slip of "South Florida".
+
+    Compared only where both have as many words.
+    """
+    words, others = one.split(), other.split()
+    if len(words) != len(others) or len(words) < 2:
+        return False
+    return any(
+        OSA.distance(word, another) > max(2, max(len(word), len(another)) // 2)
+        for word, another in zip(words, others, strict=True)
+        if word != another
+    )
+
+
 _RUNS = ((re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"\d+"), "9"), (re.compile(r"\s+"), " "))
 
 

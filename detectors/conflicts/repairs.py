@@ -16,7 +16,7 @@ from detectors.conflicts.lessons import Lesson, learn, rewrite
 from detectors.conflicts.likeness import FAR, likeness, shape
 from detectors.conflicts.moved import moved
 from detectors.conflicts.styles import Restyled, restyled
-from detectors.conflicts.table import Field, Table, encode
+from detectors.conflicts.table import Field, Ints, Table, encode
 from detectors.conflicts.vocabulary import Misspelling, misspellings
 from detectors.conflicts.voting import Disagreement, Vote, vote
 from detectors.formats.column import distinct
@@ -65,8 +65,9 @@ def _from_vote(table: Table, ballot: Vote) -> Iterator[Repair]:
     normal = [(not ballot.homes[field.meaning[code]], shape(field.texts[code]) in rare) for code in sample.tolist()]
     chances = decoys.decoy_chances(field, [one.proposed for one in filled], field.meaning[sample].tolist())
     gate = decoys.learn(looks, normal, chances, len(agreeing))
+    rows = np.bincount(field.keys[field.keys >= 0], minlength=len(field.usual))
     for one, look in zip(filled, looks, strict=True):
-        yield _mend(table, field, one, look, gate.of(look))
+        yield _mend(table, field, one, look, gate.of(look), rows)
     settled = len(agreeing) / max(1, len(agreeing) + len(filled))
     for one in ballot.disagreements:
         if one.current < 0:
@@ -84,11 +85,20 @@ def _look(field: Field, one: Disagreement, ballot: Vote, rare: set[str]) -> Look
     return likeness(text, field.spelled(one.proposed)), not ballot.homes[one.current], shape(text) in rare
 
 
-def _mend(table: Table, field: Field, one: Disagreement, look: Look, precision: float) -> Repair:
+def _mend(table: Table, field: Field, one: Disagreement, look: Look, precision: float, rows: Ints) -> Repair:
     value = field.spelled(one.proposed)
     if look[0] == FAR:
         return Repair(one.row, field.name, value, "conflict", 0.4 * one.share * one.agreement, _why(table, field, one))
-    return Repair(one.row, field.name, value, "slip", precision * min(1.0, one.share + 0.1), _why(table, field, one))
+    score = precision * min(1.0, one.share + 0.1)
+    if one.support == 1 and not one.against and not look[2]:
+        score *= min(1.0, 1.6 * _likelier(one, rows))  # even chances are no proposal
+    return Repair(one.row, field.name, value, "slip", score, _why(table, field, one))
+
+
+def _likelier(one: Disagreement, rows: Ints) -> float:
+    """Where one row stands against one: the chance that the proposed value is right, by its rows elsewhere."""
+    proposed, current = rows[one.proposed] - 1, rows[one.current] - 1
+    return float((proposed + 0.5) / (proposed + current + 1))
 
 
 def _fill(table: Table, field: Field, one: Disagreement, settled: float) -> Repair:

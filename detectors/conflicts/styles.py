@@ -47,6 +47,8 @@ def restyled(field: Field) -> Iterator[Restyled]:
             seen = known.get(new or "", 0)
             if not new or new == text or (program.kind in {"upper", "lower"} and seen < 2):
                 continue
+            if program.kind == "pad" and text.startswith("0"):
+                continue  # what strips zeros leaves none
             yield Restyled(code, new, 0.9 if seen > 1 else 0.7, program.says)
 
 
@@ -62,9 +64,24 @@ def _programs(field: Field) -> Iterator[Program]:
     if times.total() >= _KEPT_BY["time"] * field.filled:
         text = min(times, key=lambda one: (-times[one], one))
         yield from (program for program in candidates(text, text) if program.kind == "time")
-    if lengths and any(text.startswith("0") for text in field.texts):
+    if lengths:
         length, count = lengths.most_common(1)[0]
-        if length >= 4 and count >= _KEPT_BY["pad"] * field.filled:
+        if length >= 4 and count >= _KEPT_BY["pad"] * field.filled and _leads_with_zeros(field, length):
             yield Program("pad", (str(length),))
     yield Program("upper")
     yield Program("lower")
+
+
+def _leads_with_zeros(field: Field, length: int) -> bool:
+    """Whether codes of full length begin with zeros about as often as others are short, and short ones do not.
+
+    Otherwise what the short ones have lost can be any digit, or nothing: dialling codes, of which each begins with a
+    zero, are of several lengths.
+    """
+    full = short = kept = 0
+    for text, count in zip(field.texts, field.counts.tolist(), strict=True):
+        if text.isdigit():
+            full += count * (len(text) == length and text.startswith("0"))
+            short += count * (len(text) < length)
+            kept += count * (len(text) < length and text.startswith("0"))
+    return 2 * full >= short and full > 0 and 10 * kept <= short

@@ -17,7 +17,7 @@ import numpy as np
 from rapidfuzz.distance import OSA, Hamming
 from rapidfuzz.process import cdist
 
-from detectors.conflicts.likeness import FAR, NEAR, SHAPED, SLIP
+from detectors.conflicts.likeness import FAR, NEAR, SHAPED, SLIP, has_another_word
 from detectors.conflicts.table import LONGEST, Field, is_typed, reader
 
 _DIGIT = re.compile(r"\d")
@@ -110,17 +110,20 @@ def _pick(
         return -1, (False, FAR)
     # Most slips change letters and leave the length, so equal length comes first.
     ranked = sorted(order, key=lambda at: (distances[at] + (len(masks[common[at]]) != len(mask)), -counts[common[at]]))
-    best = ranked[0]
+    fitting = (at for at in ranked if not _moves_digits(mask, masks[common[at]], int(distances[at])))
+    best, second = next(fitting, None), next(fitting, None)
+    if best is None:
+        return -1, (False, FAR)
     other = masks[common[best]]
     if _differ_in_codes(mask, other):
         return -1, (False, FAR)
     look = len(other) == len(mask), _level(mask, other, int(distances[best]))
     if (
-        len(ranked) > 1
-        and distances[ranked[1]] == distances[best]
-        and counts[common[ranked[1]]] * 3 > counts[common[best]]
+        second is not None
+        and distances[second] == distances[best]
+        and counts[common[second]] * 3 > counts[common[best]]
     ):
-        same_length = len(masks[common[ranked[1]]]) == len(mask)
+        same_length = len(masks[common[second]]) == len(mask)
         if same_length == look[0]:
             return -1, look
     return (int(common[best]), look) if look[1] != FAR else (-1, look)
@@ -132,8 +135,27 @@ def _differ_in_codes(mask: str, other: str) -> bool:
     return bool(changed) and all("9" in word and any(sign.isalpha() for sign in word) for word in changed)
 
 
+def _moves_digits(mask: str, other: str, distance: int) -> bool:
+    """Whether the other has more or fewer digits, and not because other signs stand in their places.
+
+    "Gatenstr. 198" is no slip of "Gartenstr. 98", nor "19patients" of "1 patients": a slip leaves the digits that it
+    does not hit, and what it writes over the sign between a word and a number is seldom one more digit.
+    """
+    if mask.count("9") == other.count("9"):
+        return False
+    if len(mask) != len(other) or Hamming.distance(mask, other) != distance:
+        return True
+    for at, (own, sign) in enumerate(zip(mask, other, strict=True)):
+        beside = mask[max(0, at - 1) : at] + mask[at + 1 : at + 2]
+        if own != sign and "9" in (own, sign) and "9" in beside and not (own + sign).isalnum():
+            return True
+    return False
+
+
 def _level(mask: str, other: str, distance: int) -> int:
     longest = max(len(mask), len(other))
+    if has_another_word(mask, other):
+        return FAR
     if len(mask) == len(other):
         distance = min(distance, Hamming.distance(mask, other))
     if distance <= max(1.0, 0.15 * longest) and longest >= 3:
@@ -155,6 +177,7 @@ def _gate(
         looks = {
             (len(targets[other]) == len(targets[at]), _level(targets[at], targets[other], int(row[other])))
             for other in np.flatnonzero(row <= len(targets[at]))
+            if not _moves_digits(targets[at], targets[other], int(row[other]))
         }
         for look in looks:
             by_chance[look] += 1

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks._planting import planted
+from benchmarks._planting import german_customers, planted
 from detectors.conflicts import repairs
 from detectors.conflicts.dependencies import find
 from detectors.conflicts.detector import ConflictDetector
 from detectors.conflicts.evaluation import error_class, evaluate, measure, repaired
-from detectors.conflicts.likeness import DIGITS, FAR, SLIP, likeness
+from detectors.conflicts.likeness import DIGITS, FAR, SLIP, has_another_word, likeness
 from detectors.conflicts.programs import candidates, template
 from detectors.conflicts.table import encode, time_of_day
 from detectors.contract import Batch, Finding, Label, RunContext, SetFields
@@ -205,6 +205,42 @@ def test_planted_errors_are_mended_whatever_the_letter(kind):
     figures = measure(dirty, clean[["id", "city", "state", "zip"]], repaired(dirty, clean))
     assert figures["precision"] >= 0.95
     assert figures["recall"] >= 0.5
+
+
+@pytest.mark.parametrize("kind", ["lost letter", "doubled letter", "letter pair"])
+def test_a_table_that_is_not_american_is_mended_with_its_own_digits(kind):
+    clean = german_customers(1500)
+    dirty = planted(clean, kind)
+    found = measure(dirty, clean, repaired(dirty, clean))
+    assert found["precision"] >= 0.98
+    assert found["recall"] >= 0.8
+    assert found["clean_touched"] == 0
+
+
+def test_a_lost_digit_is_no_lost_zero():
+    frame = pd.DataFrame({"code": [f"{10_000 + at}" for at in range(97)] + ["1234", "0123", "2345"]}, dtype=object)
+    assert not detect(frame)
+    frame["code"] = (
+        [f"0{1000 + at}" for at in range(20)] + [f"{10_000 + at}" for at in range(77)] + ["1001", "1002", "1003"]
+    )
+    assert {row: value for (row, _), (value, _) in detect(frame).items()} == {97: "01001", 98: "01002", 99: "01003"}
+
+
+def test_of_two_rows_that_disagree_the_value_that_is_known_elsewhere_is_right():
+    names = ["RENEE", "DOUGLAS", "CARRIE", "JONATHAN", "BONNIE"]
+    rows = [(f"P{at}", names[at % 5]) for at in range(60) for _ in range(2)]
+    rows[0], rows[3], rows[5] = ("P0", "RENE"), ("P1", "DUOGLAS"), ("P2", "CARIE")
+    frame = pd.DataFrame(rows, columns=["person", "name"], dtype=object)
+    found = {row: value for (row, _), (value, _) in detect(frame).items()}
+    assert found == {0: "RENEE", 3: "DOUGLAS", 5: "CARRIE"}
+    rows[6], rows[7] = ("P3", "KRUZEL"), ("P3", "KRUZEEL")  # neither is known elsewhere: no proposal
+    found = detect(pd.DataFrame(rows, columns=["person", "name"], dtype=object))
+    assert not {(6, "name"), (7, "name")} & set(found)
+
+
+def test_another_word_is_no_slip():
+    assert has_another_word("UNIVERSITY OF SOUTH ALABAMA", "UNIVERSITY OF SOUTH FLORIDA")
+    assert not has_another_word("SURGERX OF THE BRAIN", "SURGERY OF THE BRAIN")
 
 
 def test_the_order_and_the_names_of_columns_do_not_matter():
