@@ -17,7 +17,7 @@ import numpy as np
 from rapidfuzz.distance import OSA, Hamming
 from rapidfuzz.process import cdist
 
-from detectors.conflicts.likeness import FAR, NEAR, SHAPED, SLIP, has_another_word
+from detectors.conflicts.likeness import FAR, NEAR, SHAPED, SLIP, has_another_word, shape
 from detectors.conflicts.table import LONGEST, Field, is_typed, reader
 
 _DIGIT = re.compile(r"\d")
@@ -29,6 +29,9 @@ _TIMES = 20
 
 _COVERED = 0.5
 """Share of rows that common masks must hold: in other columns a rare value is no sign."""
+
+_USUAL_CODES = 0.05
+"""Share of rows from which on words of digits and letters in one order ("5a", "12b") are a kind of the column's own."""
 
 _MOST_COMMON, _MOST_RARE = 2_000, 20_000
 _MOST_LOST = 2
@@ -57,7 +60,7 @@ def misspellings(field: Field) -> Iterator[Misspelling]:
     rare = rare[[len(masks[position]) <= LONGEST // 10 for position in rare]]
     if not len(rare) or len(rare) > _MOST_RARE:
         return
-    nearest = _nearest(masks, counts, rare, common)
+    nearest = _nearest(masks, counts, rare, common, _usual_codes(masks, counts))
     precision = _gate(masks, counts, common, nearest)
     known = {text for text, count in zip(field.texts, field.counts, strict=True) if count >= 2}
     read = reader(field.texts, field.counts)
@@ -86,7 +89,9 @@ Look = tuple[bool, int]
 """Of a rare mask: as long as the common one, and the level of likeness."""
 
 
-def _nearest(masks: list[str], counts: np.ndarray, rare: np.ndarray, common: np.ndarray) -> list[tuple[int, Look]]:
+def _nearest(
+    masks: list[str], counts: np.ndarray, rare: np.ndarray, common: np.ndarray, codes: set[str]
+) -> list[tuple[int, Look]]:
     """For every rare mask the nearest common one that is much commoner, or -1; ties of different meaning give -1."""
     found: list[tuple[int, Look]] = []
     targets = [masks[position] for position in common]
@@ -95,12 +100,12 @@ def _nearest(masks: list[str], counts: np.ndarray, rare: np.ndarray, common: np.
         texts = [masks[position] for position in part]
         distances = cdist(texts, targets, scorer=OSA.distance, dtype=np.int32)
         for position, row in zip(part.tolist(), distances, strict=True):
-            found.append(_pick(position, row, masks, counts, common))
+            found.append(_pick(position, row, masks, counts, common, codes))
     return found
 
 
 def _pick(
-    position: int, distances: np.ndarray, masks: list[str], counts: np.ndarray, common: np.ndarray
+    position: int, distances: np.ndarray, masks: list[str], counts: np.ndarray, common: np.ndarray, codes: set[str]
 ) -> tuple[int, Look]:
     mask, own = masks[position], counts[position]
     allowed = (distances > 0) & (distances <= max(1, len(mask) // 2)) & (common != position)
@@ -115,7 +120,7 @@ def _pick(
     if best is None:
         return -1, (False, FAR)
     other = masks[common[best]]
-    if _differ_in_codes(mask, other):
+    if _differ_in_codes(mask, other, codes):
         return -1, (False, FAR)
     look = len(other) == len(mask), _level(mask, other, int(distances[best]))
     if (
@@ -129,10 +134,29 @@ def _pick(
     return (int(common[best]), look) if look[1] != FAR else (-1, look)
 
 
-def _differ_in_codes(mask: str, other: str) -> bool:
-    """Whether only words of letters and digits differ ("L99 9LY", "L99 9RL"): codes differ in letters by nature."""
-    changed = list((Counter(other.split()) - Counter(mask.split())).elements())
-    return bool(changed) and all("9" in word and any(sign.isalpha() for sign in word) for word in changed)
+def _usual_codes(masks: list[str], counts: np.ndarray) -> set[str]:
+    """Shapes of words of digits and letters that many rows have: house numbers "5a" and "12b" are "9a"."""
+    rows: Counter[str] = Counter()
+    for mask, count in zip(masks, counts.tolist(), strict=True):
+        for word in {shape(word) for word in mask.split() if _is_code(word)}:
+            rows[word] += count
+    return {word for word, count in rows.items() if count >= _USUAL_CODES * counts.sum()}
+
+
+def _is_code(word: str) -> bool:
+    return "9" in word and any(sign.isalpha() for sign in word)
+
+
+def _differ_in_codes(mask: str, other: str, codes: set[str]) -> bool:
+    """Whether only words of letters and digits differ ("L99 9LY", "L99 9RL"): codes differ in letters by nature.
+
+    So they do where the mask's word is of a shape that is usual in the column: "Hill St 5a" is no slip of "Hill St 58".
+    """
+    words, others = Counter(mask.split()), Counter(other.split())
+    changed, own = list((others - words).elements()), list((words - others).elements())
+    return (bool(changed) and all(map(_is_code, changed))) or (
+        bool(own) and all(_is_code(word) and shape(word) in codes for word in own)
+    )
 
 
 def _moves_digits(mask: str, other: str, distance: int) -> bool:

@@ -238,6 +238,16 @@ def test_of_two_rows_that_disagree_the_value_that_is_known_elsewhere_is_right():
     assert not {(6, "name"), (7, "name")} & set(found)
 
 
+def test_a_letter_behind_a_house_number_is_no_slip():
+    streets = [f"{street} {at % 40 + 1}" for at in range(200) for street in ("Hauptstraße", "Am Markt")]
+    streets += [
+        f"{street} {at}{letter}" for street in ("Hauptstraße", "Am Markt") for at in (5, 12, 8) for letter in "abcde"
+    ]
+    assert not detect(pd.DataFrame({"street": streets}, dtype=object))
+    frame = pd.DataFrame({"street": [*streets, "Haupztstraße 5a"]}, dtype=object)
+    assert [value for value, _ in detect(frame).values()] in ([], ["Hauptstraße 5a"])
+
+
 def test_another_word_is_no_slip():
     assert has_another_word("UNIVERSITY OF SOUTH ALABAMA", "UNIVERSITY OF SOUTH FLORIDA")
     assert not has_another_word("SURGERX OF THE BRAIN", "SURGERY OF THE BRAIN")
