@@ -84,8 +84,9 @@ def _judged(field: Field, other: Field, splits: dict[int, Split]) -> Iterator[Mo
     rows = np.flatnonzero(splits_here & blank)
     if not len(rows):
         return
-    by_chance = (splits_here & ~blank).sum() / max(1, (~blank).sum())
-    expected = float(by_chance * (blank & (field.codes >= 0)).sum())
+    filled = field.codes >= 0
+    by_chance = (splits_here & ~blank).sum() / max(1, (filled & ~blank).sum())
+    expected = float(by_chance * (filled & blank).sum())
     precision = max(0.0, (len(rows) - expected) / (len(rows) + 0.5))
     known = set(field.texts)
     whole = set(np.unique(field.codes[splits_here & ~blank]).tolist())

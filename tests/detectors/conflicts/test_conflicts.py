@@ -116,6 +116,15 @@ def test_a_part_that_slid_into_the_neighbour_is_moved_back():
     assert found == {(row, name): places().loc[row, name] for row in range(6) for name in ("city", "state")}
 
 
+def test_what_both_columns_usually_say_has_not_moved_however_few_cells_are_filled():
+    names = ["Schmidt", "Weber", "Wagner", "Becker"]
+    rows = [(f"{names[at % 4]} {kind}", names[at % 4]) for at in range(60) for kind in ("AG", "KG")]
+    frame = pd.DataFrame(rows * 4, columns=["company", "family"], dtype=object)
+    rng = np.random.default_rng(0)
+    frame = frame.where(rng.random(frame.shape) < 0.15, None)
+    assert not detect(frame)
+
+
 def test_misspellings_keep_their_own_digits():
     frame = pd.DataFrame({"sample": [f"{at} patients" for at in range(100, 400)]}, dtype=object)
     frame.loc[[7, 70, 170], "sample"] = ["107 patxents", "17q patients", "270 pativnts"]
