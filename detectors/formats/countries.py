@@ -117,7 +117,7 @@ def country_remarks(column: Column) -> Remarks:
             if _style(value) == "name":
                 spellings.setdefault(code, Counter())[value] += int(count)
     style, leading = styles.most_common(1)[0] if styles else ("alpha_2", 0)
-    usual = {code: min(seen, key=lambda text: (-seen[text], text)) for code, seen in spellings.items()}
+    usual = {code: _usual(code, seen) for code, seen in spellings.items()}
     sure = 0.55 + 0.4 * leading / max(1, sum(styles.values()))
     found = {}
     for position, value in enumerate(column.values):
@@ -125,6 +125,12 @@ def country_remarks(column: Column) -> Remarks:
         if remark is not None:
             found[position] = remark
     return found
+
+
+def _usual(code: str, seen: Counter[str]) -> str:
+    """The commonest spelling of a country's name; of several equally common the ISO name, if it is among them."""
+    own = _written(code, "name", {})
+    return min(seen, key=lambda text: (-seen[text], text != own, text))
 
 
 def _country_remark(value: str, style: str, usual: dict[str, str], sure: float) -> Remark | None:
@@ -138,7 +144,7 @@ def _country_remark(value: str, style: str, usual: dict[str, str], sure: float) 
     written = _written(code, style, usual)
     if written == value:
         return None
-    return Remark("country-style", sure, f'Most rows write this country as in "{written}".', written)
+    return Remark("country-style", sure, f'This column writes countries as in "{written}".', written)
 
 
 @cache

@@ -71,6 +71,18 @@ def _applicable(compact: str, role: Role, region: str) -> tuple[ModuleType, ...]
     return _modules(role, region)
 
 
+def _kind(compact: str, role: Role, region: str) -> str:
+    """What a number was held against, in words: by its own first letters where those say it, else by the country."""
+    module = _applicable(compact, role, region)[0] if len(compact) <= _LONGEST else None
+    own = {
+        iban: f"IBAN of {compact[:2]}",
+        bic: "BIC",
+        luhn: "card or account number",
+        vat: f"VAT number of {compact[:2]}",
+    }
+    return own.get(module) or f"known number{f' of {region}' if region else ''}"
+
+
 def is_valid(text: str, role: Role, region: str = "") -> bool:
     """Whether the number passes a format of its country; without a known format it must hold a digit."""
     right, compact = verdict(text, role, region)
@@ -84,10 +96,8 @@ def remarks(column: Column) -> Remarks:
     for position, value in enumerate(column.values):
         right, compact = verdict(value, column.role, column.key)
         if right is False:
-            where = f" of {column.key}" if column.key else ""
-            found[position] = Remark(
-                "number-check", 0.6, f'"{value[:60]}" fits no known number{where}: form or check digit.'
-            )
+            kind = _kind(compact, column.role, column.key)
+            found[position] = Remark("number-check", 0.6, f'"{value[:60]}" is no {kind}: form or check digit.')
         elif right and compact != value and compacted >= 0.5:
             found[position] = Remark("number-compact", 0.5 + 0.4 * compacted, "Written without separators.", compact)
     return found

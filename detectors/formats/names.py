@@ -68,6 +68,8 @@ def _person_remark(value: str, role: Role, mixed: float) -> Remark | None:
     turned = _FULL.fullmatch(value) if role is Role.NAME else None
     if turned and not _LEGAL.fullmatch(turned[2]):
         proposed = f"{turned[2]} {turned[1]}"
+        if mixed >= _MIXED and not _is_mixed(proposed):
+            proposed = proper_case(proposed)
         return Remark("name-order", 0.75, "Family name first, behind it a comma.", proposed)
     if (
         mixed < _MIXED

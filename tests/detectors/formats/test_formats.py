@@ -220,3 +220,20 @@ def test_acceptance_moves_scores_and_keeps_their_order():
     before, after = [one.score for one in found], taught.rescore(found)
     assert max(after) < max(before)
     assert np.argsort(before, kind="stable").tolist() == np.argsort(after, kind="stable").tolist()
+
+
+def test_of_equally_common_spellings_of_a_country_the_standard_name_is_proposed():
+    assert (
+        proposed(countries.country_remarks, Role.COUNTRY, "USA", "U.S.A.", "United States", "Spain", "Ireland")
+        == ["United States"] * 2
+    )
+
+
+def test_a_name_that_is_turned_round_is_written_as_names_are_written_here():
+    assert proposed(names.person_remarks, Role.NAME, "smith, jane", "Anna Lee", "Omar Diaz") == ["Jane Smith"]
+    assert proposed(names.person_remarks, Role.NAME, "smith, jane", "anna lee", "omar diaz") == ["jane smith"]
+
+
+def test_a_wrong_number_is_said_to_be_none_of_its_own_kind():
+    found = identifiers.remarks(column(Role.BANK_ACCOUNT, "DE89370400440532013001", "9" * 99, key="US"))
+    assert ["IBAN of DE" in found[0].detail, "known number of US" in found[1].detail] == [True, True]
