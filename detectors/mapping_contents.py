@@ -168,7 +168,9 @@ def _is_lettered_word(value: str) -> bool:
 
 
 def _is_company(value: str) -> bool:
-    return not vocabulary.COMPANY_WORDS.isdisjoint(fold(value).replace(".", "").replace(",", "").split())
+    words = fold(value).replace(".", "").replace(",", "").split()
+    others = [word for word in words if word not in vocabulary.COMPANY_WORDS]
+    return len(others) < len(words) and any(sign.isalpha() for word in others for sign in word)  # "3 kg" is a weight
 
 
 def _is_person(value: str) -> bool:

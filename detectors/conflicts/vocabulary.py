@@ -56,7 +56,7 @@ def misspellings(field: Field) -> Iterator[Misspelling]:
     if not len(common) or counts[common].sum() < _COVERED * field.filled:
         return
     common = common[np.argsort(-counts[common], kind="stable")][:_MOST_COMMON]
-    rare = np.flatnonzero(counts * _TIMES <= counts[common[0]])
+    rare = np.flatnonzero((counts * _TIMES <= counts[common[0]]) | (counts == 1))
     rare = rare[[len(masks[position]) <= LONGEST // 10 for position in rare]]
     if not len(rare) or len(rare) > _MOST_RARE:
         return
@@ -178,6 +178,8 @@ def _moves_digits(mask: str, other: str, distance: int) -> bool:
 
 def _level(mask: str, other: str, distance: int) -> int:
     longest = max(len(mask), len(other))
+    if mask.casefold() == other.casefold():
+        return SLIP
     if has_another_word(mask, other):
         return FAR
     if len(mask) == len(other):

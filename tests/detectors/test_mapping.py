@@ -206,3 +206,12 @@ def test_the_shared_linkage_files_are_mapped_right():
         "city": Role.CITY,
         "email": Role.EMAIL,
     }
+
+
+def test_weights_are_no_companies():
+    frame = pd.DataFrame(
+        {"w": [f"{at} kg" for at in range(60)], "f": [f"Meier {at} KG" for at in range(60)]}, dtype=object
+    )
+    roles = {name: guess.role for name, guess in guess_roles(frame).items()}
+    assert roles["w"] is not Role.COMPANY
+    assert roles["f"] is Role.COMPANY

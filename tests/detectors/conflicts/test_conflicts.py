@@ -257,6 +257,12 @@ def test_a_letter_behind_a_house_number_is_no_slip():
     assert [value for value, _ in detect(frame).values()] in ([], ["Hauptstraße 5a"])
 
 
+def test_a_slip_in_a_small_table_is_found_and_so_is_one_of_case():
+    stages = ["Prospecting", "Proposal", "Closed Won", "Closed Lost"] * 8
+    frame = pd.DataFrame({"stage": [*stages, "Propsal", "closed won"]}, dtype=object)
+    assert {row: value for (row, _), (value, _) in detect(frame).items()} == {32: "Proposal", 33: "Closed Won"}
+
+
 def test_another_word_is_no_slip():
     assert has_another_word("UNIVERSITY OF SOUTH ALABAMA", "UNIVERSITY OF SOUTH FLORIDA")
     assert not has_another_word("SURGERX OF THE BRAIN", "SURGERY OF THE BRAIN")
