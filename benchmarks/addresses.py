@@ -45,7 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> list[Row]:
     """Rows: parsing by reader and condition; correction by generator; natural misspellings."""
     people = pd.read_csv(options.data, dtype=str).dropna(subset=["Line 1 Street Address", "City", "State"])
-    rows = [*_parsing(people, options), *_correction(people, options)]
+    rows = [*_parsing(people, options), *_in_the_street(people, options), *_correction(people, options)]
     return [*rows, *_natural(people, options.list)]
 
 
@@ -108,6 +108,41 @@ def _by_peer(usaddress: Any, text: str) -> tuple[str, ...]:
     for word, label in usaddress.parse(text):
         words[names.get(label, "street")].append(word.strip(","))
     return tuple(" ".join(words[part]) for part in PARTS)
+
+
+# --- whole addresses in the street column ---------------------------------------------------------------------------
+
+
+def _in_the_street(people: pd.DataFrame, options: Namespace) -> Iterator[Row]:
+    """Records without a place: half hold the whole address in the street column, half a street line alone."""
+    rng = random.Random(options.seed + 1)
+    wanted = list(_composed(people, options.lines, rng, mistyped=False))
+    whole = [rng.random() < 0.5 for _ in wanted]
+    streets = [
+        rng.choice(LAYOUTS).format(*parts) if held else parts[0] for parts, held in zip(wanted, whole, strict=True)
+    ]
+    frame = pd.DataFrame({"street": streets, "city": None, "region": None, "postcode": None}, dtype=object)
+    roles = {"street": Role.STREET, "city": Role.CITY, "region": Role.REGION, "postcode": Role.POSTCODE}
+    detector = AddressDetector()
+    list(detector.detect(Batch(frame[:500], roles), RunContext()))
+    started = time.process_time()
+    findings = [one for one in detector.detect(Batch(frame, roles), RunContext()) if one.rule == "address-split"]
+    seconds = time.process_time() - started
+    touched = {finding.subjects[0] for finding in findings}
+    right = sum(_put_right(finding, wanted[finding.subjects[0]]) for finding in findings)
+    yield {
+        "what": "splitting", "which": "whole addresses in the street column", "on": "half of the records",
+        "precision": right / max(len(findings), 1), "recall": right / max(sum(whole), 1),
+        "clean touched": sum(not whole[at] for at in touched) / max(whole.count(False), 1),
+        "per core second": round(len(frame) / seconds),
+    }  # fmt: skip
+
+
+def _put_right(finding: Finding, parts: Sequence[str]) -> bool:
+    assert isinstance(finding.proposal, SetFields)
+    changes = finding.proposal.changes
+    proposed = [changes.get(part) or "" for part in ("street", "city", "region", "postcode")]
+    return list(map(folded, proposed)) == list(map(folded, parts))
 
 
 # --- correcting -----------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from detectors.addresses.gazetteers import installed
 from detectors.addresses.lines import correct_line
 from detectors.addresses.parsing import AddressParser
 from detectors.addresses.proposing import Correction
+from detectors.addresses.splitting import split
 from detectors.addresses.standardising import like, plain
 from detectors.addresses.streets import correct_street, probability
 from detectors.addresses.triples import Triple
@@ -28,6 +29,9 @@ from detectors.roles import Role
 _ROLES = {"city": Role.CITY, "region": Role.REGION, "postcode": Role.POSTCODE}
 _US_AREAS = {"PR", "VI", "GU", "AS", "MP", "FM", "MH", "PW", "UM"}
 _LEAST = 0.25
+_SURE = 0.9
+"""Confidence of the reading from which a line is taken apart."""
+_MOST = 0.99
 _STEP = 2_000
 
 
@@ -67,7 +71,10 @@ class AddressDetector(Detector):
         elif column := batch.column(Role.ADDRESS):
             yield from self._lines(batch, column, context)
         if column := batch.column(Role.STREET):
-            yield from self._streets(batch, column, context)
+            moved: set[int] = set()
+            if len(structured) >= 2:
+                moved = yield from self._splits(batch, column, context)
+            yield from self._streets(batch, column, context, moved)
 
     def _places(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
         columns = {part: batch.column(role) for part, role in _ROLES.items()}
@@ -109,14 +116,51 @@ class AddressDetector(Detector):
             return like(names.get(correction.value, correction.value), given or style)
         return like(correction.value, given or style)
 
-    def _streets(self, batch: Batch, column: str, context: RunContext) -> Iterator[Finding]:
+    def _splits(self, batch: Batch, column: str, context: RunContext) -> Generator[Finding, None, set[int]]:
+        """Whole addresses in the street column of records without a place; returns the rows they stand in."""
+        home = next(iter(self._correctors.values()), None)
+        columns = {part: name for part, role in _ROLES.items() if (name := batch.column(role))}
+        triples = [Triple(*row) for row in zip(*(_cells(batch, columns.get(part)) for part in _ROLES), strict=True)]
+        country = batch.column(Role.COUNTRY)
+        lines, countries = _cells(batch, column), _cells(batch, country)
+        rows = [at for at, line in enumerate(lines) if len(line.split()) > 1 and not all(_parts(triples[at])[::2])]
+        moved: set[int] = set()
+        if home is None:
+            return moved
+        parser = AddressParser(home.table, tag=False)
+        for done, (at, parsed) in enumerate(zip(rows, parser.parse_many(lines[at] for at in rows), strict=True)):
+            if done % 500 == 0:
+                context.report(done, len(rows), "addresses in the street")
+            if {_country(countries[at]), parsed.country} - {"", home.table.country}:
+                continue
+            found = split(parsed, triples[at], home)
+            if found is None or found.score < _SURE or not found.parts.keys() <= columns.keys():
+                continue
+            changes = {column: found.street or None} | {columns[part]: text for part, text in found.parts.items()}
+            if parsed.country and not countries[at].strip():
+                if country is None:
+                    continue  # what the line says of the country would be lost
+                changes[country] = parsed.country
+            moved.add(at)
+            reason = f"{', '.join(found.parts.values())} stands in {column}; the record lacks it elsewhere"
+            evidence = (
+                Evidence(
+                    "address-split", round(math.log2(found.score / max(1.0 - found.score, 1e-6)), 3), reason, (column,)
+                ),
+            )
+            record = int(batch.frame.index[at])
+            yield Finding((record,), SetFields(changes), min(round(found.score, 4), _MOST), evidence, "address-split")
+        return moved
+
+    def _streets(self, batch: Batch, column: str, context: RunContext, moved: set[int]) -> Iterator[Finding]:
         cells = _cells(batch, column)
         countries = [_country(text) for text in _cells(batch, batch.column(Role.COUNTRY))]
         names = self._names | _frequent_words(cells)
         for at, (record, text, country) in enumerate(zip(batch.frame.index, cells, countries, strict=True)):
             if at % _STEP == 0:
                 context.report(at, len(batch), "streets")
-            mended = correct_street(text, names) if country in {"", "US", "CA", "GB", "AU"} and text else None
+            mine = country in {"", "US", "CA", "GB", "AU"} and text and at not in moved
+            mended = correct_street(text, names) if mine else None
             if mended:
                 p = probability(mended, self._calibration)
                 reason = f"{mended.given} is no street type; {mended.proper} is, and is spelt nearly so"
