@@ -26,6 +26,7 @@ from detectors.anomalies.discovery import Answer, Discovery, Unlabelled, unlabel
 from detectors.anomalies.evaluation import Truth, area, discovery_curve, read, simulate
 from detectors.anomalies.features import Feature, Features
 from detectors.anomalies.forest import Floats, grow
+from detectors.anomalies.strategies import Strategy
 
 TITLE = "Anomalous rows: discovery with feedback, time to re-rank, members without labels"
 PEERS = ["pyod==3.6.7"]
@@ -85,6 +86,7 @@ def _by_method(table: Unlabelled, truth: Truth, budget: int, seed: int) -> dict[
         "ours": ours(),
         "ours_noise_20": ours(noise=NOISE),
         "ours_page_20": ours(page=PAGE),
+        "ours_varied": ours(strategy=Strategy.DIVERSE),
     }
 
 

@@ -316,7 +316,7 @@ class TrainableDetector(Detector):
         return [None] * len(findings)
 
     def varied(self, findings: Sequence[Finding], many: int) -> list[int]:
-        """Positions of at most `many` findings, each unlike those before it and those answered lately.
+        """Positions of at most `many` findings, each unlike those before it and those answered.
 
         findings: the likeliest first. A detector that cannot tell likeness keeps their order.
         """

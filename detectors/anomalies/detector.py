@@ -126,11 +126,11 @@ class AnomalyDetector(TrainableDetector):
         return [float(value) if here else None for value, here in zip(taught, known, strict=True)]
 
     def varied(self, findings: Sequence[Finding], many: int) -> list[int]:
-        """Positions of findings in other boxes of the forest than those before them and those answered lately."""
+        """Positions of findings of which neither those before them nor the answers foretell the verdict."""
         at, known = self._rows(findings) if self.discovery is not None else (np.zeros(0, np.int64), np.zeros(0, bool))
         if self.discovery is None or not known.all():
             return super().varied(findings, many)
-        return strategies.varied(self.discovery, at, many, lately=strategies.REMEMBERED)
+        return self.discovery.varied(at, many)
 
     def metrics(self) -> Mapping[str, float]:
         """labels, confirmed; drifted_trees of the last fit; with both verdicts what `_held_out` says."""

@@ -28,6 +28,7 @@ from detectors.anomalies.features import MEASURED, Features
 from detectors.anomalies.forest import Floats, Forest, Leaves, Matrix, grow
 from detectors.anomalies.similarity import BASE, SPREAD, Rows, Similarity, Verdicts, normal_scores, standardised
 from detectors.anomalies.sites import Sites
+from detectors.anomalies.unlike import unlike
 from detectors.compiling import compiled
 
 REFIT_EVERY = 5
@@ -40,6 +41,8 @@ ONE_BY_ONE = 128
 """More answers than these at once are weighed anew with all the others, which costs as much."""
 POOL = 16_384
 """Rows moved between two refits, the best of the order; the rest waits for the next refit."""
+WIDER = 20
+"""Where a page found nothing, the next is picked from so many times as many rows."""
 LEAST_ERROR = 0.01
 """Nobody is taken to err less often."""
 
@@ -247,7 +250,33 @@ class Discovery:
         return _shares_below(self.standing, self.moving, self.place_in_pool, self.by_leaves, rows)
 
     def next(self, many: int = 1) -> list[int]:
-        """The rows to ask about: the best of today's order that have no answer yet."""
+        """The rows to ask about: the best of today's order that have no answer yet.
+
+        Several at once, where the latest as many answers all said no: likely ones that are unlike each other.
+        """
+        latest = list(self.answers.values())[-many:]
+        if many == 1 or not latest or any(answer.confirmed for answer in latest):
+            return self.best(many)
+        best = np.array(self.best(WIDER * many), np.int64)
+        return [int(best[place]) for place in self._unlike(best, many)]
+
+    def varied(self, best: Rows, many: int) -> list[int]:
+        """Positions in `best` of at most `many` rows, each unlike those before it and those answered.
+
+        best: rows, the likeliest first. Those that answers do not move come last.
+        """
+        return self._unlike(best, many, before=self.similarity.variance_before(self.table.members[best]))
+
+    def _unlike(self, best: Rows, many: int, *, before: Matrix | None = None) -> list[int]:
+        places = self.place_in_pool[best]
+        inside = np.flatnonzero(places >= 0)
+        merit = self.expected_at(best[inside]) + LEAF_SHARE * self.by_leaves[best[inside]]
+        doubt = None if before is None else before[inside].astype(np.float64)
+        picked = inside[unlike(self.similarity, places[inside], merit, many, before=doubt)]
+        return [int(place) for place in np.append(picked, np.flatnonzero(places < 0))[:many]]
+
+    def best(self, many: int) -> list[int]:
+        """The best of today's order that have no answer yet, whatever the latest answers found."""
         order = self.scores()
         order[list(self.answers)] = -np.inf
         many = min(many, len(order) - len(self.answers))

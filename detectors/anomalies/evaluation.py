@@ -23,6 +23,7 @@ from detectors.anomalies.cells import dates, numbers
 from detectors.anomalies.discovery import REFIT_EVERY, Answer, Discovery, Unlabelled, unlabelled
 from detectors.anomalies.features import Features, features
 from detectors.anomalies.forest import Floats
+from detectors.anomalies.strategies import Strategy, pick
 from detectors.evaluation import DoesNotFit, read_table, require
 from detectors.roles import Role
 
@@ -98,7 +99,14 @@ def guessed_role(cells: pd.Series) -> Role:
 
 
 def simulate(
-    table: Unlabelled, truth: Truth, budget: int, *, seed: int, noise: float = 0.0, page: int = 1
+    table: Unlabelled,
+    truth: Truth,
+    budget: int,
+    *,
+    seed: int,
+    noise: float = 0.0,
+    page: int = 1,
+    strategy: Strategy = Strategy.TOP,
 ) -> tuple[Floats, float]:
     """Anomalies found after each of `budget` answers, and the seconds that the answers took."""
     rng = np.random.default_rng([seed, 7])
@@ -111,7 +119,7 @@ def simulate(
             if since >= REFIT_EVERY:
                 discovery.refit()
                 since = 0
-            shown = discovery.next(page)
+            shown = pick(discovery, min(page, budget - len(order)), strategy)
         row = shown.pop(0)
         order.append(row)
         discovery.answer(Answer(row, bool(truth[row] != (rng.random() < noise)), max(1 - 2 * noise, 0.0)))

@@ -207,6 +207,11 @@ class Similarity:
         """Variance of f before any answer, of rows with these members' scores (m, 1 + k): (m,)."""
         return self._prior(members)[1]
 
+    def covariance_now(self, rows: Rows) -> Floats:
+        """Between the f of some of the model's rows, after the answers: (k, k)."""
+        spread = self.store.spread[: self.known, rows].astype(np.float64)
+        return self._covariance(rows) - (spread * self.store.sign[: self.known, None]).T @ spread
+
     def left_out(self) -> Floats:
         """Each answered row's probability by the other answers: (answers,), in the order of `answered`."""
         rows, _ = self.answered

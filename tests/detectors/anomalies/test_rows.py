@@ -18,7 +18,8 @@ from detectors.anomalies.discovery import Answer, Discovery, unlabelled
 from detectors.anomalies.features import Feature, Features, features
 from detectors.anomalies.forest import grow
 from detectors.anomalies.rules import Condition, describe
-from detectors.anomalies.similarity import Similarity, standardised
+from detectors.anomalies.similarity import Similarity, normal_scores, standardised
+from detectors.anomalies.unlike import unlike
 from detectors.contract import Batch, Finding, Flag, Label, ModelFileError, RunContext
 from detectors.evaluation import DoesNotFit
 from detectors.roles import Role
@@ -292,6 +293,16 @@ def test_feedback_finds_what_the_forest_alone_does_not(blob, table):
     assert curve[-1] > plain[-1] + 10
 
 
+@pytest.mark.parametrize("page", [1, 10])
+def test_the_varied_order_finds_anomalies_too(blob, table, page):
+    found = [
+        evaluation.simulate(table, blob[1], 100, seed=1, page=page, strategy=strategies.Strategy.DIVERSE)[0][-1]
+        for _ in range(2)
+    ]
+    assert found[0] >= 20
+    assert found[0] == found[1]
+
+
 def test_a_large_table_moves_its_pool_and_waits_with_the_rest(blob, table, monkeypatch):
     monkeypatch.setattr("detectors.anomalies.discovery.POOL", 200)
     truth = blob[1]
@@ -342,26 +353,61 @@ def test_every_strategy_asks_each_row_once(table, strategy):
     assert not {0, 605} & set(picked)
 
 
-def test_a_diverse_page_shares_fewer_leaves_than_the_top_one(table):
-    discovery = Discovery(table, [Answer(605, True), Answer(606, True), Answer(1, False)])
-
-    def shared(rows):
-        leaves = table.leaves[rows]
-        return np.mean([(leaves[a] == leaves[b]).mean() for a in range(len(rows)) for b in range(a)])
-
-    assert shared(strategies.pick(discovery, 8, strategies.Strategy.DIVERSE)) < shared(discovery.next(8))
+def _alike(table, rows):
+    """Mean share of the kernel's height between each two of these rows."""
+    features = table.similar[rows]
+    distance = np.abs(features[:, None] - features[None]).sum(axis=2) / np.sqrt(features.shape[1])
+    return np.exp(-distance)[np.triu_indices(len(rows), 1)].mean()
 
 
-def test_a_varied_order_begins_away_from_what_was_answered_lately(table):
-    discovery = Discovery(table, [Answer(605, True), Answer(606, True)])
-    best = np.array(discovery.next(50))
+def test_rows_of_a_diverse_page_are_less_alike_than_those_of_the_top_one(table):
+    state = Discovery(table, [Answer(605, True), Answer(606, True), Answer(1, False)])
+    assert _alike(table, strategies.pick(state, 8, strategies.Strategy.DIVERSE)) < _alike(table, state.next(8))
 
-    def shared(row):
-        return (table.leaves[row] == table.leaves[606]).mean()
 
-    fresh = best[strategies.varied(discovery, best, 5, lately=strategies.REMEMBERED)]
-    assert shared(fresh[0]) < np.mean([shared(row) for row in best])
-    assert strategies.varied(discovery, best, 5)[0] == 0
+def test_a_page_after_one_that_found_nothing_looks_around_and_one_after_a_find_goes_on(table):
+    state = Discovery(table)
+    shown = state.next(8)
+    assert shown == state.best(8)
+    for row in shown:
+        state.answer(Answer(row, False))
+    assert _alike(table, state.next(8)) < _alike(table, state.best(8))
+    assert len(set(state.next(8)) - set(shown)) == 8
+    assert state.next(8) == state.next(8)
+    assert state.next(1) == state.best(1)
+    state.answer(Answer(605, True))
+    assert state.next(8) == state.best(8)
+
+
+def test_a_page_may_be_as_long_as_the_table(table):
+    state = Discovery(table, [Answer(0, False)])
+    assert sorted(state.next(len(table))) == list(range(1, len(table)))
+
+
+def test_picking_unlike_rows_leaves_the_doubt_that_answers_on_them_leave():
+    rng = np.random.default_rng(3)
+    similar, scores = (
+        standardised(rng.normal(size=(40, 3))),
+        normal_scores(rng.uniform(0.1, 0.9, 40), np.full((40, 1), 0.5)),
+    )
+    model = Similarity(similar, scores)
+    model.learn(np.array([3, 9]), np.array([True, False]), np.array([0.1, 0.1]))
+    rows = np.arange(10, 40)
+    prior = model.covariance_now(rows)
+    assert np.allclose(prior.diagonal(), model.variance[rows], atol=1e-3)
+    first = unlike(model, rows, np.ones(30), 1)[0]
+    left = [prior[at, at] - prior[first, at] ** 2 / (prior[first, first] + 1) for at in range(30)]
+    share = np.array(left) / prior.diagonal()
+    share[first] = -1
+    assert unlike(model, rows, np.ones(30), 2) == [first, int(share.argmax())]
+
+
+def test_a_varied_order_begins_away_from_what_was_answered(table):
+    state = Discovery(table, [Answer(605, True), Answer(606, True)])
+    best = np.array(state.best(50), np.int64)
+    fresh = best[state.varied(best, 5)]
+    near = [_alike(table, [606, int(row)]) for row in best]
+    assert _alike(table, [606, int(fresh[0])]) < np.mean(near)
 
 
 def test_a_verdict_on_a_row_among_answered_ones_teaches_less_than_one_nobody_has_looked_at(table):
