@@ -126,7 +126,8 @@ def from_vocabulary(table: Table, report: Report) -> Iterator[Repair]:
     for done, field in enumerate(table.fields):
         report(done, len(table.fields), f"conflicts: spelling of {field.name}")
         for row, wrong in _in_rows(field, misspellings(field)):
-            detail = f'"{_short(wrong.common)}" is in {wrong.rows} rows (9 = any digit), this spelling hardly.'
+            digits = " (9 = any digit)" if "9" in wrong.common else ""
+            detail = f'"{_short(wrong.common)}" is in {wrong.rows} rows{digits}, this spelling hardly.'
             yield Repair(row, field.name, wrong.value, "misspelling", wrong.score, detail)
 
 
