@@ -183,11 +183,10 @@ class MissingValueDetector(TrainableDetector):
         if guesses is None or known is None:
             return
         low, high = np.nanquantile(known, [0.05, 0.95])
-        if not 0 < guesses.radius <= NARROW * (high - low):
-            return
-        for row, number in zip(rows, guesses.numbers, strict=True):
-            if np.nanmin(known) <= number <= np.nanmax(known):
-                text, reason = say_number(filler.column, float(number), guesses.radius)
+        for row, number, radius in zip(rows, guesses.numbers, guesses.radius, strict=True):
+            narrow = 0 < radius <= NARROW * (high - low)
+            if narrow and np.nanmin(known) <= number <= np.nanmax(known):
+                text, reason = say_number(filler.column, float(number), float(radius))
                 proposal = SetFields({filler.column.name: text})
                 yield from self._judged(Finding((records[row],), proposal, COVERED, (reason,), "trees:interval"))
 

@@ -24,6 +24,9 @@ SURE = 0.95
 CONFIDENT = 0.8
 """A guessed role is used from this confidence on."""
 
+GATHERED = 0.7
+"""Share of a row's cells that are hidden where cells are hidden together."""
+
 IDENTIFIER = 0.98
 """A column with at least this share of distinct values holds identifiers, which are no categories."""
 
@@ -33,11 +36,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", help="CSV or Parquet, as complete as there is")
     parser.add_argument("--hide", type=float, default=0.1, help="share of filled cells to hide (default .1)")
     parser.add_argument("--seed", type=int, default=0, help="which cells are hidden, and the models' seed")
+    parser.add_argument("--together", action="store_true", help="hide them in few rows, most cells of each")
     add_map_argument(parser)
 
 
 def evaluate(options: Namespace) -> dict[str, Any]:
-    """Hide cells at random in every column and guess each of them, with no look at what was hidden.
+    """Hide cells of every column at random and guess each of them, with no look at what was hidden.
+
+    `--together` hides most cells of a few rows instead, as people leave whole parts of a form out.
 
     All columns are guessed, sensitive ones too: this measures; the detector leaves those blank unless an admin
     allows them. Blanks and placeholders are never hidden, as nobody knows what they should hold.
@@ -57,16 +63,23 @@ def evaluate(options: Namespace) -> dict[str, Any]:
     if not 0 < options.hide < 1:
         raise DoesNotFit(f"--hide {options.hide}: must lie between 0 and 1")
     frame = read_table(options.file)
-    return measure(frame, parse_map(options.map, frame), hide=options.hide, seed=options.seed, what=options.file)
+    roles = parse_map(options.map, frame)
+    return measure(frame, roles, hide=options.hide, seed=options.seed, what=options.file, together=options.together)
 
 
 def measure(
-    frame: pd.DataFrame, roles: dict[str, Role], *, hide: float, seed: int, what: str = "table"
+    frame: pd.DataFrame,
+    roles: dict[str, Role],
+    *,
+    hide: float,
+    seed: int,
+    what: str = "table",
+    together: bool = False,
 ) -> dict[str, Any]:
     """`evaluate` on a frame of text cells; `roles` go before guessed ones."""
     guessed = {name: guess.role for name, guess in guess_roles(frame).items() if guess.confidence >= CONFIDENT}
     whole = blank_out(frame)
-    hidden = (np.random.default_rng(seed).random(whole.shape) < hide) & whole.notna().to_numpy()
+    hidden = _hidden(whole.shape, hide, seed, together=together) & whole.notna().to_numpy()
     if not hidden.any():
         raise DoesNotFit(f"{what}: no filled cell to hide; it needs more filled rows or a larger --hide")
     table = Table(encoding.read_table(whole.mask(hidden, None), {**guessed, **roles}))
@@ -86,6 +99,14 @@ def measure(
         "cells": int(sum(len(answer.right) for answer in categories)),
         "by_column": by_column,
     }
+
+
+def _hidden(shape: tuple[int, int], share: float, seed: int, *, together: bool) -> npt.NDArray[np.bool_]:
+    """Which cells to hide: any; or, together, `GATHERED` of the cells of as few rows as give that share."""
+    rng = np.random.default_rng(seed)
+    if not together:
+        return np.asarray(rng.random(shape) < share)
+    return np.asarray((rng.random(shape) < GATHERED) & (rng.random((shape[0], 1)) < share / GATHERED))
 
 
 class _Answer:
@@ -116,11 +137,11 @@ def _answer(table: Table, column: Column, truth: pd.Series, rows: Ints, seed: in
     numbers = filler.numbers(rows)
     if numbers is not None and len(rows):
         actual = np.array([encoding.read_number(str(text)) for text in truth.iloc[rows]])
-        error = (numbers.numbers - actual)[np.isfinite(actual)]
+        error, radius = (each[np.isfinite(actual)] for each in (numbers.numbers - actual, numbers.radius))
         numeric = {
             "rmse": float(np.sqrt(np.mean(error**2))),
             "spread": float(np.nanstd(actual)),
-            "interval_coverage": float(np.mean(np.abs(error) <= numbers.radius)),
+            "interval_coverage": float(np.mean(np.abs(error) <= radius)),
         }
     return _Answer(_kind(column), right, guesses.probabilities[:, 0], numeric)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -79,6 +79,14 @@ class Column:
         if self.numbers is not None:
             return self.numbers
         return np.where(self.codes < 0, np.nan, self.codes).astype(float)
+
+    def without(self, hidden: Mapping[str, Bools]) -> Column:
+        """The same with the rows blank in which this column is hidden; hidden: column -> (n_rows,)."""
+        if self.name not in hidden:
+            return self
+        gone = hidden[self.name]
+        numbers = None if self.numbers is None else np.where(gone, np.nan, self.numbers)
+        return replace(self, codes=np.where(gone, -1, self.codes), numbers=numbers)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from detectors.prediction.engine.bareness import Bare
 from detectors.prediction.engine.boosting import Guesses, NumberModel, ValueModel
 from detectors.prediction.engine.encoding import Column, Floats, Ints, Key, Kind, keys_of, pair_of
 from detectors.prediction.engine.knowledge import known_lookups
@@ -31,10 +32,10 @@ NUMBER_STEPS = 60
 
 @dataclass(frozen=True)
 class NumberGuesses:
-    """Predicted numbers (n_rows,) and the radius of their 90 % interval."""
+    """Predicted numbers and the radius of the 90 % interval of each; both (n_rows,)."""
 
     numbers: Floats
-    radius: float
+    radius: Floats
 
 
 class Table:
@@ -70,6 +71,8 @@ def column_is_chosen(column: Column, target: Target, lookups: Sequence[Lookup]) 
 class Filler:
     """Guesses the missing cells of one column of a table.
 
+    Rows that lack more than a known row does are guessed by a model that learned from rows as bare (see `Bare`).
+
     On one thread: with samples this small a second one mostly waits, and on a busy machine costs ten times as much.
     """
 
@@ -87,25 +90,49 @@ class Filler:
             table.keys(name), self.target, table.pair, known=known_lookups(table.columns, self.column, self.target)
         )
         self.lookups += telling(text_lookups(self._others, self.target))
-        self.model = ValueModel(self.target, self.lookups, self._others)
+        self.bare = Bare.find(self._others, self.target, np.random.default_rng([seed, 1]))
         self.exact = column_is_chosen(self.column, self.target, self.lookups)
-        if self.exact:
+        self._models: list[ValueModel] = []
+        for lookups, others in self._views() if self.exact else []:
+            model = ValueModel(self.target, lookups, others)
             with threadpool_limits(1):
-                self.model.fit(seed, _steps(self.column))
+                model.fit(seed, _steps(self.column))
+            self._models.append(model)
 
     def guess(self, rows: Ints) -> Guesses:
         """The likeliest values of these rows."""
+        if not self._models:
+            return Guesses(np.full((len(rows), 1), -1, dtype=np.int64), np.zeros((len(rows), 1)))
         with threadpool_limits(1):
-            return self.model.guess(rows)
+            usual = self._models[0].guess(rows)
+            bare = np.flatnonzero(self.bare.rows[rows])
+            if len(bare):
+                others = self._models[1].guess(rows[bare])
+                usual.values[bare], usual.probabilities[bare] = others.values, others.probabilities
+        return usual
 
     def numbers(self, rows: Ints) -> NumberGuesses | None:
         """Predicted numbers of these rows; None if the column holds no numbers."""
         if self.column.kind is not Kind.NUMBER or self.column.numbers is None:
             return None
-        model = NumberModel(self.column.numbers, self.target.sample, self.lookups, self._others)
-        with threadpool_limits(1):
-            model.fit(self._seed, NUMBER_STEPS)
-        return NumberGuesses(model.predict(rows), model.radius)
+        numbers, radius = np.zeros(len(rows)), np.zeros(len(rows))
+        for bare, (lookups, others) in enumerate(self._views()):
+            at = np.flatnonzero(self.bare.rows[rows] == bool(bare))
+            model = NumberModel(self.column.numbers, self.target.sample, lookups, others)
+            with threadpool_limits(1):
+                model.fit(self._seed, NUMBER_STEPS)
+            numbers[at], radius[at] = model.predict(rows[at]), model.radius
+        return NumberGuesses(numbers, radius)
+
+    def _views(self) -> Iterator[tuple[list[Lookup], list[Column]]]:
+        """What is learned from: the table as it is; and, if there are bare rows, as bare as they are."""
+        yield self.lookups, self._others
+        if self.bare.rows.any():
+            hidden = self.bare.hidden
+            yield (
+                [lookup.without(hidden) for lookup in self.lookups],
+                [column.without(hidden) for column in self._others],
+            )
 
 
 def _sample_size(column: Column) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
-from detectors.prediction.engine.encoding import Floats, Ints, Key
+from detectors.prediction.engine.encoding import Bools, Floats, Ints, Key
 
 FOLDS = 5
 SHRINK = 2.0
@@ -105,6 +107,18 @@ class Lookup:
         held, size = self.counts(rows, values)
         prior = self.target.prior[values]
         return told((held + SHRINK * prior) / ((size + SHRINK) * prior)), held, size
+
+    def without(self, hidden: Mapping[str, Bools]) -> Self:
+        """The same, but with the rows blank in which a column of its key is hidden; what it knows stays.
+
+        hidden: column -> (n_rows,) whether the row's cell is taken for blank.
+        """
+        gone = [hidden[name] for name in self.key.columns if name in hidden]
+        if not gone:
+            return self
+        blanked = copy(self)
+        blanked.key = replace(self.key, codes=np.where(np.any(gone, axis=0), -1, self.key.codes))
+        return blanked
 
     def gain(self) -> float:
         """Mean log evidence for the true value over the sample: what this key alone tells, in nats a row."""

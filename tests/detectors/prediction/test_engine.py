@@ -95,3 +95,51 @@ def test_probabilities_hold_where_large_groups_differ_little_between_folds():
     guesses = filler.guess(hidden)
     right = np.array(filler.column.values, dtype=object)[guesses.values[:, 0]] == truth[hidden].to_numpy()
     assert abs(guesses.probabilities[:, 0].mean() - right.mean()) < 0.04
+
+
+def _towns(rows: int = 400, seed: int = 0) -> pd.DataFrame:
+    """Town, postcode and state tell each other; the name tells nothing; every twelfth row lacks all three."""
+    rng = np.random.default_rng(seed)
+    at = rng.integers(0, 6, rows)
+    frame = pd.DataFrame(
+        {
+            "Town": np.array(["Ash", "Bay", "Cove", "Dale", "Elm", "Fir"])[at],
+            "Postcode": np.array(["10001", "20002", "30003", "40004", "50005", "60006"])[at],
+            "State": np.array(["NY", "DC", "GA", "IL", "KS", "OH"])[at],
+            "Name": rng.choice(["Ann", "Bob", "Cid"], rows),
+        },
+        dtype=object,
+    )
+    frame.loc[::12, ["Town", "Postcode", "State"]] = None
+    frame.loc[5::40, "State"] = None
+    return frame
+
+
+def test_a_row_that_lacks_what_would_tell_is_not_guessed_with_the_certainty_of_rows_that_have_it():
+    frame = _towns()
+    filler = Filler(Table(read_table(frame)), "State")
+    bare = np.flatnonzero(frame["Town"].isna())
+    other = np.flatnonzero(frame["State"].isna() & frame["Town"].notna())
+    assert filler.bare.rows.sum() == len(bare)
+    assert filler.guess(bare).probabilities[:, 0].max() < 0.4
+    assert filler.guess(other).probabilities[:, 0].min() > 0.9
+
+
+def test_rows_that_lack_no_more_than_others_are_guessed_as_ever():
+    frame = _towns().dropna().reset_index(drop=True)
+    frame = frame.mask(np.random.default_rng(3).random(frame.shape) < 0.1, None)
+    assert not Filler(Table(read_table(frame)), "State").bare.rows.any()
+
+
+def test_a_number_of_a_row_that_lacks_what_would_tell_has_a_wide_interval():
+    rng = np.random.default_rng(1)
+    size = rng.uniform(1, 100, 600)
+    frame = pd.DataFrame({"Size": size.round(2).astype(str), "Price": (3 * size).round(2).astype(str)}, dtype=object)
+    frame.loc[::10, ["Size", "Price"]] = None
+    frame.loc[3::20, "Price"] = None
+    filler = Filler(Table(read_table(frame)), "Price")
+    rows = np.flatnonzero(frame["Price"].isna())
+    found = filler.numbers(rows)
+    bare = frame["Size"].isna().to_numpy()[rows]
+    assert found.radius[bare].min() > 100
+    assert found.radius[~bare].max() < 30
