@@ -71,14 +71,14 @@ class ValueModel:
             return
         self._bins = Bins.fit(features.reshape(-1, features.shape[2]))
         binned = self._bins(features.reshape(-1, features.shape[2])).reshape(features.shape)
-        scores, judges = np.zeros(right.shape), np.zeros(len(rows))
+        utility, judges = np.zeros(right.shape), np.zeros(len(rows))
         for pair in combinations(range(PARTS), 2):
             seen = np.isin(part, pair)
             model = boost_choices(binned[seen], right[seen], live[seen], Shape(steps), seed + len(self._trees))
             self._trees.append(model)
-            scores[~seen] += _probabilities(model, binned[~seen], live[~seen])
+            utility[~seen] += _utility(model, binned[~seen], live[~seen])
             judges[~seen] += 1
-        scores /= judges[:, None]
+        scores = shares(utility / judges[:, None], live)
         best = scores.argmax(axis=1)[:, None]
         self._calibrate = Calibrator.fit(
             np.take_along_axis(scores, best, 1)[:, 0], np.take_along_axis(right, best, 1)[:, 0].astype(float)
@@ -104,9 +104,15 @@ class ValueModel:
         return values, np.column_stack([first, rest])
 
     def _judge(self, values: Ints, features: Floats) -> Floats:
-        """(n, m) mean probability of each candidate by all models."""
+        """(n, m) probability of each candidate by the mean utility that all models give it.
+
+        The mean of probabilities claims too little where one model doubts: that of utilities is their geometric mean.
+
+        Source: Genest and Zidek, "Combining probability distributions", Statistical Science 1986 (logarithmic pool).
+        """
         binned = self._bins(features.reshape(-1, features.shape[2])).reshape(features.shape)
-        return np.asarray(np.mean([_probabilities(model, binned, values >= 0) for model in self._trees], axis=0))
+        live = values >= 0
+        return shares(np.asarray(np.mean([_utility(model, binned, live) for model in self._trees], axis=0)), live)
 
     def _questions(self, rows: Ints) -> tuple[Ints, Floats]:
         """Candidates (n, m) and what the trees see of each: (n, m, n_features)."""
@@ -193,8 +199,8 @@ class NumberModel:
         return np.column_stack([feature[rows] for feature in self._rows] or [np.zeros(len(rows))])
 
 
-def _probabilities(model: Trees, binned: Bytes, live: Bools) -> Floats:
-    """(n, m) probability of each candidate by one model."""
+def _utility(model: Trees, binned: Bytes, live: Bools) -> Floats:
+    """(n, m) utility of each candidate by one model; 0 where there is none."""
     utility = np.zeros(live.shape)
     utility[live] = model(binned[live])
-    return shares(utility, live)
+    return utility

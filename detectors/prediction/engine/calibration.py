@@ -12,14 +12,16 @@ from detectors.prediction.engine.encoding import Floats
 FEWEST = 30
 """With fewer held-out answers than this, the answers' overall share is the only probability claimed."""
 
+DRAWS = 30
+"""Samples, each of half as many answers drawn with repeats, whose step functions are averaged."""
 
-DRAWS = 12
-"""Samples, drawn with repeats from the answers, whose step functions are averaged."""
+PULL = 20.0
+"""Answers' worth of the score itself that is mixed into every step, so that a step of few answers is no proof."""
 
 
 @dataclass(frozen=True)
 class Calibrator:
-    """A rising function from a score to the share of right answers seen at that score.
+    """A rising function from a score, itself a guess at the probability, to the share of right answers seen there.
 
     scores, shares: (n_knots,) both ascending; between knots the share is interpolated.
     """
@@ -31,17 +33,17 @@ class Calibrator:
     def fit(cls, scores: Floats, right: Floats) -> Calibrator:
         """The mean of isotonic regressions on samples of held-out answers; with few, their overall share.
 
-        scores: (n,) any scale. right: (n,) 1 where the answer was right, else 0. No answers: everything is 1/2.
+        scores: (n,) in [0, 1]. right: (n,) 1 where the answer was right, else 0. No answers: everything is 1/2.
         One regression's steps are wide and jump where chance has it, so that whole groups of answers fall on
         one side of a bound; the mean of several rises steadily.
 
         Source: Zadrozny and Elkan, "Transforming classifier scores into accurate multiclass probability
-        estimates", KDD 2002; Breiman, "Bagging predictors", Machine Learning 1996.
+        estimates", KDD 2002; Bühlmann and Yu, "Analyzing bagging", Annals of Statistics 2002 (half samples).
         """
         if len(scores) < FEWEST:
             return cls(np.zeros(1), np.array([(np.sum(right) + 0.5) / (len(right) + 1)]))
         rng = np.random.default_rng(0)
-        draws = [rng.integers(0, len(scores), len(scores)) for _ in range(DRAWS)]
+        draws = [rng.integers(0, len(scores), len(scores) // 2) for _ in range(DRAWS)]
         curves = [_isotonic(scores[draw], right[draw]) for draw in draws]
         knots = np.unique(np.concatenate([curve[0] for curve in curves]))
         return cls(knots, np.mean([np.interp(knots, *curve) for curve in curves], axis=0))
@@ -52,15 +54,15 @@ class Calibrator:
 
 
 def _isotonic(scores: Floats, right: Floats) -> tuple[Floats, Floats]:
-    """The middle and the height of each step of an isotonic regression, drawn towards 1/2 by one answer (half right).
+    """The middle and the height of each step of an isotonic regression, drawn towards the scores by `PULL` answers.
 
-    The pull keeps a step of few answers from claiming certainty (Krichevsky and Trofimov's estimator).
+    Drawn towards 1/2 instead, as for shares of which nothing is known, small tables claim too little near 1.
     """
     fitted = IsotonicRegression(out_of_bounds="clip").fit_transform(scores, right)
     _, step = np.unique(fitted, return_inverse=True)
     size = np.bincount(step)
-    share = (np.bincount(step, weights=right) + 0.5) / (size + 1)
     middle = np.bincount(step, weights=scores) / size
+    share = (np.bincount(step, weights=right) + PULL * middle) / (size + PULL)
     order = np.argsort(middle, kind="stable")
     return middle[order], np.maximum.accumulate(share[order])
 
