@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
 from detectors.prediction.engine.encoding import Floats
@@ -16,7 +18,7 @@ DRAWS = 30
 """Samples, each of half as many answers drawn with repeats, whose step functions are averaged."""
 
 PULL = 20.0
-"""Answers' worth of the score itself that is mixed into every step, so that a step of few answers is no proof."""
+"""Answers' worth of the smooth curve that is mixed into every step, so that a step of few answers is no proof."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Calibrator:
             return cls(np.zeros(1), np.array([(np.sum(right) + 0.5) / (len(right) + 1)]))
         rng = np.random.default_rng(0)
         draws = [rng.integers(0, len(scores), len(scores) // 2) for _ in range(DRAWS)]
-        curves = [_isotonic(scores[draw], right[draw]) for draw in draws]
+        smooth = _smooth(scores, right)
+        curves = [_isotonic(scores[draw], right[draw], smooth) for draw in draws]
         knots = np.unique(np.concatenate([curve[0] for curve in curves]))
         return cls(knots, np.mean([np.interp(knots, *curve) for curve in curves], axis=0))
 
@@ -53,16 +56,37 @@ class Calibrator:
         return np.asarray(np.interp(scores, self.scores, self.shares))
 
 
-def _isotonic(scores: Floats, right: Floats) -> tuple[Floats, Floats]:
-    """The middle and the height of each step of an isotonic regression, drawn towards the scores by `PULL` answers.
+def _smooth(scores: Floats, right: Floats) -> Callable[[Floats], Floats]:
+    """A logistic curve of the scores' log odds; few answers leave it at the scores themselves.
 
-    Drawn towards 1/2 instead, as for shares of which nothing is known, small tables claim too little near 1.
+    Source: Platt, "Probabilistic outputs for support vector machines", 1999; Newton's method, a ridge of `PULL`
+    towards the identity.
+    """
+    identity, weights = np.array([0.0, 1.0]), np.array([0.0, 1.0])
+
+    def inputs(scores: Floats) -> Floats:
+        return np.column_stack([np.ones(len(scores)), logit(scores.clip(1e-6, 1 - 1e-6))])
+
+    known = inputs(scores)
+    for _ in range(20):
+        told = expit(known @ weights)
+        slope = known.T @ (told - right) + PULL * (weights - identity)
+        curve = (known * (told * (1 - told))[:, None]).T @ known + PULL * np.eye(2)
+        weights = weights - np.linalg.solve(curve, slope).clip(-2, 2)
+    return lambda scores: np.asarray(expit(inputs(scores) @ weights))
+
+
+def _isotonic(scores: Floats, right: Floats, smooth: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:
+    """The middle and the height of each step of an isotonic regression, drawn towards `smooth` by `PULL` answers.
+
+    Tried and rejected: drawn towards 1/2 by one answer (Krichevsky and Trofimov), small tables claim too little near
+    1; drawn towards the scores, scores that claim too much go on doing so.
     """
     fitted = IsotonicRegression(out_of_bounds="clip").fit_transform(scores, right)
     _, step = np.unique(fitted, return_inverse=True)
     size = np.bincount(step)
     middle = np.bincount(step, weights=scores) / size
-    share = (np.bincount(step, weights=right) + PULL * middle) / (size + PULL)
+    share = (np.bincount(step, weights=right) + PULL * smooth(middle)) / (size + PULL)
     order = np.argsort(middle, kind="stable")
     return middle[order], np.maximum.accumulate(share[order])
 
