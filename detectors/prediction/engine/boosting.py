@@ -65,7 +65,7 @@ class ValueModel:
         values, features = self._questions(rows)
         live = values >= 0
         right = live & (values == self.target.codes[rows][:, None])
-        part = self.target.fold[rows] % PARTS
+        part = np.random.default_rng(seed).permutation(np.arange(len(rows)) % PARTS)
         fewest = min(right[part == each].sum() for each in range(PARTS)) if len(rows) else 0
         if fewest < 5 or right.all():
             return
