@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from zlib import crc32
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -46,6 +48,11 @@ class Table:
         self._keys = {name: keys_of(column) for name, column in self.columns.items()}
         self._pairs: dict[tuple[str, str], Key] = {}
 
+    @cached_property
+    def by_content(self) -> list[Column]:
+        """The columns in an order that follows from what they hold, so that neither their order nor names matter."""
+        return sorted(self.columns.values(), key=lambda column: (len(column.values), crc32(column.codes.tobytes())))
+
     def keys(self, target: str) -> list[Key]:
         """Every key that is not made from the target."""
         return [key for name, keys in self._keys.items() if name != target for key in keys]
@@ -79,7 +86,7 @@ class Filler:
     def __init__(self, table: Table, name: str, *, seed: int = 0) -> None:
         self.column = table.columns[name]
         self._seed = seed
-        self._others = [column for other, column in table.columns.items() if other != name]
+        self._others = [column for column in table.by_content if column.name != name]
         rng = np.random.default_rng(seed)
         known = np.flatnonzero(self.column.codes >= 0)
         sample = np.sort(rng.permutation(known)[: _sample_size(self.column)])

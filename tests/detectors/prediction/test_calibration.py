@@ -77,16 +77,15 @@ def test_a_cell_is_judged_alike_by_itself_and_among_others():
     np.testing.assert_allclose(together, alone)
 
 
-def test_names_of_columns_say_nothing_and_their_order_next_to_nothing():
+def test_neither_names_nor_order_of_columns_change_a_claim():
     frame = _orders(ROWS, 7)
     rows = np.flatnonzero(frame["Plan"].isna())
     values, before = _guesses(frame, "Plan", rows)
     renamed, after = _guesses(frame.rename(columns={name: f"c {name}" for name in frame}), "c Plan", rows)
-    assert renamed == values
-    np.testing.assert_allclose(after, before)
     turned, other = _guesses(frame[list(frame)[::-1]], "Plan", rows)
-    assert np.mean([one == two for one, two in zip(values, turned, strict=True)]) > 0.93
-    assert np.abs(other[:, 0] - before[:, 0]).mean() < 0.05
+    assert values == renamed == turned
+    np.testing.assert_allclose(after, before)
+    np.testing.assert_allclose(other, before)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 50])
