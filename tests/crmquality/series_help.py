@@ -38,3 +38,17 @@ def rows(series: Any, *names: str) -> list[Any]:
 
 def noise(count: int, seed: int = 1, middle: float = 50.0) -> Any:
     return np.random.default_rng(seed).normal(middle, 3, count)
+
+
+def watched() -> Any:
+    """150 days of readings, every tenth odd by more and more, watched by the seasonal method and judged."""
+    from crmquality.services import judging, series
+
+    made = make()
+    values = noise(150)
+    values[60::10] += range(20, 110, 10)
+    feed(made, values)
+    series.set_rule(series=made, method="seasonal", k=4.0, learn=40, refractory=0)
+    judging.judge_waiting()
+    made.refresh_from_db()
+    return made

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.crmquality.series_help import DAY, START, feed, make, noise
+from tests.crmquality import series_help
+from tests.crmquality.series_help import DAY, START, feed, noise
 from tests.e2e.test_accessibility import SHOTS, complaints, picture, sign_in, tab  # noqa: F401 (a fixture)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -27,18 +28,7 @@ def wrong(tab: Page) -> Iterator[list[str]]:  # noqa: F811
 
 @pytest.fixture
 def series() -> Any:
-    """150 days of readings, every tenth odd by more and more: nine alarms of ever larger size."""
-    from crmquality.services import judging
-    from crmquality.services import series as services
-
-    made = make()
-    values = noise(150)
-    values[60::10] += range(20, 110, 10)
-    feed(made, values)
-    services.set_rule(series=made, method="seasonal", k=4.0, learn=40, refractory=0)
-    judging.judge_waiting()
-    made.refresh_from_db()
-    return made
+    return series_help.watched()
 
 
 def shown(page: Page, place: str) -> float:

@@ -9,7 +9,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.crmquality.series_help import DAY, START, feed, make, noise
+from tests.crmquality import series_help
+from tests.crmquality.series_help import DAY, START, feed, make
 
 pytestmark = pytest.mark.django_db
 
@@ -32,17 +33,7 @@ def desk(steward: Any) -> Client:
 
 @pytest.fixture
 def watched() -> Any:
-    """150 days of readings, every tenth odd by more and more, watched by the seasonal method."""
-    from crmquality.services import judging, series
-
-    made = make()
-    values = noise(150)
-    values[60::10] += range(20, 110, 10)
-    feed(made, values)
-    series.set_rule(series=made, method="seasonal", k=4.0, learn=40, refractory=0)
-    judging.judge_waiting()
-    made.refresh_from_db()
-    return made
+    return series_help.watched()
 
 
 def post(client: Client, route: str, series: Any, /, **given: Any) -> str:
