@@ -18,6 +18,7 @@ from detectors.addresses.gazetteers import installed
 from detectors.addresses.lines import correct_line
 from detectors.addresses.parsing import AddressParser
 from detectors.addresses.proposing import Correction
+from detectors.addresses.regions import exchanged, rewritten
 from detectors.addresses.splitting import split
 from detectors.addresses.standardising import like, plain
 from detectors.addresses.streets import correct_street, probability
@@ -32,6 +33,7 @@ _LEAST = 0.25
 _SURE = 0.9
 """Confidence of the reading from which a line is taken apart."""
 _MOST = 0.99
+_SWAPPED = 0.97
 _STEP = 2_000
 
 
@@ -81,17 +83,37 @@ class AddressDetector(Detector):
         triples = [Triple(*row) for row in zip(*(_cells(batch, columns[part]) for part in _ROLES), strict=True)]
         countries = self._countries(batch, triples)
         styles = {part: _style(_cells(batch, column)) for part, column in columns.items() if column}
+        told: set[int] = set()
         for at, (record, triple, country) in enumerate(zip(batch.frame.index, triples, countries, strict=True)):
             if at % _STEP == 0:
                 context.report(at, len(batch), "places")
             corrector = self._correctors.get(country)
+            city, region = columns["city"], columns["region"]
+            if city and region and exchanged(triple, country, corrector.table if corrector else None):
+                yield _exchange(int(record), city, region, triple)
+                continue
             found = corrector.judge(triple) if corrector else judge_abroad(triple, country)
             for correction in found:
                 column, given = columns[correction.part], getattr(triple, correction.part)
                 p = self._calibration(correction.curve, correction.raw)
                 if column and p >= _LEAST:
+                    told |= {at} if correction.part == "region" else set()
                     value = self._written(correction, triple, styles[correction.part], country)
                     yield from _finding(int(record), column, value, given, p, correction.rule, correction.reason)
+
+        if column := columns["region"]:
+            yield from self._regions(batch, column, triples, countries, told)
+
+    def _regions(
+        self, batch: Batch, column: str, triples: Sequence[Triple], countries: Sequence[str], told: set[int]
+    ) -> Iterator[Finding]:
+        """Regions in the form of their column; told: rows whose region is wrong, not only written otherwise."""
+        tables = {country: corrector.table for country, corrector in self._correctors.items()}
+        for one in rewritten(triples, countries, tables):
+            if one.row not in told:
+                record, score = int(batch.frame.index[one.row]), 0.5 + 0.45 * one.share
+                reason = f"{one.share:.0%} of this country's records write the region in this form"
+                yield from _finding(record, column, one.value, triples[one.row].region, score, "region-style", reason)
 
     def _countries(self, batch: Batch, triples: Sequence[Triple]) -> list[str]:
         """Each row's country; "" where nobody says and the blank rows do not agree with the home table."""
@@ -179,6 +201,13 @@ class AddressDetector(Detector):
             line = correct_line(text, parser, home, self._names, self._calibration) if text.strip() else None
             if line and line.score >= _LEAST:
                 yield from _finding(int(record), column, line.value, text, line.score, "address-text", line.reason)
+
+
+def _exchange(record: int, city: str, region: str, triple: Triple) -> Finding:
+    reason = f"{triple.city} is a region, and {triple.region} a city of it: they changed places"
+    evidence = (Evidence("city-region-swap", round(math.log2(_SWAPPED / (1 - _SWAPPED)), 3), reason, (city, region)),)
+    changes = {city: triple.region, region: triple.city}
+    return Finding((record,), SetFields(changes), _SWAPPED, evidence, "city-region-swap")
 
 
 def _finding(
