@@ -80,7 +80,7 @@ class AddressDetector(Detector):
 
     def _places(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
         columns = {part: batch.column(role) for part, role in _ROLES.items()}
-        triples = [Triple(*row) for row in zip(*(_cells(batch, columns[part]) for part in _ROLES), strict=True)]
+        triples = _triples(batch)
         countries = self._countries(batch, triples)
         styles = {part: _style(_cells(batch, column)) for part, column in columns.items() if column}
         told: set[int] = set()
@@ -142,7 +142,7 @@ class AddressDetector(Detector):
         """Whole addresses in the street column of records without a place; returns the rows they stand in."""
         home = next(iter(self._correctors.values()), None)
         columns = {part: name for part, role in _ROLES.items() if (name := batch.column(role))}
-        triples = [Triple(*row) for row in zip(*(_cells(batch, columns.get(part)) for part in _ROLES), strict=True)]
+        triples = _triples(batch)
         country = batch.column(Role.COUNTRY)
         lines, countries = _cells(batch, column), _cells(batch, country)
         rows = [at for at, line in enumerate(lines) if len(line.split()) > 1 and not all(_parts(triples[at])[::2])]
@@ -165,11 +165,7 @@ class AddressDetector(Detector):
                 changes[country] = parsed.country
             moved.add(at)
             reason = f"{', '.join(found.parts.values())} stands in {column}; the record lacks it elsewhere"
-            evidence = (
-                Evidence(
-                    "address-split", round(math.log2(found.score / max(1.0 - found.score, 1e-6)), 3), reason, (column,)
-                ),
-            )
+            evidence = _evidence("address-split", found.score, reason, (column,))
             record = int(batch.frame.index[at])
             yield Finding((record,), SetFields(changes), min(round(found.score, 4), _MOST), evidence, "address-split")
         return moved
@@ -205,7 +201,7 @@ class AddressDetector(Detector):
 
 def _exchange(record: int, city: str, region: str, triple: Triple) -> Finding:
     reason = f"{triple.city} is a region, and {triple.region} a city of it: they changed places"
-    evidence = (Evidence("city-region-swap", round(math.log2(_SWAPPED / (1 - _SWAPPED)), 3), reason, (city, region)),)
+    evidence = _evidence("city-region-swap", _SWAPPED, reason, (city, region))
     changes = {city: triple.region, region: triple.city}
     return Finding((record,), SetFields(changes), _SWAPPED, evidence, "city-region-swap")
 
@@ -215,9 +211,19 @@ def _finding(
 ) -> Iterator[Finding]:
     if not value or "\0" in value or value == given:
         return
-    odds = math.log2(max(score, 1e-6) / max(1.0 - score, 1e-6))
-    evidence = (Evidence(rule, round(odds, 3), reason, (column,)),)
+    evidence = _evidence(rule, score, reason, (column,))
     yield Finding((record,), SetFields({column: value}), round(min(max(score, 0.0), 1.0), 4), evidence, rule)
+
+
+def _evidence(rule: str, score: float, reason: str, columns: tuple[str, ...]) -> tuple[Evidence, ...]:
+    """The one reason of a finding; its weight: log2 of the score's odds."""
+    odds = math.log2(max(score, 1e-6) / max(1.0 - score, 1e-6))
+    return (Evidence(rule, round(odds, 3), reason, columns),)
+
+
+def _triples(batch: Batch) -> list[Triple]:
+    """City, region and postcode of every record; "" where blank or without a column."""
+    return [Triple(*row) for row in zip(*(_cells(batch, batch.column(role)) for role in _ROLES.values()), strict=True)]
 
 
 def _cells(batch: Batch, column: str | None) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from detectors.prediction.engine.bareness import Bare
-from detectors.prediction.engine.boosting import Guesses, NumberModel, ValueModel
+from detectors.prediction.engine.boosting import CANDIDATES, Guesses, NumberModel, ValueModel
 from detectors.prediction.engine.encoding import Column, Floats, Ints, Key, Kind, keys_of, pair_of
 from detectors.prediction.engine.knowledge import known_lookups
 from detectors.prediction.engine.lookups import FOLDS, Lookup, Target, choose, telling
@@ -99,24 +99,20 @@ class Filler:
         self.lookups += telling(text_lookups(self._others, self.target))
         self.bare = Bare.find(self._others, self.target, np.random.default_rng([seed, 1]))
         self.exact = column_is_chosen(self.column, self.target, self.lookups)
-        self._models: list[ValueModel] = []
-        for lookups, others in self._views() if self.exact else []:
-            model = ValueModel(self.target, lookups, others)
-            with threadpool_limits(1):
+        self._models = [ValueModel(self.target, lookups, others) for lookups, others in self._views()]
+        with threadpool_limits(1):
+            for model in self._models if self.exact else []:
                 model.fit(seed, _steps(self.column))
-            self._models.append(model)
 
     def guess(self, rows: Ints) -> Guesses:
         """The likeliest values of these rows."""
-        if not self._models:
-            return Guesses(np.full((len(rows), 1), -1, dtype=np.int64), np.zeros((len(rows), 1)))
+        found = Guesses(np.empty((len(rows), CANDIDATES), dtype=np.int64), np.empty((len(rows), CANDIDATES)))
         with threadpool_limits(1):
-            usual = self._models[0].guess(rows)
-            bare = np.flatnonzero(self.bare.rows[rows])
-            if len(bare):
-                others = self._models[1].guess(rows[bare])
-                usual.values[bare], usual.probabilities[bare] = others.values, others.probabilities
-        return usual
+            for bare, model in enumerate(self._models):
+                at = np.flatnonzero(self.bare.rows[rows] == bool(bare))
+                part = model.guess(rows[at])
+                found.values[at], found.probabilities[at] = part.values, part.probabilities
+        return found
 
     def numbers(self, rows: Ints) -> NumberGuesses | None:
         """Predicted numbers of these rows; None if the column holds no numbers."""
