@@ -16,7 +16,8 @@ APPLIED_TWICE = """
 UNMATCHED = """
     SELECT
         (SELECT count(*) FROM review_decision d JOIN review_reviewitem i ON i.id = d.item_id
-         WHERE d.verdict = 'accept' AND i.action <> 'flag' AND d.change_set_id IS NULL AND d.at >= %(since)s)
+         WHERE d.verdict = 'accept' AND i.action <> 'flag' AND d.change_set_id IS NULL AND d.at >= %(since)s
+           AND NOT d.seen ? 'settled_by')
       + (SELECT count(*) FROM crmquality_changeset c LEFT JOIN review_decision d ON d.change_set_id = c.id
          WHERE c.action IN ('set', 'merge') AND d.id IS NULL AND c.at >= %(since)s)
       + (SELECT count(*) FROM review_decision d

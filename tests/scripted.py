@@ -41,6 +41,16 @@ def install(monkeypatch: pytest.MonkeyPatch, script: Callable[[Batch], Iterable[
     monkeypatch.setattr(registry, "load", lambda name: ScriptedDetector)
 
 
+def install_checks(monkeypatch: pytest.MonkeyPatch, **scripts: Callable[[Batch], Iterable[Finding]]) -> None:
+    """Register one scripted detector a name for one test."""
+    made = {
+        name: type(name, (ScriptedDetector,), {"name": name, "script": staticmethod(script)})
+        for name, script in scripts.items()
+    }
+    monkeypatch.setattr(registry, "available", lambda: made)
+    monkeypatch.setattr(registry, "load", lambda name: made[name])
+
+
 def claim(record: Record, score: float = 0.9, **changes: str | None) -> Finding:
     """A finding that proposes these values for the record."""
     return _finding((record.pk,), SetFields(changes), score, tuple(changes))
@@ -52,9 +62,10 @@ def merge_claim(survivor: Record, *members: Record, score: float = 0.9, **change
     return _finding((survivor.pk, *others), MergeRecords(survivor.pk, others, changes), score, ())
 
 
-def scan(source: Source) -> None:
-    """Run the scripted detector to its end, as a worker would."""
-    running.execute_run(running.request_run(source=source, detector="scripted").pk)
+def scan(source: Source, *detectors: str) -> None:
+    """Run the scripted detector to its end, as a worker would; or these detectors, one after the other."""
+    for detector in detectors or ("scripted",):
+        running.execute_run(running.request_run(source=source, detector=detector).pk)
 
 
 def _finding(subjects: tuple[int, ...], proposal: Proposal, score: float, fields: tuple[str, ...]) -> Finding:

@@ -87,10 +87,10 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
     @extend_schema(request=None, responses=ItemDetail)
     @action(detail=True, methods=["post"])
     def claim(self, request: Request, pk: int) -> Response:
-        """Reserve this very item; 409 if it is closed, stale, or on another desk."""
+        """Reserve this very item; 409 if it is closed, stale, or on another desk, or one that asks the same is."""
         item = queue.claim(user=request.user, item_id=self.get_object().pk)
         if item is None:
-            raise Conflict("This item is closed, or another steward has it on their desk.")
+            raise Conflict("This item is closed, or another steward has it, or the same question, on their desk.")
         return _answer(self.get_queryset().get(pk=item.pk))
 
     @extend_schema(request=None, responses={204: None})
@@ -103,7 +103,7 @@ class ItemEndpoint(ListModelMixin, Endpoint[ReviewItem]):
     @extend_schema(request=SkipReason, responses={204: None})
     @action(detail=True, methods=["post"])
     def skip(self, request: Request, pk: int) -> Response:
-        """Put it behind the others; it stays open. A reason is shown when it comes back."""
+        """Put it, and what asks the same, behind the others; it stays open. A reason is shown when it comes back."""
         queue.skip(item=self.get_object(), user=request.user, reason=sent(SkipReason, request)["reason"])
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -168,4 +168,8 @@ def _card(item: ReviewItem) -> dict[str, Any] | None:
         "records": card.records,
         "history": card.history,
         "merge": card.merge,
+        "also_found_by": [
+            {"item": one.item.pk, "detector": one.item.detector, "score": one.item.score, "why": one.why}
+            for one in card.also
+        ],
     }

@@ -47,6 +47,15 @@ class EvidenceSerializer(Form):
     records = serializers.ListField(child=serializers.IntegerField())
 
 
+class AlsoSerializer(Form):
+    """Another check that proposes the very same values: one answer settles its item too."""
+
+    item = serializers.IntegerField()
+    detector = serializers.CharField()
+    score = serializers.FloatField()
+    why = serializers.ListField(child=serializers.CharField())
+
+
 class CardSerializer(Form):
     """What a person decides on: the question, the records, why, and exactly what accepting writes."""
 
@@ -58,6 +67,7 @@ class CardSerializer(Form):
     records = RecordSerializer(many=True)
     history = ChangeSerializer(many=True)
     merge = MergeSerializer(allow_null=True)
+    also_found_by = AlsoSerializer(many=True)
 
 
 class SkipReason(Form):

@@ -8,7 +8,7 @@ from typing import Any
 from crmquality.selectors.naming import shown
 from review.cli.terminal import Terminal, columns
 from review.differences import Piece
-from review.selectors.cards import Card, FieldRow
+from review.selectors.cards import Also, Card, FieldRow
 from review.selectors.merge_cards import MergeRow, MergeView
 from review.services import checks
 from review.templatetags.quality import certainty
@@ -31,6 +31,10 @@ def show(card: Card, terminal: Terminal, *, waiting: str) -> None:
     terminal.wrapped(" · ".join(about), indent="")
     terminal.write(terminal.styled("bold", card.question))
     terminal.wrapped(card.title, indent="")
+    if card.also:
+        hidden = checks.score_hidden(item)
+        names = ", ".join(_check(one, hidden=hidden) for one in card.also)
+        terminal.wrapped(f"Also found by: {names}. Your answer settles all.", indent="")
     for one in item.skip_reasons.select_related("by")[:3] if item.skips else ():
         terminal.wrapped(f"skipped by {one.by.username if one.by else 'nobody'}: {one.reason}")
     if card.masked:
@@ -79,6 +83,10 @@ def as_row(card: Card) -> dict[str, Any]:
             {"feature": bar.label, "weight": None if hidden else bar.weight, "detail": bar.detail}
             for bar in card.evidence.bars
         ],
+        "also_found_by": [
+            {"item": one.item.pk, "detector": one.item.detector, "score": None if hidden else one.item.score}
+            for one in card.also
+        ],
         "writes": card.writes,
         "masked": card.masked,
     }
@@ -99,6 +107,10 @@ def _pick(one: MergeRow) -> dict[str, Any]:
 
 def _open(card: Card) -> Sequence[MergeRow]:
     return card.merge.differing if card.merge else ()
+
+
+def _check(one: Also, *, hidden: bool) -> str:
+    return one.item.detector if hidden else f"{one.item.detector} ({certainty(one.item.score)})"
 
 
 def _score(card: Card) -> str:
@@ -155,6 +167,8 @@ def _why(card: Card, terminal: Terminal) -> None:
     for bar in card.evidence.bars:
         weight = "" if hidden else f"{bar.weight:+5.1f}  "
         terminal.wrapped(f"{bar.label}: {bar.detail}", indent="  " + " " * len(weight), first="  " + weight)
+    for one in card.also:
+        terminal.wrapped(f"also {one.item.detector}: {'; '.join(one.why)}" if one.why else f"also {one.item.detector}")
 
 
 def _writes(lines: Sequence[str], terminal: Terminal) -> None:

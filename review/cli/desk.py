@@ -29,11 +29,14 @@ from review.cli.editing import edited
 from review.cli.terminal import NoTerminal, Terminal
 from review.models import Decision, DecisionBatch, ReviewItem
 from review.selectors.cards import Card, card
-from review.selectors.decided import NOTHING_WRITTEN, standing, undone_in_words
+from review.selectors.decided import NOTHING_WRITTEN, along_in_words, standing, undone_in_words
 from review.services import checks, deciding, desks, queue
 from review.services.filtering import Filters, Sort, visible_items
 
 COUNTED = 1_000
+CHECKS = 4
+"""So many checks that propose the same are looked through, on average, for the cards that are listed."""
+
 KEEP = 60.0
 """Seconds between two renewals of the card's lease."""
 
@@ -75,7 +78,7 @@ def execute(options: Namespace, console: Console) -> int:
             sort=options.sort,
         )
         if console.as_json:
-            for item in _waiting(user, filters).select_related("finding", "source")[: options.limit]:
+            for item in _questions(_waiting(user, filters).select_related("finding", "source"), options.limit):
                 console.give(cards.as_row(card(item)))
             return Exit.OK
         try:
@@ -171,9 +174,9 @@ class Desk:
             return self._next(avoid=item.pk)
         if self.card and self.card.merge and choices is None and verdict == Decision.Verdict.ACCEPT:
             choices = {"seen": self.card.merge.digest}
-        deciding.decide(item=item, verdict=verdict, user=self.user, edited=choices, seconds=seconds)
+        decision = deciding.decide(item=item, verdict=verdict, user=self.user, edited=choices, seconds=seconds)
         self.done[SAID[verdict]] += 1
-        self._say(f"{SAID[verdict].capitalize()}.")
+        self._say(f"{SAID[verdict].capitalize()}. {along_in_words(decision)}".rstrip())
         self._alert()
         return self._next(avoid=item.pk)
 
@@ -297,6 +300,14 @@ SAID = {
 def _waiting(user: Any, filters: Filters) -> Any:
     """What waits for this person, in the order of the queue."""
     return filters.apply(visible_items(user).available_to(user.pk), user).order_by(*filters.order)
+
+
+def _questions(items: Any, limit: int) -> list[ReviewItem]:
+    """The first of these items, one a question: what asks the same as one before it is left out."""
+    asked: dict[str, ReviewItem] = {}
+    for item in items[: limit * CHECKS]:
+        asked.setdefault(item.finding.fingerprint if item.action == "set" else f"item {item.pk}", item)
+    return list(asked.values())[:limit]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from django.conf import settings
@@ -13,6 +14,9 @@ from crmquality.models import ChangeSet, ModelVersion
 from review.models.items import ReviewItem
 from review.models.policies import PolicyVersion
 
+SETTLED_BY = "settled_by"
+"""In `Decision.seen` of one that was settled along with another: the id of that other."""
+
 
 class DecisionQuerySet(models.QuerySet["Decision"]):
     """Which decisions count for what."""
@@ -21,11 +25,15 @@ class DecisionQuerySet(models.QuerySet["Decision"]):
         """Standing verdicts of people who looked at the item: not policy's, not those on the rest of a sampled lot."""
         return self.filter(by__isnull=False, undone_at__isnull=True, looked_at=True)
 
+    def answers(self) -> Self:
+        """What a person or policy said, each once: without those settled along with another."""
+        return self.exclude(seen__has_key=SETTLED_BY)
+
 
 class Decision(models.Model):
     """A verdict on an item, with what the person saw. Never edited; an undo is marked, not erased.
 
-    seen: score, evidence, proposal and values as they stood on the card.
+    seen: score, evidence, proposal and values as they stood on the card; SETTLED_BY where another decision settled it.
     """
 
     class Verdict(models.TextChoices):
@@ -65,6 +73,9 @@ class Decision(models.Model):
     undone_at = models.DateTimeField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=80, blank=True)
 
+    along: Sequence[Decision] = ()
+    """Those settled along with it, where it was made just now; not stored."""
+
     objects = DecisionQuerySet.as_manager()
 
     class Meta:
@@ -93,3 +104,8 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} of item {self.item_id}"
+
+    @property
+    def answer_id(self) -> int:
+        """The id of the decision that this one was settled along with; its own where it is an answer itself."""
+        return int(self.seen.get(SETTLED_BY, self.pk))

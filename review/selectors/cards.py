@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -26,6 +27,11 @@ from review.services.queue import visible_items
 
 UNWEIGHED = (GOLDEN, WEAKEST)
 """Evidence that the card shows beside the fields, not among the reasons."""
+
+OTHERS = 5
+"""Other claims about the records that a card names."""
+REASONS = 3
+"""Reasons that it gives for another check that proposes the same."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,18 @@ class Other:
 
 
 @dataclass(frozen=True)
+class Also:
+    """Another check that proposes the very same values: the answer to the card is one to this too. why: its reasons."""
+
+    item: ReviewItem
+    why: list[str]
+
+
+@dataclass(frozen=True)
 class Card:
     """Everything a card's template needs. finding: the claim as it may be shown, unlike the item's own.
 
+    also: the checks that propose the same. others: what else is asked about the records.
     masked: the fields whose values are masked for whoever looks. reason_required: revealing them needs a reason.
     commented: whether anything was said about the claim.
     """
@@ -70,6 +85,7 @@ class Card:
     merge: MergeView | None = None
     writes: list[str] = field(default_factory=list)
     history: list[Change] = field(default_factory=list)
+    also: list[Also] = field(default_factory=list)
     others: list[Other] = field(default_factory=list)
     masked: list[str] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
@@ -94,10 +110,11 @@ def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
     mask = masking.current()
     hidden = sorted({name for record in found.values() for name in mask.hides(record)})
     merge = merge_view(finding, found) if finding.action == "merge" else None  # masks by itself: it weighs the values
-    finding, found = mask.claim(finding, found)
+    plain, (finding, found) = found, mask.claim(finding, found)
     records = [found[subject] for subject in finding.subjects if subject in found]
     weighed = [one for one in finding.evidence if one["feature"] not in UNWEIGHED]
     there = around(item)
+    same, others = _others(item) if there.others else ([], [])
     reasons, rest = shortened([(one["feature"], one["weight"], one["detail"]) for one in weighed])
     common = {
         "item": item,
@@ -110,7 +127,8 @@ def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:
         "masked": hidden,
         "questions": asking.about(records) if there.questions else [],
         "reason_required": bool(hidden) and policy_in_force(item.source).reason_required,
-        "others": _others(item) if there.others else [],
+        "also": [_also(one, mask.claim(one.finding, plain)[0]) for one in same],
+        "others": others,
         "commented": there.comments,
     }
     match finding.action:
@@ -128,23 +146,28 @@ def _history(item: ReviewItem, records: Sequence[Record]) -> QuerySet[Change]:
     return changes.select_related("change_set", "change_set__by", "record__source").order_by("-id")[:5]
 
 
-def _others(item: ReviewItem) -> list[Other]:
-    """Other open claims about the same records that whoever looks may see."""
+def _others(item: ReviewItem) -> tuple[list[ReviewItem], list[Other]]:
+    """The open claims about its records that whoever looks may see: those that propose the same, and the others."""
     viewer = masking.current().user
     if viewer is None or item.known_answer is not None:
-        return []
+        return [], []
     rows = visible_items(viewer).open().filter(finding__subjects__overlap=item.finding.subjects).exclude(pk=item.pk)
-    now = timezone.now()
-    return [
-        Other(
-            one,
-            ", ".join(one.finding.proposal.get("changes", {})) if one.action == "set" else "",
-            one.leased_by.get_full_name() or one.leased_by.username
-            if one.leased_by and one.leased_by != viewer and one.lease_until and one.lease_until > now
-            else "",
-        )
-        for one in rows.select_related("leased_by", "finding").order_by("-rank", "id")[:5]
-    ]
+    ordered = rows.select_related("leased_by", "finding").order_by("-rank", "id")
+    same = [one for one in ordered.filter(finding__fingerprint=item.finding.fingerprint) if item.action == "set"]
+    rest = ordered.exclude(pk__in=[one.pk for one in same])[:OTHERS]
+    return same, [_other(one, viewer) for one in rest]
+
+
+def _other(item: ReviewItem, viewer: Any) -> Other:
+    about = ", ".join(item.finding.proposal.get("changes", {})) if item.action == "set" else ""
+    holder, until = item.leased_by, item.lease_until
+    if holder is None or holder == viewer or until is None or until <= timezone.now():
+        return Other(item, about, "")
+    return Other(item, about, holder.get_full_name() or holder.username)
+
+
+def _also(item: ReviewItem, claim: Finding) -> Also:
+    return Also(item, [reason["detail"] for reason in claim.evidence[:REASONS] if reason["detail"]])
 
 
 def _set_card(finding: Finding, record: Record, common: Mapping[str, object]) -> Card:

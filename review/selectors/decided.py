@@ -14,8 +14,8 @@ UNDO_BY_KEY = 20
 
 
 def standing(user: Any, item_id: int | None = None) -> Decision | None:
-    """The person's latest decision that stands, of this item if one is named; None beyond their last few."""
-    recent = Decision.objects.filter(by=user.pk).order_by("-id")[:UNDO_BY_KEY]
+    """The person's latest answer that stands, to this item if one is named; None beyond their last few."""
+    recent = Decision.objects.answers().filter(by=user.pk).order_by("-id")[:UNDO_BY_KEY]
     return next((one for one in recent if one.undone_at is None and item_id in (None, one.item_id)), None)
 
 
@@ -26,6 +26,12 @@ def undone_in_words(undone: Undone | None) -> str:
     """That it was undone, and how many values stay as somebody else left them."""
     kept = len(undone.kept) if undone else 0
     return "Undone." + (f" {kept} values were edited since and stay." if kept else "")
+
+
+def along_in_words(decision: Decision) -> str:
+    """Which other checks a decision made just now has answered; "" if none."""
+    names = ", ".join(sorted(one.item.detector for one in decision.along))
+    return f"So are the same proposals of: {names}." if names else ""
 
 
 def shown_decision(decision: Decision) -> Decision:

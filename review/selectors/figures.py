@@ -9,7 +9,7 @@ from django.db import connection
 from crmquality.models import Source
 from review.models import SourceFigures
 
-VERSION = 3
+VERSION = 4
 """Of what is counted: figures that other code counted are counted anew."""
 
 DAYS = 30
@@ -34,7 +34,8 @@ _DECISIONS = """
            count(*) FILTER (WHERE d.by_id IS NOT NULL AND d.looked_at AND d.verdict IN ('accept', 'expected')),
            count(*) FILTER (WHERE d.by_id IS NOT NULL AND d.looked_at AND d.verdict = 'edit'),
            count(*) FILTER (WHERE d.verdict IN ('accept', 'edit', 'expected')),
-           count(*) FILTER (WHERE d.change_set_id IS NOT NULL)
+           count(*) FILTER (WHERE d.change_set_id IS NOT NULL
+               OR d.verdict IN ('accept', 'edit') AND i.action = 'set' AND d.seen ? 'settled_by')
     FROM review_reviewitem i JOIN review_decision d ON d.item_id = i.id AND d.undone_at IS NULL
     WHERE i.source_id = %(source)s AND i.state = 'decided' GROUP BY 1, 2
 """

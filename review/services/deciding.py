@@ -12,29 +12,32 @@ What holds after every transaction, whatever people, runs and imports do in what
    stands, also when they held others for a while (`filling`). So a rejected one is asked again when a value that it
    rests on changes, an accepted one when its correction is gone.
 5. Only open items go stale or are withdrawn; planted ones (`checks`) are neither open nor decided, and are no claim.
+6. A person's answer to an item is one to its twins (`twins`): each has a decision of its own, settled along with the
+   first, which alone changes the record. They stand together and are undone together.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from crmquality.models import ChangeSet, Finding, ModelVersion, Record
-from crmquality.prepared import Prepared, where
-from crmquality.services import correcting, disclosing, masking, undoing
+from crmquality.models import ChangeSet, Finding, Record
+from crmquality.services import access, correcting, disclosing, masking, undoing
 from crmquality.services.errors import Conflict, Refused
 from crmquality.services.findings import current_digest
 from crmquality.services.undoing import Undone
 from review.models import Decision, ReviewItem
-from review.services import checks, feedback, merges, staleness
+from review.models.decisions import SETTLED_BY
+from review.services import checks, feedback, locking, merges, staleness, twins
+from review.services.filtering import visible_items
 
 Verdict = Decision.Verdict
-SETTLED_BY = "settled_by"
 DIGEST_AFTER = "digest_after"
 """Of the values that the claim rests on, right after the decision; what it was before stands in `values_digest`."""
 _SETTLE = """
@@ -45,10 +48,16 @@ _SETTLE = """
     ) UPDATE crmquality_finding SET state = 'settled', values_digest = %(digest)s WHERE id = %(finding)s
 """
 CORRECTING = {Verdict.ACCEPT, Verdict.EDIT}
+PAUSES = (0.01, 0.03, 0.09)
+"""Seconds to give way to who holds a twin, once after the other; a twin that is held still is left to be asked."""
 
 
 class AlreadyDecided(Conflict):
     """Someone was faster, or the item left the queue."""
+
+
+class _TwinHeld(Exception):
+    """Somebody holds a twin of the item at this moment: they may be answering it."""
 
 
 class StaleFinding(Conflict):
@@ -65,7 +74,7 @@ def decide(
     reason: str = "",
     idempotency_key: str = "",
 ) -> Decision:
-    """Record a person's verdict and, on accept or edit, apply the correction.
+    """Record a person's verdict on an item and its twins and, on accept or edit, apply the correction once.
 
     edited: for EDIT, what to do instead: {"changes": {field: value}}. For a merge, those are the values chosen over
         what the rules choose, and it may hold more: see `merges.apply`.
@@ -94,12 +103,16 @@ def decide(
         return earlier
     if decision is None:
         raise StaleFinding("The record changed since this was found; nothing was written.")
-    feedback.learn_from(decision)
+    for one in (decision, *decision.along):
+        feedback.learn_from(one)
     return decision
 
 
 def accept_by_policy(*, item: ReviewItem) -> Decision | None:
-    """Accept as policy says, by no person; None if the claim is stale, or a person has to look at it first."""
+    """Accept as policy says, by no person; None if the claim is stale, or a person has to look at it first.
+
+    Twins are not settled along: their own policies may want a person. They are stale once the value is written.
+    """
     try:
         return _decide(item_id=item.pk, verdict=Verdict.ACCEPT, user=None, reason="accepted by policy")
     except Refused:  # a value to be chosen, a collision: it stays open, and stops no other
@@ -113,11 +126,24 @@ def decide_one_of_many(
 
     looked_at: False if the person saw a sample that this item is not in; it teaches nothing then.
     """
-    return _decide(item_id=item_id, verdict=verdict, user=user, reason=reason, looked_at=looked_at)
+    decision = _decide(item_id=item_id, verdict=verdict, user=user, reason=reason, looked_at=looked_at)
+    for one in decision.along if decision else ():
+        feedback.learn_later(one)
+    return decision
+
+
+def _decide(**said: Any) -> Decision | None:
+    """As `_decide_at_once`; begun anew while somebody holds a twin, so that of two who answer twins one is first."""
+    for pause in PAUSES:
+        try:
+            return _decide_at_once(**said)
+        except _TwinHeld:
+            time.sleep(pause)
+    return _decide_at_once(**said, whole=False)
 
 
 @transaction.atomic
-def _decide(
+def _decide_at_once(
     *,
     item_id: int,
     verdict: Decision.Verdict,
@@ -127,9 +153,13 @@ def _decide(
     reason: str = "",
     idempotency_key: str = "",
     looked_at: bool = True,
+    whole: bool = True,
 ) -> Decision | None:
-    """None after closing a stale item: an exception would roll the closing back."""
-    item = _locked(item_id)
+    """None after closing a stale item: an exception would roll the closing back.
+
+    whole: raise _TwinHeld where a twin is held by somebody else, in place of leaving it open.
+    """
+    item = locking.locked_item(item_id)
     if item.state != ReviewItem.State.OPEN:
         raise AlreadyDecided(f"This item is {item.get_state_display().lower()} already.")
     if user and item.leased_by_id not in (None, user.pk) and item.lease_until and item.lease_until > timezone.now():
@@ -140,6 +170,7 @@ def _decide(
         staleness.close(item)
         return None
     seen = _seen(item, records)
+    same = [(one, _seen(one, records)) for one in _twins(item, records, user, whole=whole)] if user else []
     change_set, done = _apply(item, records, edited or {}, verdict, user)
     digest = finding.values_digest
     if change_set:  # a correction wrote into the records at hand, a merge into others too
@@ -152,14 +183,42 @@ def _decide(
         seen=seen | {DIGEST_AFTER: digest},
         changes=done,
         reason=reason,
-        model_version_id=_model_version(item),
+        model_version_id=locking.model_version(item),
         policy_id=item.policy_id,
         change_set=change_set,
         idempotency_key=idempotency_key,
         looked_at=looked_at,
     )
     _settle(item, digest)
+    decision.along = [_along(one, verdict, seen_then, records, by=decision) for one, seen_then in same]
     return decision
+
+
+def _twins(item: ReviewItem, records: Mapping[int, Record], user: Any, *, whole: bool) -> list[ReviewItem]:
+    """The item's twins that this person may see, locked, as `locking` gives them; those that are stale are closed.
+
+    Of two people with twins on their desks the first to answer counts: a run may have found one of them since. Who
+    has the item on no desk leaves the question to whoever has.
+    """
+    found = twins.locked_twins([item]).get(item.pk, [])
+    if twins.elsewhere(found, user) is not None and not _is_on_desk(item, user):
+        raise AlreadyDecided("Another steward has the same question, by another check, on their desk.")
+    if whole and not all(twin.is_locked for twin in found):
+        raise _TwinHeld
+    ids = [twin.item for twin in found if twin.is_locked]
+    if ids and not access.sees_everything(user):
+        ids = list(visible_items(user).filter(pk__in=ids).values_list("pk", flat=True))
+    same = []
+    for one in locking.locked_items(ids) if ids else ():
+        if staleness.is_stale(one.finding, records):
+            staleness.close(one)
+        else:
+            same.append(one)
+    return same
+
+
+def _is_on_desk(item: ReviewItem, user: Any) -> bool:
+    return item.leased_by_id == user.pk and item.lease_until is not None and item.lease_until > timezone.now()
 
 
 def _said_before(item: ReviewItem, verdict: Decision.Verdict, user: Any, idempotency_key: str) -> Decision | None:
@@ -178,29 +237,37 @@ def seen_of(item: ReviewItem) -> dict[str, Any]:
 
 
 @transaction.atomic
-def settle_along(
-    *, item: ReviewItem, verdict: Decision.Verdict, user: Any, seen: Mapping[str, Any], by: Decision
-) -> Decision:
+def settle_along(*, item: ReviewItem, verdict: Decision.Verdict, seen: Mapping[str, Any], by: Decision) -> Decision:
     """Settle an open claim that another decision of the same person has answered by the value it wrote.
 
-    seen: as `seen_of` gave it before that value was written. by: that decision; undoing it takes this one back too.
+    seen: as `seen_of` gave it before that value was written. by: that decision; undoing either takes both back.
     """
-    item = _locked(item.pk)
+    item = locking.locked_item(item.pk)
     if item.state != ReviewItem.State.OPEN:
         raise AlreadyDecided(f"This item is {item.get_state_display().lower()} already.")
-    digest = _digest_after(item.finding)
+    records = {one.pk: one for one in Record.objects.filter(id__in=item.finding.subjects).select_related("source")}
+    decision = _along(item, verdict, seen, records, by=by)
+    feedback.learn_from(decision)
+    return decision
+
+
+def _along(
+    item: ReviewItem, verdict: Decision.Verdict, seen: Mapping[str, Any], records: Mapping[int, Record], *, by: Decision
+) -> Decision:
+    """Settle a locked item along with a decision of the same person. records: its own, as that decision left them."""
+    digest = current_digest(item.finding, list(records.values()))
     decision = Decision.objects.create(
         item=item,
         verdict=verdict,
-        by=user,
+        by=by.by,
         seen={**seen, SETTLED_BY: by.pk, DIGEST_AFTER: digest},
         changes=by.changes if verdict == Verdict.EDIT else {},
         reason=by.reason,
-        model_version_id=_model_version(item),
-        policy=item.policy,
+        model_version_id=locking.model_version(item),
+        policy_id=item.policy_id,
+        looked_at=by.looked_at,
     )
     _settle(item, digest)
-    feedback.learn_from(decision)
     return decision
 
 
@@ -210,24 +277,37 @@ def undo_decision(
 ) -> Undone | None:
     """Take a verdict back: its changes are undone, its label is withdrawn, the item is open again.
 
-    The item is withdrawn where the same claim was asked anew since, and is open or decided: it is asked once.
+    So it is with all that was settled along with it, whichever of them is named. An item is withdrawn where the same
+    claim was asked anew since, and is open or decided: it is asked once.
     take: see `undoing.undo`. learn: rank the open items anew at once; a batch does so when it is undone to the end.
 
     Raises AlreadyDecided if it was undone before, CannotUndo if a later merge stands in the way.
     """
-    decision = Decision.objects.select_for_update().get(pk=decision.pk)
+    decision = _with_claim().select_for_update(of=("self",)).get(pk=decision.answer_id)
     if decision.undone_at:
         raise AlreadyDecided("This decision was undone already.")
     undone = undoing.undo(change_set=decision.change_set, by=user, take=take) if decision.change_set else None
     merges.take_back_split(decision)
     now = timezone.now()
-    along = Decision.objects.filter(by=decision.by_id, undone_at__isnull=True, **{f"seen__{SETTLED_BY}": decision.pk})
-    for one in [decision, *along.filter(pk__gt=decision.pk)]:
+    for one in [decision, *_settled_along(decision)]:
         Decision.objects.filter(pk=one.pk).update(undone_at=now)
         _ask_again(one)
         if learn:
             transaction.on_commit(partial(feedback.learn_from, one))
+        elif one is not decision:
+            feedback.learn_later(one)
     return undone
+
+
+def _settled_along(decision: Decision) -> QuerySet[Decision]:
+    """What was settled along with a decision and stands: of claims about the same record, for an index to find them."""
+    subjects = decision.item.finding.subjects
+    about = _with_claim().filter(item__finding__subjects__overlap=subjects, undone_at__isnull=True)
+    return about.filter(**{f"seen__{SETTLED_BY}": decision.pk})
+
+
+def _with_claim() -> QuerySet[Decision]:
+    return Decision.objects.select_related("item__finding")
 
 
 def undo_change_set(*, change_set: ChangeSet, by: Any, take: Mapping[int, undoing.Take] | None = None) -> Undone | None:
@@ -307,34 +387,6 @@ def _digest_after(finding: Finding) -> str:
     """The claim's digest after its own correction, so that only a further change asks again."""
     records = list(Record.objects.filter(id__in=finding.subjects).select_related("source"))
     return current_digest(finding, records)
-
-
-def _locked(item_id: int) -> ReviewItem:
-    """The item, locked, with its claim, its source, the claim's last run and the id of the model serving now.
-
-    Raises ReviewItem.DoesNotExist.
-    """
-    item = _LOCKED.first(item=item_id)
-    if item is None:
-        raise ReviewItem.DoesNotExist(f"No item {item_id}.")
-    return item
-
-
-def _lockable() -> QuerySet[ReviewItem]:
-    serving = ModelVersion.objects.filter(
-        source=OuterRef("source"), detector=OuterRef("detector"), state=ModelVersion.State.ACTIVE
-    )
-    items = ReviewItem.objects.select_related("finding__last_run", "source").annotate(serving=serving.values("id")[:1])
-    return items.select_for_update(of=("self",)).filter(where('"review_reviewitem"."id" = %s', "item"))
-
-
-_LOCKED = Prepared(_lockable)
-
-
-def _model_version(item: ReviewItem) -> int | None:
-    """The model behind the claim: of the run that made it last, else the one serving now."""
-    run = item.finding.last_run
-    return (run.model_version_id if run else None) or item.serving  # type: ignore[attr-defined]
 
 
 def _settle(item: ReviewItem, digest: str) -> None:

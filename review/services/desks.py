@@ -86,9 +86,9 @@ def budget_of(user: Any) -> Budget | None:
 
 
 def decided_today(user: Any) -> int:
-    """Standing verdicts a person gave since midnight (of the installation's time zone)."""
+    """Standing verdicts a person gave since midnight (of the installation's time zone), one for each question."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    return Decision.objects.filter(by=user, at__gte=midnight, undone_at__isnull=True).count()
+    return Decision.objects.answers().filter(by=user, at__gte=midnight, undone_at__isnull=True).count()
 
 
 def set_budget(*, user: Any, cards: int | None, by: Any) -> None:

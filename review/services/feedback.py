@@ -76,8 +76,18 @@ def learn_from(decision: Decision) -> None:
 
     What nobody waits for follows in a worker: trainings (`refit_due`) and gates (`policies.check_gates`).
     """
-    if decision.by_id is not None and Decision.Verdict(decision.verdict) in TEACHES:
+    if _teaches(decision):
         rerank(source_id=decision.item.source_id, detector=decision.item.detector)
+
+
+def learn_later(decision: Decision) -> None:
+    """As `learn_from`, by a worker: for one of many decisions."""
+    if _teaches(decision):
+        _tell_a_worker(decision.item.source_id, decision.item.detector)
+
+
+def _teaches(decision: Decision) -> bool:
+    return decision.by_id is not None and Decision.Verdict(decision.verdict) in TEACHES
 
 
 def refit_due() -> int:

@@ -18,6 +18,7 @@ from crmquality.services.errors import Conflict, Refused
 from review.models import Decision, ReviewItem, VerifiedValue
 from review.services import deciding, staleness
 from review.services.deciding import Verdict
+from review.services.twins import elsewhere, locked_twins
 
 CAUSE = "own record"
 
@@ -75,17 +76,18 @@ def fix(*, record: Record, name: str, value: str | None, seen: str, user: Any) -
     edited = {"changes": {name: value}} if verdict == Verdict.EDIT else None
     decision = deciding.decide(item=first, verdict=verdict, user=user, edited=edited, reason=CAUSE)
     assert decision.change_set is not None
+    twins = {one.item_id for one in decision.along}
     settled = [
         deciding.settle_along(
             item=item,
             verdict=Verdict.ACCEPT if _proposes_just(item, name, value) else Verdict.EDIT,
-            user=user,
             seen=seen_then[item.pk],
             by=decision,
         )
         for item in others
+        if item.pk not in twins
     ]
-    return Fixed(decision.change_set, [decision, *settled])
+    return Fixed(decision.change_set, [decision, *decision.along, *settled])
 
 
 def verified_values(source: Source) -> QuerySet[VerifiedValue]:
@@ -101,7 +103,10 @@ def own_changes(user: Any) -> QuerySet[ChangeSet]:
 
 
 def _claims(record: Record, name: str, value: str | None, user: Any) -> list[ReviewItem]:
-    """The open claims about this field that the person may settle: the one closest to the value first."""
+    """The open claims about this field that the person may settle: the one closest to the value first.
+
+    Those on another's desk are left to them, and so are their twins.
+    """
     items = ReviewItem.objects.free_for(user.pk).filter(finding__subjects__contains=[record.pk])
     found = [
         item
@@ -110,6 +115,8 @@ def _claims(record: Record, name: str, value: str | None, user: Any) -> list[Rev
         and disclosing.may_decide(user, item.source, item.action)
         and not staleness.is_stale(item.finding)
     ]
+    same = locked_twins(found)
+    found = [item for item in found if elsewhere(same.get(item.pk, []), user) is None]
     proposed = {item.pk: item.finding.proposal.get("changes", {}) for item in found}
     return sorted(
         found,

@@ -55,9 +55,10 @@ def count_verdicts(source: Source) -> tuple[int, int]:
     """Values found right, and values verified.
 
     A rejected claim confirms the value that stood, an accepted or edited one refutes it. Only claims that propose
-    values count; a flag or a merge verifies no value.
+    values count, and equal ones once; a flag or a merge verifies no value.
     """
-    standing = Decision.objects.looked_at().filter(item__source=source, item__action="set", verdict__in=TEACHES)
+    answers = Decision.objects.looked_at().answers()
+    standing = answers.filter(item__source=source, item__action="set", verdict__in=TEACHES)
     right = standing.filter(verdict=Decision.Verdict.REJECT).count()
     return right, standing.count()
 

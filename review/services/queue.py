@@ -14,8 +14,8 @@ from crmquality.services import access
 from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from review.models import ReviewItem, Skip
-from review.models.items import LEASE
-from review.services import checks, staleness
+from review.models.items import LEASE, ReviewItemQuerySet
+from review.services import checks, staleness, twins
 from review.services.filtering import Filters, visible_items
 
 __all__ = ["Desk", "Filters", "assign", "claim", "claim_next", "fill", "release", "renew", "skip", "visible_items"]
@@ -76,17 +76,19 @@ def fill(
     they are now.
 
     Rows that another steward is being given at this moment are passed over (SKIP LOCKED), so no two ever get the
-    same. An item whose records changed since it was found is closed as stale on the way. A share of a steward's
-    cards is planted: their answer is known (see `checks`).
+    same; nor an item that asks what another desk or this one asks already (`twins`). An item whose records changed
+    since it was found is closed as stale on the way. A share of a steward's cards is planted: their answer is known
+    (see `checks`).
     """
     filters = filters or Filters()
     kept, desk = _keep(user, held, touched)
     desk.fresh.extend(_planted(user, filters, held, want - len(kept) - len(desk.fresh)))
+    passed: set[int] = set()
     while len(kept) + len(desk.fresh) < want:
         lying = {*held, *avoid, *(item.pk for item in desk.fresh)}
         rows = (
             filters.apply(visible_items(user).available_to(user.pk), user)
-            .exclude(pk__in=lying)
+            .exclude(pk__in=lying | passed)
             .select_related("finding", "source", "assigned_to")
             .select_for_update(skip_locked=True, of=("self",))
             .order_by(*filters.order)
@@ -94,8 +96,9 @@ def fill(
         found = list(rows[: want - len(kept) - len(desk.fresh)])
         if not found:
             break
+        passed.update(item.pk for item in found)
         fresh, records = staleness.sorted_out(found)
-        desk.fresh.extend(fresh)
+        desk.fresh.extend(twins.one_each(fresh, user, lying=lying))
         desk.records.update(records)
     _lease(user, [item.pk for item in desk.fresh])
     return desk
@@ -110,10 +113,13 @@ def claim_next(*, user: Any, filters: Filters | None = None) -> ReviewItem | Non
 
 @transaction.atomic
 def claim(*, user: Any, item_id: int) -> ReviewItem | None:
-    """This very item, leased to this person; None if it is not open, not theirs to see, or on another's desk."""
+    """This very item, leased to this person; None if it is not open, not theirs to see, or it or a twin of it is on
+    another's desk."""
     rows = visible_items(user).free_for(user.pk).select_related("finding", "source", "assigned_to")
     item: ReviewItem | None = rows.select_for_update(skip_locked=True, of=("self",)).filter(pk=item_id).first()
     if item is None or staleness.close_if_stale(item):
+        return None
+    if twins.elsewhere(twins.locked_twins([item]).get(item.pk, []), user) is not None:
         return None
     _lease(user, [item.pk])
     item.leased_by = user
@@ -135,18 +141,25 @@ def release(*, user: Any, held: Sequence[int] | None = None, but: Sequence[int] 
 
 
 def skip(*, item: ReviewItem, user: Any, reason: str = "") -> None:
-    """Put the item behind the others; it stays open. The reason, if given, is shown when it comes back."""
-    free = ReviewItem.objects.free_for(user.pk).filter(pk=item.pk)
+    """Put the item and its twins behind the others; they stay open. The reason, if given, is shown with them again."""
+    free = ReviewItem.objects.free_for(user.pk)
     with transaction.atomic():
-        skipped = free.update(skips=F("skips") + 1, leased_by=None, lease_until=None)
-        if skipped and reason.strip():
-            Skip.objects.create(item=item, by=user, reason=reason.strip()[:300])
+        if not _put_behind(free.filter(pk=item.pk)):
+            return
+        same = [twin.item for twin in twins.locked_twins([item]).get(item.pk, []) if twin.is_locked]
+        if same:
+            _put_behind(free.filter(pk__in=same))
+        if reason.strip():
+            said = reason.strip()[:300]
+            Skip.objects.bulk_create(Skip(item_id=one, by=user, reason=said) for one in [item.pk, *same])
 
 
+@transaction.atomic
 def assign(*, items: Sequence[int], to: Any, by: Any) -> int:
     """Give items to one person, or to nobody in particular (None); returns how many. Only that person is handed them.
 
-    What lies on another's desk stays there until it is decided or given back.
+    Their twins go with them, for they ask the same. What lies on another's desk stays there until it is decided or
+    given back.
     Raises Refused if the person may not decide, or may not see one of the items.
     """
     wanted = visible_items(by).open().filter(pk__in=items)
@@ -156,7 +169,15 @@ def assign(*, items: Sequence[int], to: Any, by: Any) -> int:
         hidden = wanted.exclude(pk__in=visible_items(to).filter(pk__in=items).values("pk")).count()
         if hidden:
             raise Refused(f"{to.username} may not see {hidden} of these items: they are about others' records.")
+    asked = list(wanted.select_related("finding"))
+    same = {twin.item for own in twins.locked_twins(asked).values() for twin in own} - {item.pk for item in asked}
+    if same:
+        visible_items(by).open().filter(pk__in=same).update(assigned_to=to)
     return wanted.update(assigned_to=to)
+
+
+def _put_behind(items: ReviewItemQuerySet) -> int:
+    return items.update(skips=F("skips") + 1, leased_by=None, lease_until=None)
 
 
 def _keep(user: Any, held: Sequence[int], touched: Collection[int]) -> tuple[set[int], Desk]:

@@ -18,7 +18,7 @@ from crmquality.services.access import UserRole
 from crmquality.services.errors import Refused
 from review.models import Decision, DecisionBatch, ReviewItem
 from review.selectors.cards import card
-from review.selectors.decided import NOTHING_WRITTEN, shown_decision, standing, undone_in_words
+from review.selectors.decided import NOTHING_WRITTEN, along_in_words, shown_decision, standing, undone_in_words
 from review.selectors.groups import others_like
 from review.services import batching, checks, deciding, desks
 from review.services import queue as queueing
@@ -101,7 +101,7 @@ def decide(request: HttpRequest, item_id: int) -> HttpResponse:
     except (Refused, PermissionDenied) as refusal:
         again = queueing.claim(user=request.user, item_id=item.pk)
         return _answer(request, "refused", str(refusal), about=item.pk, first=again)
-    said = " ".join(filter(None, [SAID[Decision.Verdict(verdict)], _gentle_alert(request)]))
+    said = " ".join(filter(None, [SAID[Decision.Verdict(verdict)], along_in_words(decision), _gentle_alert(request)]))
     return _answer(request, "done", said, about=item.pk, touched=_written(decision.change_set))
 
 
@@ -277,7 +277,9 @@ def _cards(items: list[ReviewItem], records: Mapping[int, Record], user: Any) ->
 def _missed(request: HttpRequest, item_id: int) -> str:
     """Why an item that was asked for is not on the desk."""
     item = visible_items(request.user).select_related("leased_by").filter(pk=item_id).first()
-    if item and item.state == ReviewItem.State.OPEN and item.leased_by:
+    if item and item.state == ReviewItem.State.OPEN:
+        if item.leased_by is None:
+            return "A colleague has the same question, by another check, on their desk; this is the next one."
         holder = item.leased_by.get_full_name() or item.leased_by.username
         return f"{holder} has that item on their desk; this is the next one."
     return "That item is no longer open; this is the next one."

@@ -58,7 +58,7 @@ def undo_decision(request: HttpRequest, decision_id: int) -> HttpResponse:
     rows = Decision.objects.select_related("change_set")
     if not access.has_role(request.user, UserRole.STEWARD):
         rows = rows.filter(by=request.user.pk)
-    decision = get_object_or_404(rows, pk=decision_id)
+    decision = rows.get(pk=get_object_or_404(rows, pk=decision_id).answer_id)
     return _undo(request, decision.change_set, decision, back="decisions")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import transaction
+from django.db.models import Q
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,6 +26,7 @@ from hypothesis.stateful import (
 from crmquality.models import Change, ChangeSet, Finding, Record, Run, Source
 from crmquality.services import correcting, importing, leases, measuring, merging, undoing
 from crmquality.services.errors import Refused
+from detectors import registry
 from detectors.contract import Evidence, MergeRecords, SetFields
 from detectors.contract import Finding as Claim
 from detectors.roles import Role
@@ -123,7 +125,16 @@ class Machine(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: self.claims)
     def run(self) -> None:
-        scan(self.accounts)
+        scan(self.accounts, "scripted")
+        self.look_at_the_run()
+
+    @rule()
+    @precondition(lambda self: self.claims)
+    def run_a_check_that_finds_the_same(self) -> None:
+        scan(self.accounts, "second")
+        self.look_at_the_run()
+
+    def look_at_the_run(self) -> None:
         assert Run.objects.latest("id").state == "succeeded", Run.objects.latest("id").error
         for item in ReviewItem.objects.open().select_related("finding"):
             now = self.seen_by(item.finding)
@@ -147,7 +158,7 @@ class Machine(RuleBasedStateMachine):
         except Refused:
             assert self.snapshot() == before, "what was refused wrote nothing"
             return
-        self.decided[done.pk] = self.seen_by(item.finding)
+        self.note_decisions([done, *done.along])
         self.note(done.change_set, before)
 
     @rule(which=SOME, verdict=st.sampled_from(["accept", "accept", "reject"]), at_once=st.booleans())
@@ -161,8 +172,8 @@ class Machine(RuleBasedStateMachine):
         assert {member.item_id for member in members} == {one.pk for one in group}
         assert batching.outcomes(batch)["waiting"] == 0
         decided = [member for member in members if member.decision]
-        for member in decided:
-            self.decided[member.decision_id] = self.seen_by(member.item.finding)
+        made = [member.decision_id for member in decided]
+        self.note_decisions(Decision.objects.filter(Q(pk__in=made) | Q(seen__settled_by__in=made)))
         if at_once and decided:
             self.take_back(batch)
             assert self.snapshot() == before, "undoing a batch at once restores everything"
@@ -193,8 +204,7 @@ class Machine(RuleBasedStateMachine):
             return
         record.refresh_from_db()
         assert record.fields[name] == value
-        for decision in done.settled:
-            self.decided[decision.pk] = self.seen_by(decision.item.finding)
+        self.note_decisions(done.settled)
         self.note(done.change_set, before)
 
     @rule(who=st.lists(SOME, min_size=2, max_size=4))
@@ -221,8 +231,14 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: Decision.objects.filter(undone_at__isnull=True).exists())
     def undo_a_decision(self, which: int) -> None:
         decision = self.pick(Decision.objects.filter(undone_at__isnull=True), which)
-        if decision.change_set_id:
-            self.undo(decision.change_set, lambda: deciding.undo_decision(decision=decision, user=self.steward))
+        along = list(Decision.objects.filter(seen__settled_by=decision.answer_id))
+        self.undo_answer(Decision.objects.get(pk=decision.answer_id), decision)
+        states = set(Decision.objects.filter(pk__in=[decision.pk, *(one.pk for one in along)]).values_list("undone_at"))
+        assert len(states) == 1, "undone together, or refused together"
+
+    def undo_answer(self, answer: Decision, decision: Decision) -> None:
+        if answer.change_set_id:
+            self.undo(answer.change_set, lambda: deciding.undo_decision(decision=decision, user=self.steward))
         else:
             deciding.undo_decision(decision=decision, user=self.steward)
 
@@ -355,6 +371,10 @@ class Machine(RuleBasedStateMachine):
         else:
             self.latest.clear()
 
+    def note_decisions(self, decisions: Iterable[Decision]) -> None:
+        for decision in decisions:
+            self.decided[decision.pk] = self.seen_by(decision.item.finding)
+
     def note(self, change_set: ChangeSet | None, before: dict[Any, Any]) -> None:
         if change_set:
             self.latest.append((change_set.pk, before))
@@ -401,6 +421,7 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.slow
 def test_nothing_is_lost_and_every_undo_restores(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, lambda batch: [])
+    monkeypatch.setattr(registry, "available", lambda: {"scripted": ScriptedDetector, "second": ScriptedDetector})
     monkeypatch.setattr(measuring, "measure_source", lambda **_: None)
     # renewed from a thread of its own, which cannot see a job inside this test's transaction and would call it lost
     monkeypatch.setattr(leases, "RENEW_EVERY", timedelta(hours=1))
