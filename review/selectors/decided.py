@@ -31,7 +31,7 @@ def undone_in_words(undone: Undone | None) -> str:
 def along_in_words(decision: Decision) -> str:
     """Which other checks a decision made just now has answered; "" if none."""
     names = ", ".join(sorted(one.item.detector for one in decision.along))
-    return f"So are the same proposals of: {names}." if names else ""
+    return f"It answers {names} too." if names else ""
 
 
 def shown_decision(decision: Decision) -> Decision:

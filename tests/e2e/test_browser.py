@@ -150,8 +150,9 @@ def test_a_steward_walks_the_whole_loop_by_keyboard(page: Page, installation: In
     expect(page.locator("#desk")).to_have_attribute("data-waits", "0")
 
     page.goto(installation.address + "/decisions/")
-    expect(page.locator("tbody tr")).to_have_count(10)
-    expect(page.get_by_text("undone", exact=True)).to_have_count(1)
+    answers = page.locator("tbody tr").filter(has_not_text="settled along")
+    expect(answers).to_have_count(10)
+    expect(answers.get_by_text("undone", exact=True)).to_have_count(1)
 
     page.goto(installation.address + "/queue/?action=merge")
     expect(page.get_by_role("heading", level=1)).to_contain_text("the same?")
@@ -188,7 +189,7 @@ def test_an_edit_by_keyboard_writes_the_persons_value(page: Page, installation: 
     page.keyboard.press("e")
     page.locator("#editor input").first.fill("Typed by Stella")
     page.keyboard.press("Enter")
-    expect(page.locator("#status")).to_have_text("Corrected with your values.")
+    expect(page.locator("#status")).to_contain_text("Corrected with your values.")
     page.goto(installation.address + "/changes/")
     expect(page.get_by_text("Typed by Stella").first).to_be_visible()
 

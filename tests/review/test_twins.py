@@ -258,7 +258,8 @@ class TestOneCard:
         assert "Also found by conflicts</summary>" in page
         assert "Also asked about" not in page
         answer = client.post(f"/queue/{same['formats'].pk}/decide/", {"verdict": "accept"}).content.decode()
-        assert "So are the same proposals of: addresses, conflicts." in answer
+        assert "It answers addresses, conflicts too." in answer
+        assert client.get("/decisions/").content.decode().count("settled along") == 2
         assert client.post(reverse("undo-last"), {}).status_code == 200
         assert states() == all_of(State.OPEN)
 
