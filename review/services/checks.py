@@ -146,7 +146,7 @@ def trusts() -> dict[int, float]:
 
 def alert(user: Any) -> str:
     """A gentle word on the person's pace; "" if there is nothing to say."""
-    rows = Decision.objects.filter(by=user).order_by("-id").values_list("verdict", "seconds")[:LATEST]
+    rows = Decision.objects.answers().filter(by=user).order_by("-id").values_list("verdict", "seconds")[:LATEST]
     latest = [row for row in rows if row[1] is not None]  # here: looking for those with a time may take all there are
     return pace_alert([verdict == Verdict.ACCEPT for verdict, _ in latest], [float(s or 0) for _, s in latest])
 

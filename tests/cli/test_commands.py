@@ -24,7 +24,7 @@ from detectors.anomalies.detector import AnomalyDetector
 from detectors.contract import RunContext
 from review.models import PolicyVersion
 from review.services import policies
-from tests.scripted import claim, install, scan
+from tests.scripted import claim, install, install_checks, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)  # jobs renew their lease over a connection of their own
 CONTACTS = "Id,Name,E-Mail\nC1,Ann Lee,ann@example.com\nC2,Bob Ray,bob@example.com\nC3,short\n"
@@ -324,6 +324,14 @@ def test_the_waiting_cards_are_listed_and_nothing_is_reserved(cli, source, stewa
     from review.models import ReviewItem
 
     assert ReviewItem.objects.get().leased_by is None
+
+
+def test_equal_proposals_of_several_checks_are_listed_once(cli, source, steward, monkeypatch):
+    same = [claim(Record.objects.get(external_id="C3"), City="Boston")]
+    install_checks(monkeypatch, formats=lambda batch: same, conflicts=lambda batch: same)
+    scan(source, "formats", "conflicts")
+    (row,) = lines(cli("review", "--json", "--as", "steward")[1])
+    assert (row["detector"], [one["detector"] for one in row["also_found_by"]]) == ("formats", ["conflicts"])
 
 
 def test_review_outside_of_a_terminal_is_refused_with_the_way_out(cli, source, steward):

@@ -12,10 +12,10 @@ import pytest
 
 from crmquality.models import Change, Disclosure, Record
 from crmquality.services import disclosing
-from review.models import Decision, ReviewItem, Skip
+from review.models import CheckShares, Decision, ReviewItem, Skip
 from review.services import queue
 from tests.pseudo_terminal import PseudoTerminal
-from tests.scripted import claim, install, merge_claim, scan
+from tests.scripted import claim, install, install_checks, merge_claim, scan
 from tests.workers import same_servers
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,6 +75,23 @@ def test_cards_are_accepted_skipped_undone_and_rejected_by_the_keys_of_the_page(
         assert "Done: 1 accepted, 1 undone, 1 skipped, 1 rejected." in tty.seen
     assert set(Decision.objects.filter(undone_at=None).values_list("verdict", flat=True)) == {"reject"}
     assert not ReviewItem.objects.filter(leased_by__isnull=False).exists()
+
+
+def test_equal_proposals_of_several_checks_are_one_card(terminal, source, bob, monkeypatch):
+    same = [claim(bob, City="Boston")]
+    install_checks(monkeypatch, formats=lambda batch: same, conflicts=lambda batch: same)
+    scan(source, "formats", "conflicts")
+    CheckShares.objects.create(known=0, hidden=0)
+    with terminal() as tty:
+        card = tty.until("? keys")
+        assert "Also found by: conflicts (90 %). Your answer settles all." in card
+        assert "also conflicts: because the test says so" in card
+        tty.press("x")
+        tty.until("Rejected. It answers conflicts too.")
+        tty.until("The queue is empty.")
+        tty.press("q")
+    assert set(Decision.objects.values_list("verdict", flat=True)) == {"reject"}
+    assert Decision.objects.count() == 2
 
 
 def test_values_of_ones_own_are_typed_over_the_proposal(terminal, source, bob, monkeypatch, steward):

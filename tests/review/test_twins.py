@@ -24,7 +24,7 @@ from detectors.contract import Finding as Found
 from review.models import Decision, ReviewItem, Skip
 from review.selectors.cards import card
 from review.selectors.decided import standing
-from review.services import batching, deciding, desks, feedback, fixing, labelling, policies, queue
+from review.services import batching, checks, deciding, desks, feedback, fixing, labelling, policies, queue
 from tests.scripted import claim, install_checks, scan
 
 Verdict, State = Decision.Verdict, ReviewItem.State
@@ -133,6 +133,12 @@ class TestOneAnswer:
         decide(same["formats"], "reject", steward)
         assert desks.decided_today(steward) == 1
         assert labelling.count_verdicts(source) == (1, 1)
+
+    def test_the_word_on_the_pace_is_about_answers(self, same, steward, monkeypatch):
+        monkeypatch.setattr("review.services.checks.LATEST", 1)
+        monkeypatch.setattr("review.trust.LATEST", 1)
+        decide(same["formats"], "accept", steward, seconds=0.1)
+        assert "took 0.1 s each" in checks.alert(steward)
 
     def test_an_answer_asks_for_twins_once_and_for_nothing_more_where_there_is_none(self, asked, bob, steward):
         item = asked(formats=[claim(bob, City="Boston")])["formats"]
