@@ -86,7 +86,8 @@ def compute(source: Source) -> dict[str, Any]:
 
     detectors: name -> claims, open, asked, old (open for over 7 days), automatic (by policy, or the rest of a lot
         of which people judged a sample), decided (by people who looked), accepted, edited,
-        confirmed (accepted, edited or expected, automatic ones too), corrected (a change was written and stands),
+        confirmed (accepted, edited or expected, automatic ones too), corrected (a change was written and stands, by it
+        or by the decision it was settled along with),
         bands ([decided, accepted] for each of BANDS).
     turnaround: decided, median and p95 in seconds, from entering the queue to a person's verdict.
     rules: [detector, rule, open, decided by people who looked, accepted of these (as they stood, edited or expected)].

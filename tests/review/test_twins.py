@@ -22,6 +22,7 @@ from crmquality.services import correcting, disclosing, masking, undoing
 from detectors.contract import Evidence
 from detectors.contract import Finding as Found
 from review.models import Decision, ReviewItem, Skip
+from review.selectors import figures
 from review.selectors.cards import card
 from review.selectors.decided import standing
 from review.services import batching, checks, deciding, desks, feedback, fixing, labelling, policies, queue
@@ -133,6 +134,18 @@ class TestOneAnswer:
         decide(same["formats"], "reject", steward)
         assert desks.decided_today(steward) == 1
         assert labelling.count_verdicts(source) == (1, 1)
+
+    def test_every_check_counts_as_corrected(self, same, steward, source):
+        decide(same["formats"], "accept", steward)
+        counted = figures.compute(source)["detectors"]
+        assert [(counted[name]["confirmed"], counted[name]["corrected"], counted[name]["open"]) for name in CHECKS] == [
+            (1, 1, 0)
+        ] * 3
+
+    def test_a_check_that_finds_a_rejected_value_later_asks_for_its_own_reasons(self, asked, bob, steward):
+        decide(asked(formats=[claim(bob, City="Boston")])["formats"], "reject", steward)
+        later = asked(conflicts=[claim(bob, City="Boston")])["conflicts"]
+        assert queue.fill(user=steward).fresh == [later]
 
     def test_the_word_on_the_pace_is_about_answers(self, same, steward, monkeypatch):
         monkeypatch.setattr("review.services.checks.LATEST", 1)
