@@ -33,6 +33,8 @@ _LONGEST_BYTES = 4 * _LONGEST + 64
 _CODE = re.compile(r"[A-Z]{2}")
 _CODES = frozenset({"NA", "NC"})
 """Placeholders that are also codes (Namibia, North Carolina): values where the column holds such codes."""
+_SEVERAL_CODES = 10
+"""Other codes that say so, however many names stand beside them: "CA", "TX" and "Bavaria" in one column of regions."""
 
 
 def _first_and_size() -> npt.NDArray[np.bool_]:
@@ -58,8 +60,8 @@ def is_missing(series: pd.Series, whole: pd.Series | None = None) -> pd.Series:
     Missing are: None and NaN; text that is empty once white space and invisible characters are stripped; the
     `PLACEHOLDERS` in any case; text of dashes, dots, question marks or asterisks only ("-", "?", "...").
 
-    "NA" and "NC" are values, not placeholders, in a column whose other values are mostly two capital letters
-    (country and state codes). "0", "no" and "other" are always values.
+    "NA" and "NC" are values, not placeholders, in a column that holds ten other codes of two capital letters
+    (countries, states) or mostly such codes. "0", "no" and "other" are always values.
     """
     codes, distinct = pd.factorize(series)
     blank = np.fromiter((_says_nothing(str(value)) for value in distinct), dtype=bool, count=len(distinct))
@@ -118,10 +120,12 @@ def _says_nothing(text: str) -> bool:
 
 
 def _keep_codes(distinct: Sequence[object] | pd.Index, blank: np.ndarray) -> None:
-    """Take back, in place, the flag of "NA" and "NC" where most other distinct values are two capitals."""
+    """Take back, in place, the flag of "NA" and "NC" where many or most other distinct values are two capitals."""
     ambiguous = [place for place in np.flatnonzero(blank) if str(distinct[int(place)]).strip() in _CODES]
     if not ambiguous:
         return
     others = [str(value).strip() for value, empty in zip(distinct, blank, strict=True) if not empty]
-    if others and sum(_CODE.fullmatch(value) is not None for value in others) > len(others) / 2:
+    if others and sum(_CODE.fullmatch(value) is not None for value in others) > min(
+        len(others) / 2, _SEVERAL_CODES - 1
+    ):
         blank[ambiguous] = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,11 @@ class TruthCell:
     dirty: str
     clean: str
 
+    @property
+    def is_variant(self) -> bool:
+        """Whether it is not wrong, but only differs from the first record of its entity."""
+        return self.defect.startswith("variant")
+
 
 @dataclass(frozen=True, slots=True)
 class Truth:
@@ -36,7 +41,7 @@ class Truth:
 
     def wrong_cells(self) -> dict[tuple[str, str], TruthCell]:
         """The cells that are wrong; a variant (a nickname in a duplicate) only differs."""
-        return {place: cell for place, cell in self.cells.items() if not cell.defect.startswith("variant")}
+        return {place: cell for place, cell in self.cells.items() if not cell.is_variant}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,8 @@ def score(
 
     corrections: (external id, field, proposed value); right if the cell is wrong and the value is its clean one, but
         for case of e-mails, blanks at the ends, and the way a phone number is written; None or "" empties the
-        cell, which is right for a placeholder ("test", 0000000000) only.
+        cell, which is right for a placeholder ("test", 0000000000) only. A variant written as the first record has it
+        (a short street in full) counts neither way: it was not wrong, and is no worse now.
     flags: (external id, field) of cells said to be wrong without a proposal; field "" for "somewhere in this record".
     clusters: external ids said to be one entity.
 
@@ -115,9 +121,18 @@ def score(
     A class's precision is over the claims about its cells; claims about clean cells stand under CLEAN_CELL.
     """
     wrong = truth.wrong_cells()
-    overall, by_defect = _score_corrections(wrong, dict.fromkeys(corrections))
+    overall, by_defect = _score_corrections(wrong, _without_restored(truth, dict.fromkeys(corrections)))
     flagged, flagged_by_defect = _score_flags(wrong, dict.fromkeys(flags))
     return Scores(overall, by_defect, flagged, flagged_by_defect, _score_clusters(truth.entities, clusters))
+
+
+def _without_restored(
+    truth: Truth, corrections: Iterable[tuple[str, str, str | None]]
+) -> Iterator[tuple[str, str, str | None]]:
+    for key, field, value in corrections:
+        cell = truth.cells.get((key, field))
+        if not (cell and cell.is_variant and _is_right(field, value or "", cell)):
+            yield key, field, value
 
 
 def _score_corrections(

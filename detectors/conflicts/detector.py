@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from detectors.conflicts import repairs
+from detectors.conflicts.existing import exists, is_other_gender
 from detectors.conflicts.lessons import Lesson, lessons_of
 from detectors.conflicts.repairs import Repair
 from detectors.contract import Batch, Finding, Label, RunContext, SetFields
@@ -23,7 +24,8 @@ _SELF_JUDGED = ("as-corrected", "told", "trusted-sources")
 class ConflictDetector(RuleDetector):
     """Slips, conflicts and known-elsewhere values, by what the rest of the table says.
 
-    It asks for no role: what determines what is found in the data, so columns may have any name and order.
+    It needs no role: what determines what is found in the data, so columns may have any name and order. Where a column
+    is known to hold cities or given names, one that exists is not taken for a misspelling of another.
     Accepted corrections teach it how a column is written, which sources to trust, and how far each rule can be
     trusted in each column.
     """
@@ -65,7 +67,8 @@ class ConflictDetector(RuleDetector):
 
     def _repairs(self, batch: Batch, context: RunContext) -> list[Repair]:
         names = [name for name in batch.frame.columns if batch.roles.get(name, Role.IGNORE) is not Role.IGNORE]
-        return repairs.find(batch.frame, names, context.report, self.lessons)
+        found = repairs.find(batch.frame, names, context.report, self.lessons)
+        return [one for one in found if not _is_as_it_should_be(batch, one)]
 
     def _trusted(self, repair: Repair) -> float:
         tally = self.trust.get(f"{repair.rule}|{repair.field}")
@@ -80,6 +83,18 @@ class ConflictDetector(RuleDetector):
     def _restore(self, state: Any) -> None:
         self.lessons = [Lesson(dict(before), dict(after)) for before, after in state["lessons"]]
         self.trust = {key: Tally(*map(float, counts)) for key, counts in state["trust"].items()}
+
+
+def _is_as_it_should_be(batch: Batch, repair: Repair) -> bool:
+    """Whether the slip is a name as it should be, or what would be filled in is the record's own id."""
+    if repair.rule == "known-elsewhere":  # a head office is not its own parent, though all branches name it so
+        key = batch.column(Role.ID)
+        return key is not None and repair.value == batch.frame[key].iat[repair.row]
+    if repair.rule not in ("misspelling", "slip") or repair.value is None:
+        return False
+    if is_other_gender(batch, repair.field, str(batch.frame[repair.field].iat[repair.row]), repair.value):
+        return True
+    return repair.rule == "misspelling" and exists(batch, repair.row, repair.field)
 
 
 def _graded(found: Sequence[Repair], batch: Batch, labels: Sequence[Label]) -> dict[str, Tally]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from detectors.conflicts import decoys, dependencies, sources
+from detectors.conflicts.company import keeps_company
 from detectors.conflicts.decoys import Look
 from detectors.conflicts.lessons import Lesson, learn, rewrite
 from detectors.conflicts.likeness import FAR, likeness, shape
@@ -125,7 +126,11 @@ def from_vocabulary(table: Table, report: Report) -> Iterator[Repair]:
     """Slips in columns whose values repeat."""
     for done, field in enumerate(table.fields):
         report(done, len(table.fields), f"conflicts: spelling of {field.name}")
+        fits = None
         for row, wrong in _in_rows(field, misspellings(field)):
+            fits = fits or keeps_company(table, field)
+            if not fits(row, wrong.value):
+                continue
             digits = " (9 = any digit)" if "9" in wrong.common else ""
             detail = f'"{_short(wrong.common)}" is in {wrong.rows} rows{digits}, this spelling hardly.'
             yield Repair(row, field.name, wrong.value, "misspelling", wrong.score, detail)

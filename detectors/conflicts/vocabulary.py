@@ -34,6 +34,8 @@ _USUAL_CODES = 0.05
 """Share of rows from which on words of digits and letters in one order ("5a", "12b") are a kind of the column's own."""
 
 _MOST_COMMON, _MOST_RARE = 2_000, 20_000
+_SAMPLE = 500
+"""Masks whose neighbours are looked at to see what is chance."""
 _MOST_LOST = 2
 """Digits that a slip can have taken from one text."""
 
@@ -61,7 +63,7 @@ def misspellings(field: Field) -> Iterator[Misspelling]:
     if not len(rare) or len(rare) > _MOST_RARE:
         return
     nearest = _nearest(masks, counts, rare, common, _usual_codes(masks, counts))
-    precision = _gate(masks, counts, common, nearest)
+    precision = _gate(masks, common, rare, nearest)
     known = {text for text, count in zip(field.texts, field.counts, strict=True) if count >= 2}
     read = reader(field.texts, field.counts)
     for position, (other, look) in zip(rare.tolist(), nearest, strict=True):
@@ -191,22 +193,23 @@ def _level(mask: str, other: str, distance: int) -> int:
     return SHAPED if len(mask) == len(other) and distance <= 0.5 * longest else FAR
 
 
-def _gate(
-    masks: list[str], counts: np.ndarray, common: np.ndarray, nearest: list[tuple[int, Look]]
-) -> dict[Look, float]:
-    """Precision by look: common masks are right, so how often they have such a neighbour is chance."""
-    by_chance: dict[Look, int] = defaultdict(int)
-    targets = [masks[position] for position in common[:500]]
-    distances = cdist(targets, targets, scorer=OSA.distance, dtype=np.int32)
-    np.fill_diagonal(distances, 10**6)
-    for at, row in enumerate(distances):
-        looks = {
-            (len(targets[other]) == len(targets[at]), _level(targets[at], targets[other], int(row[other])))
-            for other in np.flatnonzero(row <= len(targets[at]))
-            if not _moves_digits(targets[at], targets[other], int(row[other]))
-        }
-        for look in looks:
-            by_chance[look] += 1
+def _gate(masks: list[str], common: np.ndarray, rare: np.ndarray, nearest: list[tuple[int, Look]]) -> dict[Look, float]:
+    """Precision by look: how often a value has such a neighbour by chance is seen where there are no slips.
+
+    Common masks are right, so their neighbours among each other are chance; and so are those of rare masks among rare
+    ones, but for two slips of one value: surnames are like each other by nature ("Rockmore", "Rockward", "Rockford").
+    """
+    targets = [masks[position] for position in common[:_SAMPLE]]
+    by_chance, tried = _neighbours(targets)
+    if any(look[1] != SLIP for other, look in nearest if other >= 0):
+        no_slips = [masks[at] for at, (_, look) in zip(rare.tolist(), nearest, strict=True) if look[1] != SLIP]
+        among_rare, tried_rare = _neighbours(no_slips[:: max(1, len(no_slips) // _SAMPLE)][:_SAMPLE])
+        # The more others there are to be near to, the more often one is: here as many as there are common masks.
+        fewer = len(targets) / max(1, tried_rare)
+        for look, count in among_rare.items():
+            if look[1] != SLIP:
+                chance = 1 - (1 - min(0.999, count / tried_rare)) ** fewer
+                by_chance[look] = max(by_chance[look], tried * chance)
     seen: dict[Look, int] = defaultdict(int)
     alone = 0
     for other, look in nearest:
@@ -216,11 +219,30 @@ def _gate(
             alone += 1
     precision = {}
     for look, count in seen.items():
-        chance = (by_chance[look] + 0.25) / (len(targets) + 0.5)
+        chance = min(1.0, (by_chance.get(look, 0) + 0.25) / (len(targets) + 0.5))
         expected = (alone + 0.5) * chance / max(0.05, 1 - chance)
         # A look seen once or twice is weak evidence, the weaker the less alike.
         precision[look] = max(0.0, (count - expected) / (count + (0.3 if look[1] == SLIP else 1.0)))
     return precision
+
+
+def _neighbours(masks: list[str]) -> tuple[dict[Look, float], int]:
+    """How many of the masks have another one of each look among them, and how many there are."""
+    found: dict[Look, float] = defaultdict(float)
+    distances = cdist(masks, masks, scorer=OSA.distance, dtype=np.int32)
+    np.fill_diagonal(distances, 10**6)
+    folded = np.unique([mask.casefold() for mask in masks], return_inverse=True)[1]
+    for at, row in enumerate(distances):
+        # Farther ones are of no level, but for those that differ in case alone.
+        near = (row <= len(masks[at])) & ((row <= len(masks[at]) // 2 + 1) | (folded == folded[at]))
+        looks = {
+            (len(masks[other]) == len(masks[at]), _level(masks[at], masks[other], int(row[other])))
+            for other in np.flatnonzero(near)
+            if not _moves_digits(masks[at], masks[other], int(row[other]))
+        }
+        for look in looks:
+            found[look] += 1
+    return found, len(masks)
 
 
 def _mended(text: str, mask: str, known: set[str]) -> str | None:

@@ -36,12 +36,13 @@ _CHECKS: dict[Role, Check] = {
     Role.COUNTRY: countries.country_remarks,
     Role.CURRENCY: countries.currency_remarks,
     Role.COMPANY: names.company_remarks,
+    **dict.fromkeys((Role.CITY, Role.COUNTY), names.place_remarks),
     **dict.fromkeys((Role.NAME, Role.GIVEN_NAME, Role.FAMILY_NAME), names.person_remarks),
     **dict.fromkeys((Role.TAX_ID, Role.NATIONAL_ID, Role.BANK_ACCOUNT), identifiers.remarks),
     **{role: numbers.remarks for role in Role if role.value_type is ValueType.NUMBER},
     **{role: dates.remarks for role in Role if role.value_type is ValueType.DATE},
 }
-_BY_COUNTRY = {Role.PHONE, Role.FAX, Role.CURRENCY, Role.TAX_ID, Role.NATIONAL_ID, Role.BANK_ACCOUNT}
+_BY_COUNTRY = {Role.COMPANY, Role.PHONE, Role.FAX, Role.CURRENCY, Role.TAX_ID, Role.NATIONAL_ID, Role.BANK_ACCOUNT}
 _BY_SOURCE = {role for role in Role if role.value_type is ValueType.DATE}
 _UNTOUCHED = {Role.IGNORE, Role.ID}
 

@@ -60,6 +60,8 @@ _ENDINGS = {
 
 _CUT_SHORT = {"co", "cm", "om", "c", "m"}
 _PROVIDERS = {domain.split(".")[0]: domain for domain in sorted(WELL_KNOWN, reverse=True) if domain.endswith(".com")}
+_SHORT, _MUCH_RARER = 5, 50
+"""A name of fewer letters ("gmai") is taken for a slip only where the provider is in so many times as many rows."""
 _COMMON_HERE = 20
 """Rows with one domain from which on a rare neighbour one letter away is taken for its typing error."""
 
@@ -166,7 +168,7 @@ def _right_domain(domain: str, domains: _Domains) -> tuple[str, float, str]:
     if ending in _CUT_SHORT and stem in _PROVIDERS:
         return _PROVIDERS[stem], 0.8, f'"{domain}" is short for "{_PROVIDERS[stem]}".'
     known = _near_known(domain)
-    if known and domains.counts[domain] < max(3, domains.counts[known]):
+    if known and _rarer(domain, known, domains):
         return known, 0.93 if OSA.distance(domain, known) == 1 else 0.8, f'"{domain}" is typed for "{known}".'
     here = _near_common(domain, domains) if domains.counts[domain] <= 2 else None
     if here:
@@ -174,18 +176,30 @@ def _right_domain(domain: str, domains: _Domains) -> tuple[str, float, str]:
     return domain, 1.0, ""
 
 
+def _rarer(domain: str, known: str, domains: _Domains) -> bool:
+    """Whether the domain is rare enough beside the well-known one; a short name may well be a company's own."""
+    if len(domain.partition(".")[0]) < _SHORT:
+        return _MUCH_RARER * domains.counts[domain] <= domains.counts[known]
+    return domains.counts[domain] < max(3, domains.counts[known])
+
+
 @lru_cache(maxsize=65536)
 def _near_known(domain: str) -> str | None:
     """The well-known domain within one slip (two in a long name); None if none, or if several are as near.
 
-    Short names are left alone: "me.com" is one letter from many real domains. A real country variant
+    Short providers are left alone: "me.com" is one letter from many real domains. A real country variant
     ("yahoo.ca", "gmx.fr") keeps the provider's name whole, so the name itself must be mistyped.
     """
     name = domain.partition(".")[0]
     best: list[tuple[int, str]] = []
     for known in WELL_KNOWN:
         known_name = known.partition(".")[0]
-        if known_name == name or min(len(known_name), len(name)) < 5 or abs(len(known) - len(domain)) > 2:
+        if (
+            known_name == name
+            or len(known_name) < _SHORT
+            or len(name) < _SHORT - 1
+            or abs(len(known) - len(domain)) > 2
+        ):
             continue
         distance = OSA.distance(domain, known, score_cutoff=2)
         if distance <= (2 if len(known_name) >= 7 else 1):

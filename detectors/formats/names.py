@@ -1,10 +1,10 @@
-"""Names of people and companies: case, swapped given and family name, turned order, legal forms."""
+"""Names of people, companies and places: case, swapped given and family name, turned order, legal forms."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,8 @@ _FORMS = {
 }  # fmt: skip
 _SUFFIX = re.compile(r"(?P<stem>.*[^\s,])(?P<gap>\s*,\s*|\s+)(?P<form>[A-Za-z][A-Za-z. ]{0,12}[A-Za-z]\.?)")
 
+_MOSTLY_MIXED = 0.8
+"""The same of companies, of which more are written in capitals by choice."""
 _MIXED = 0.5
 """Share of rows in mixed case from which on a column's capitals or small letters are slips, not a choice."""
 
@@ -40,6 +42,40 @@ def proper_case(text: str) -> str:
     words = re.sub(r"(?<=[^\W\d_]{2})(['’])S\b", r"\1s", _MC.sub(lambda match: match[1] + match[2].upper(), words))
     first, *rest = words.split(" ")
     return " ".join([first, *(word.lower() if word.lower() in _PARTICLES else word for word in rest)])
+
+
+_AROUND = "of on upon under by sur sous les lès aux am an im in ob der den la le el los las"
+_BETWEEN = frozenset(_AROUND.split())
+"""Small words inside the names of places, beside the particles of names ("Stratford upon Avon")."""
+
+
+def place_remarks(column: Column) -> Remarks:
+    """Capitals or small letters only, in a column of towns where most rows have both.
+
+    The column's own spelling of the same town comes first, else every word gets a capital.
+    """
+    mixed = column.share(_is_mixed)
+    if mixed < _MIXED:
+        return {}
+    rows: dict[str, tuple[int, str]] = {}
+    for value, count in zip(column.values, column.counts.tolist(), strict=True):
+        if _is_mixed(value):
+            rows[value.casefold()] = max(rows.get(value.casefold(), (0, "")), (count, value))
+    found = {}
+    for position, value in enumerate(column.values):
+        if _is_mixed(value) or len(value) < 4 or not _WORD.search(value) or _ODD.search(value):
+            continue
+        own = rows.get(value.casefold())
+        proposed = own[1] if own else _place_case(value)
+        if proposed != value:
+            why = "Most places here are written with capital and small letters."
+            found[position] = Remark("place-case", (0.62 if own else 0.55) + 0.33 * mixed, why, proposed)
+    return found
+
+
+def _place_case(text: str) -> str:
+    first, *rest = proper_case(text).split(" ")
+    return " ".join([first, *(word.lower() if word.lower() in _BETWEEN else word for word in rest)])
 
 
 def _is_mixed(text: str) -> bool:
@@ -92,28 +128,59 @@ def _person_remark(value: str, role: Role, mixed: float) -> Remark | None:
 
 
 def company_remarks(column: Column) -> Remarks:
-    """The legal form as most rows of the column write it ("Inc." for "inc", "Incorporated")."""
+    """The legal form as most rows of the column write it ("Inc." for "inc", "Incorporated"), and capitals only."""
+    words = _word_spellings(column) if column.share(_is_mixed) >= _MOSTLY_MIXED else None
+    taken = [_with_form(value) for value in column.values]
     spellings: dict[str, Counter[str]] = {}
-    taken = [_SUFFIX.fullmatch(value) for value in column.values]
-    for match, count in zip(taken, column.counts, strict=True):
-        if match and (form := _form(match["form"])):
-            spellings.setdefault(form, Counter())[_ending(match)] += int(count)
+    for value, match, count in zip(column.values, taken, column.counts.tolist(), strict=True):
+        if match and (words is None or _is_mixed(value)):
+            spellings.setdefault(_form(match["form"]), Counter())[_ending(match)] += count
     usual = {form: min(seen.items(), key=lambda item: (-item[1], item[0])) for form, seen in spellings.items()}
-    mixed = column.share(_is_mixed)
     found = {}
     for position, (value, match) in enumerate(zip(column.values, taken, strict=True)):
         stem = match["stem"] if match else value
-        cased = proper_case(stem) if mixed >= 0.8 and len(stem) > 5 and not _is_mixed(stem) and " " in stem else stem
-        if match and (form := _form(match["form"])):
+        cased = _company_case(stem, words)
+        form = _form(match["form"]) if match else ""
+        if match and form in usual:
             ending, count = usual[form]
             sure = count / spellings[form].total()
-            written = cased + (ending if sure >= 0.7 and count >= 5 else _ending(match))
+            # Where the rest changes its case, the form does too.
+            written = cased + (ending if (sure >= 0.7 and count >= 5) or cased != stem else _ending(match))
             if written != value:
                 why = f'{count} of {spellings[form].total()} rows end in "{ending.strip(", ")}".'
                 found[position] = Remark("company-form", 0.3 + 0.4 * sure, why, written)
         elif cased != stem:
-            found[position] = Remark("company-case", 0.6, "Most companies here have capital and small letters.", cased)
+            why = "Most companies here have capital and small letters."
+            found[position] = Remark("company-case", 0.6, why, cased + (_ending(match) if match else ""))
     return found
+
+
+def _company_case(stem: str, words: Mapping[str, str] | None) -> str:
+    """Capitals (small letters) only as the other companies write the words; as it stands where these do not tell."""
+    if words is None or len(stem) <= 5 or " " not in stem or _is_mixed(stem):
+        return stem
+    return _WORD.sub(lambda word: words.get(word[0].casefold()) or _unknown_word(word[0]), stem)
+
+
+def _with_form(text: str) -> re.Match[str] | None:
+    """The text taken apart before its legal form; None if it ends in none."""
+    match = _SUFFIX.fullmatch(text)
+    return match if match and _form(match["form"]) else None
+
+
+def _word_spellings(column: Column) -> dict[str, str]:
+    """Word without case -> how most companies in capital and small letters write it ("LLC", "Media", "of")."""
+    seen: dict[str, Counter[str]] = {}
+    for value, count in zip(column.values, column.counts.tolist(), strict=True):
+        if _is_mixed(value):
+            for word in _WORD.findall(value):
+                seen.setdefault(word.casefold(), Counter())[word] += count
+    return {key: max(counts, key=lambda word: (counts[word], word)) for key, counts in seen.items()}
+
+
+def _unknown_word(word: str) -> str:
+    """A short word may be initials ("IBM"), which keep their capitals."""
+    return word.upper() if len(word) <= 3 and word.isupper() else proper_case(word)
 
 
 def _form(text: str) -> str:

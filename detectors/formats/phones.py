@@ -12,6 +12,9 @@ from detectors.formats.column import Column, Remark, Remarks
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}(?: ext\. \d{1,7})?")
 _DIGIT = re.compile(r"\d")
+_REMARK = re.compile(r"\s*\([^()\d]*\)|(?<=\d)[\s,;/-]+[^\W\d_]{2,}\.?\s*$")
+_WHOLE = 7
+"""Digits of a whole number: fewer before letters are a number to be dialled by letters ("1-800-FLOWERS")."""
 _LONGEST = 60
 _INTERNATIONAL = re.compile(r"\s*(?:\+|00|011\s?\d)")
 
@@ -21,11 +24,17 @@ def read(text: str, region: str) -> PhoneNumber | None:
     """The number a text holds, valid or not; None if it holds none. region: ISO alpha-2, "" if unknown."""
     if len(text) > _LONGEST or not _DIGIT.search(text):
         return None
-    text = re.sub(r"^\s*00(?=[1-9])", "+", text)
+    text = re.sub(r"^\s*00(?=[1-9])", "+", _without_remark(text))
     try:
         return phonenumbers.parse(text, region or None)
     except NumberParseException:
         return None
+
+
+def _without_remark(text: str) -> str:
+    """The text without a word behind a whole number ("(home)", "mobile"), whose letters would be dialled as digits."""
+    bare = _REMARK.sub("", text)
+    return bare if len(_DIGIT.findall(bare)) >= _WHOLE else text
 
 
 def is_valid(text: str, region: str = "") -> bool:

@@ -189,6 +189,13 @@ def test_wrong_claims_cost_precision_in_their_class(sample):
     assert scores.duplicates.claimed == 3
 
 
+def test_a_variant_written_as_the_first_record_has_it_counts_neither_way(sample):
+    truth = read_truth(sample.truth)
+    (key, field), cell = next((place, cell) for place, cell in truth.cells.items() if cell.is_variant and cell.clean)
+    assert score(truth, corrections=[(key, field, cell.clean)]).corrections.claimed == 0
+    assert score(truth, corrections=[(key, field, f"{cell.clean} no")]).corrections.precision == 0
+
+
 def test_a_phone_number_is_right_however_it_is_written(sample):
     truth = read_truth(sample.truth)
     (key, field), cell = next(x for x in truth.wrong_cells().items() if x[1].defect == "phone-format")

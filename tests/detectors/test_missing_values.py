@@ -77,3 +77,12 @@ CELLS = st.none() | st.builds(lambda before, word, after: before + word + after,
 def test_a_column_of_polars_is_read_alike(cells):
     quick = missing_texts(pl.Series(cells, dtype=pl.String))
     assert quick.tolist() == is_missing(pd.Series(cells, dtype=object)).tolist()
+
+
+def test_a_code_is_a_value_among_other_codes_though_most_regions_are_names():
+    codes = ["NC", "CA", "TX", "NY", "OH", "PA", "IL", "SP", "WA", "VA", "GA", "FL"]
+    names = [f"Region {number}" for number in range(30)]
+    missing = is_missing(pd.Series([*codes, *names], dtype=object))
+    assert not missing.any()
+    assert missing_texts(pl.Series([*codes, *names])).tolist() == missing.tolist()
+    assert is_missing(pd.Series(["NC", *names], dtype=object)).tolist() == [True] + [False] * len(names)

@@ -87,6 +87,23 @@ def test_rows_of_other_countries_are_held_against_their_postcode_rule_only():
     assert found(*rows, country=countries) == [("postcode-format", {"zip": "01067"})]
 
 
+def test_a_row_without_a_country_is_of_the_country_its_region_is_of_in_the_other_rows():
+    rows = [("Hannover", "Niedersachsen", "30159"), ("Celle", "Niedersachsen", "29221")] * 3
+    american = [("Springfield", "IL", "62701"), ("Springfield", "OH", "62701")]
+    countries = ["Germany"] * 6 + ["", "", ""]
+    unsaid = ("Hannover", "Niedersachsen", "30145")  # a postcode of Georgia too
+    assert found(*rows, unsaid, *american, country=countries) == [("region-from-postcode", {"state": "IL"})]
+
+
+def test_a_city_abroad_is_written_as_its_column_writes_it_or_by_the_name_it_was_meant_by():
+    assert found(("Nürnbegr", "", "90478"), ("Warszwa", "", "00-783"), country=["DE", "PL"]) == [
+        ("city-spelling", {"city": "Nürnberg"}),
+        ("city-spelling", {"city": "Warszawa"}),
+    ]
+    rows = [("Nuernberg", "", "90478")] * 3
+    assert found(*rows, ("Nuernbegr", "", "90478"), country=["DE"] * 4) == [("city-spelling", {"city": "Nuernberg"})]
+
+
 @pytest.mark.parametrize(
     ("street", "proper"),
     [

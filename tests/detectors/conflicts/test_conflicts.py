@@ -313,3 +313,72 @@ def test_strays_are_written_in_the_style_of_their_column():
     frame.loc[1, ["city", "state"]] = ["Boston", "MA"]
     found = {cell: value for cell, (value, _) in detect(frame).items()}
     assert found == {(3, "at"): "4:13 p.m.", (4, "at"): "5:14 a.m.", (5, "at"): "6:15 p.m.", (1, "zip"): "02108"}
+
+
+def spelled(frame, roles=None):
+    batch = Batch(frame, {**dict.fromkeys(frame.columns, Role.TEXT), **(roles or {})})
+    found = ConflictDetector().detect(batch, RunContext())
+    return [dict(one.proposal.changes) for one in found if one.rule == "misspelling" and one.score >= 0.5]
+
+
+def test_a_rare_name_is_no_misspelling_of_one_whose_rows_are_elsewhere():
+    frame = pd.DataFrame(
+        {
+            "town": ["Pune"] * 20 + ["Phoenix"] * 40 + ["Pine", "Punr"],
+            "country": ["India"] * 20 + ["United States"] * 41 + ["India"],
+            "state": ["Maharashtra"] * 20 + ["Arizona"] * 41 + ["Maharashtra"],
+        },
+        dtype=object,
+    )
+    assert spelled(frame) == [{"town": "Pune"}]
+
+
+def test_a_town_and_a_given_name_that_exist_are_no_misspellings():
+    towns = ["Danville", "Springfield", "Lexington", "Georgetown", "Fairview", "Clinton", "Madison", "Greenville"]
+    given = ["Louis", "Patricia", "Jennifer", "Elizabeth", "Barbara", "Margaret", "Charles"]
+    frame = pd.DataFrame(
+        {
+            "town": towns * 20 + ["Denville", "Danvlle", "Springfeild"],
+            "given": [*(given * 23)[:160], "Louise", "Patrcia", "Jennifre"],
+            "state": ["VA", "KY", "PA", "IL", "OH"] * 32 + ["NJ", "VA", "IL"],
+        },
+        dtype=object,
+    )
+    roles = {"town": Role.CITY, "given": Role.GIVEN_NAME, "state": Role.REGION}
+    corrected = [change for found in spelled(frame, roles) for change in found.items()]
+    assert sorted(corrected) == [
+        ("given", "Jennifer"), ("given", "Patricia"), ("town", "Danville"), ("town", "Springfield"),
+    ]  # fmt: skip
+
+
+def test_surnames_that_are_alike_by_nature_are_left_alone():
+    first = ["Rock", "Stone", "Green", "Thorn", "Shel", "Oak", "Kings", "Whit", "Hart", "West", "East", "Col"]
+    last = ["more", "ward", "ford", "wood", "dale", "hurst", "grove", "land", "ston", "croft"]
+    made = [one + two for one in first for two in last]
+    common = made[::4]
+    frame = pd.DataFrame({"surname": common * 10 + [name for name in made if name not in common]}, dtype=object)
+    assert spelled(frame) == []
+
+
+def test_a_name_is_not_changed_to_its_form_for_the_other_gender():
+    frame = pd.DataFrame(
+        {
+            "surname": ["Wiśniewski"] * 5 + ["Wiśniewska"] + ["Nowak", "Zając", "Król", "Wójcik"] * 10,
+            "street": ["ul. Sienkiewicza 4"] * 6 + ["ul. Długa 1", "Rynek 2", "al. Jana 3", "ul. Polna 5"] * 10,
+        },
+        dtype=object,
+    )
+    batch = Batch(frame, {"surname": Role.FAMILY_NAME, "street": Role.STREET})
+    assert [dict(one.proposal.changes) for one in ConflictDetector().detect(batch, RunContext())] == []
+
+
+def test_a_head_office_is_not_made_its_own_parent():
+    keys = [f"A{number}" for number in range(60)]
+    parent = ["A0"] * 20 + ["A20"] * 20 + ["A40"] * 20
+    site = ["one.com"] * 20 + ["two.com"] * 20 + ["three.com"] * 20
+    parent[0] = parent[20] = parent[40] = None
+    parent[7] = None
+    frame = pd.DataFrame({"key": keys, "parent": parent, "site": site}, dtype=object)
+    batch = Batch(frame, {"key": Role.ID, "parent": Role.ACCOUNT_REF, "site": Role.WEBSITE})
+    found = ConflictDetector().detect(batch, RunContext())
+    assert [(one.subjects[0], dict(one.proposal.changes)) for one in found] == [(7, {"parent": "A0"})]

@@ -237,3 +237,44 @@ def test_a_name_that_is_turned_round_is_written_as_names_are_written_here():
 def test_a_wrong_number_is_said_to_be_none_of_its_own_kind():
     found = identifiers.remarks(column(Role.BANK_ACCOUNT, "DE89370400440532013001", "9" * 99, key="US"))
     assert ["IBAN of DE" in found[0].detail, "known number of US" in found[1].detail] == [True, True]
+
+
+def test_a_short_slip_of_a_provider_counts_where_the_provider_is_much_commoner():
+    values = ("a@gmai.com", *(f"p{number}@gmail.com" for number in range(60)))
+    assert proposed(emails.remarks, Role.EMAIL, *values) == ["a@gmail.com"]
+    assert proposed(emails.remarks, Role.EMAIL, "a@gmai.com", "b@gmail.com") == []
+
+
+def test_towns_in_capitals_are_written_as_the_column_writes_towns():
+    towns = ["Mercer", "Oak Hill", "St. Louis", "Stratford upon Avon", "Denver", "Boston", "McAllen", "Lyon"]
+    found = proposed(names.place_remarks, Role.CITY, *towns, "MERCER", "MCALLEN", "paris", "ISLE OF PALMS", "RIO")
+    assert found == ["Mercer", "McAllen", "Paris", "Isle of Palms"]
+    assert proposed(names.place_remarks, Role.CITY, "MERCER", "DENVER", "BOSTON", "Lyon") == []
+
+
+def test_a_company_in_capitals_keeps_every_word_and_its_initials():
+    usual = ["Bennett Media LLC - Austin", "Acme Holding Group", "Hall Supply LLC", "Oak Digital Ltd"]
+    usual += [f"Oak Tools {number}" for number in range(20)]
+    found = proposed(names.company_remarks, Role.COMPANY, *usual, "BENNETT MEDIA LLC - CHICAGO", "ABC ACME GROUP")
+    assert found == ["Bennett Media LLC - Chicago", "ABC Acme Group"]
+    assert proposed(names.company_remarks, Role.COMPANY, *usual, "OAK SUPPLY LTD") == ["Oak Supply Ltd"]
+
+
+def test_a_legal_form_is_written_as_the_companies_of_its_country_write_it():
+    names_of = [*(f"Casa {number} S.A." for number in range(9)), *(f"Maison {number} SA" for number in range(6))]
+    frame = pd.DataFrame({"name": names_of, "country": ["Spain"] * 9 + ["France"] * 6}, dtype=object)
+    assert detect(frame, {"name": Role.COMPANY, "country": Role.COUNTRY}) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "number"),
+    [
+        ("+493412130852 (home)", "DE", "+493412130852"),
+        ("0341 2130852 privat", "DE", "+493412130852"),
+        ("1-800-FLOWERS", "US", "+18003569377"),
+        ("1 800 FLOWERS", "US", "+18003569377"),
+        ("+1 212 555 0123 ext. 12", "US", "+12125550123 ext. 12"),
+    ],
+)
+def test_a_word_behind_a_number_is_not_dialled(text, region, number):
+    assert phones.e164(phones.read(text, region)) == number
