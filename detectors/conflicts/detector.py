@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from detectors.conflicts import repairs
+from detectors.conflicts import reckoning, repairs
+from detectors.conflicts.doubts import Doubt
 from detectors.conflicts.existing import exists, is_other_gender
 from detectors.conflicts.lessons import Lesson, lessons_of
 from detectors.conflicts.repairs import Repair
-from detectors.contract import Batch, Finding, Label, RunContext, SetFields
+from detectors.contract import Batch, Finding, Flag, Label, RunContext, SetFields
 from detectors.formats.acceptance import Acceptance, RuleDetector, Tally, reason
 from detectors.roles import Role
 
@@ -19,6 +20,9 @@ _LEAST = 0.1
 
 _SELF_JUDGED = ("as-corrected", "told", "trusted-sources")
 """Rules made of the corrections themselves: the same corrections cannot also judge them."""
+
+_OF_NUMBERS = ("sum:", "sum-blank:")
+"""Rules whose corrections say what a number is, not how its column is written."""
 
 
 class ConflictDetector(RuleDetector):
@@ -40,10 +44,13 @@ class ConflictDetector(RuleDetector):
         self.trust: dict[str, Tally] = {}
 
     def suggest(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
-        """One finding a cell that the rest of the table would write otherwise."""
+        """One finding a cell that the rest of the table would write otherwise, one a record that it doubts."""
         context.report(0, 1, "conflicts")
         records = batch.frame.index.to_numpy()
-        for repair in self._repairs(batch, context):
+        found, doubts = self._found(batch, context)
+        for doubt in doubts:
+            yield _flag(int(records[doubt.row]), doubt)
+        for repair in found:
             score = self._trusted(repair)
             if score >= _LEAST and "\0" not in (repair.value or ""):
                 yield _finding(int(records[repair.row]), replace(repair, score=score))
@@ -54,10 +61,10 @@ class ConflictDetector(RuleDetector):
         A label whose proposal sets fields to what they hold already says that they are right.
         """
         made = super().fit(batch, labels, context)
-        made.lessons = lessons_of(batch, labels)
+        made.lessons = lessons_of(batch, [one for one in labels if not one.finding.rule.startswith(_OF_NUMBERS)])
         made.trust = {}
         if made.lessons:
-            made.trust = _graded(made._repairs(batch, context), batch, labels)
+            made.trust = _graded(made._found(batch, context)[0], batch, labels)
         return made
 
     def metrics(self) -> dict[str, float]:
@@ -65,10 +72,16 @@ class ConflictDetector(RuleDetector):
         graded = {f"precision:{key}": tally.precision for key, tally in sorted(self.trust.items())}
         return {**super().metrics(), "lessons": float(len(self.lessons)), **graded}
 
-    def _repairs(self, batch: Batch, context: RunContext) -> list[Repair]:
+    def _found(self, batch: Batch, context: RunContext) -> tuple[list[Repair], list[Doubt]]:
         names = [name for name in batch.frame.columns if batch.roles.get(name, Role.IGNORE) is not Role.IGNORE]
         found = repairs.find(batch.frame, names, context.report, self.lessons)
-        return [one for one in found if not _is_as_it_should_be(batch, one)]
+        reckoned, doubts = reckoning.find(batch, names, context.report)
+        best = {(one.row, one.field): one for one in found if not _is_as_it_should_be(batch, one)}
+        for one in reckoned:
+            other = best.get((one.row, one.field))
+            if other is None or other.score <= one.score:
+                best[one.row, one.field] = one
+        return [best[cell] for cell in sorted(best)], doubts
 
     def _trusted(self, repair: Repair) -> float:
         tally = self.trust.get(f"{repair.rule}|{repair.field}")
@@ -115,5 +128,10 @@ def _graded(found: Sequence[Repair], batch: Batch, labels: Sequence[Label]) -> d
 
 
 def _finding(record: int, repair: Repair) -> Finding:
-    evidence = (reason(repair.rule, repair.score, repair.detail, (repair.field,)),)
+    evidence = (reason(repair.rule.partition(":")[0], repair.score, repair.detail, (repair.field,)),)
     return Finding((record,), SetFields({repair.field: repair.value}), repair.score, evidence, repair.rule)
+
+
+def _flag(record: int, doubt: Doubt) -> Finding:
+    evidence = (reason(doubt.rule.partition(":")[0], doubt.score, doubt.detail, doubt.fields),)
+    return Finding((record,), Flag(), doubt.score, evidence, doubt.rule)
