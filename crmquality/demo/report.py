@@ -11,6 +11,9 @@ from crmquality.models import Finding, Record, Source
 from crmquality.sample import Scores, read_truth, score
 from crmquality.services import measuring
 
+_ABOUT_FIELDS = 2
+"""Fields that a flag may name and still be about them."""
+
 
 def found_lines(source: Source) -> Iterator[str]:
     """Records, claims by detector, quality score."""
@@ -24,6 +27,8 @@ def found_lines(source: Source) -> Iterator[str]:
 
 def truth_scores(source: Source, truth: Path, *, at_least: float = 0.5) -> Scores:
     """The claims of this score or more held against what was planted."""
+    planted = read_truth(truth, kinds=[source.kind])
+    wrong = planted.wrong_cells()
     names = dict(Record.objects.filter(source=source).values_list("id", "external_id"))
     corrections, flags, clusters = [], [], []
     claims = Finding.objects.filter(source=source, state=Finding.State.OPEN, score__gte=at_least)
@@ -35,8 +40,15 @@ def truth_scores(source: Source, truth: Path, *, at_least: float = 0.5) -> Score
             case "merge":
                 clusters.append(ids)
             case _:
-                flags.append((ids[0], ""))
-    return score(read_truth(truth, kinds=[source.kind]), corrections=corrections, flags=flags, clusters=clusters)
+                fields = _fields(finding)
+                flags += [(ids[0], field) for field in fields if (ids[0], field) in wrong] or [(ids[0], fields[0])]
+    return score(planted, corrections=corrections, flags=flags, clusters=clusters)
+
+
+def _fields(finding: Finding) -> list[str]:
+    """The fields that a flag is about; only "" for one about the record, which names all that count a little."""
+    fields = sorted({field for reason in finding.evidence for field in reason["fields"]})
+    return fields if 0 < len(fields) <= _ABOUT_FIELDS else [""]
 
 
 def truth_lines(scores: Scores) -> Iterator[str]:
@@ -48,8 +60,10 @@ def truth_lines(scores: Scores) -> Iterator[str]:
     for name, tally in totals.items():
         if tally.planted and tally.claimed:
             yield f"    {name:<16} precision {tally.precision:.3f}  recall {tally.recall:.3f}"
-    odd = {name: tally for name, tally in scores.flags_by_defect.items() if name.startswith(("odd", "skipped"))}
-    planted = {**scores.corrections_by_defect, **odd}
-    for defect, tally in sorted(planted.items(), key=lambda row: -row[1].planted):
+    for defect, tally in sorted(scores.corrections_by_defect.items(), key=lambda row: -row[1].planted):
         if tally.planted:
-            yield f"      {defect:<22} {tally.right:>5,} of {tally.planted:>5,} planted, {tally.claimed:>5,} claimed"
+            flagged = scores.flags_by_defect[defect].right
+            yield (
+                f"      {defect:<22} {tally.planted:>5,} planted, {tally.right:>5,} corrected"
+                f" ({tally.claimed:,} claimed), {flagged:>5,} flagged"
+            )
