@@ -97,14 +97,19 @@ class Merger:
         return [self._candidate(row, name) for row in rows if self.cells[name][row] is not None]
 
     def _candidate(self, row: int, name: str) -> Candidate:
+        value = (self.cells[name][row] or "") if name else ""
         return Candidate(
             self.ids[row],
-            (self.cells[name][row] or "") if name else "",
+            value,
             int(self.updated[row]),
             int(self.filled[row]),
             int(self.trust[row]),
             int(self.when[name][row]) if name in self.when else 0,
+            self._is_consent(name) and survivorship.refuses(name, value),
         )
+
+    def _is_consent(self, name: str) -> bool:
+        return self.roles.get(name) is Role.CONSENT or self.rules.get(name) is Rule.MOST_RESTRICTIVE
 
     def _address(self, rows: Sequence[int], records: Sequence[Candidate]) -> int:
         filled = {self.ids[row]: sum(self.cells[name][row] is not None for name in self.address) for row in rows}

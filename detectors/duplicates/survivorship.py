@@ -6,6 +6,7 @@ from one record: a street of one and a town of another would make an address tha
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class Candidate:
 
     updated: yyyymmdd of the record's last change, 0 if unknown. filled: how many of its fields hold a value.
     trust: rank of its source, 0 = most trusted. when: the value itself as yyyymmdd where it is a date, else 0.
+    refuses: whether the value says that the person does not want it (`refuses`).
     """
 
     record: RecordId
@@ -45,6 +47,7 @@ class Candidate:
     filled: int = 0
     trust: int = 0
     when: int = 0
+    refuses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +72,15 @@ _STAGE_WORDS = """
 STAGES = _STAGE_WORDS.split()
 """Words of sales stages from first to last; a stage's place is that of its last known word."""
 
-_REFUSALS = (
-    "no",
-    "n",
-    "false",
-    "0",
-    "opt out",
-    "opted out",
-    "opt-out",
-    "optout",
-    "unsubscribed",
-    "denied",
-    "refused",
-    "withdrawn",
-    "none",
+_NO = frozenset(["no", "n", "false", "0", "f", "nein", "non", "não", "nao", "nie", "nee", "nej", "none"])
+_REFUSALS = frozenset(
+    ["opt out", "opted out", "opt-out", "optout", "unsubscribed", "denied", "refused", "withdrawn", "revoked"]
 )
+_OBJECTIONS = re.compile(
+    r"opt(?:ed)?out|donot|dont|unsubscri|blacklist|blocked|suppress|objecti|no(?:e?mail|call|contact|phone|fax|sms|market)"
+    r"|widersp|sperre|gesperrt|oppos"
+)
+"""Names, without case and signs, of columns in which "yes" means that the person does not want it."""
 
 
 def _by(
@@ -147,7 +144,7 @@ def furthest_stage(candidates: Sequence[Candidate], master: RecordId) -> Choice:
 
 def most_restrictive(candidates: Sequence[Candidate], master: RecordId) -> Choice:
     """A refusal wherever any record holds one (consent may be withdrawn in one system only)."""
-    return _by(Rule.MOST_RESTRICTIVE, lambda one: _refuses(one.value), "the most careful answer")(candidates, master)
+    return _by(Rule.MOST_RESTRICTIVE, lambda one: one.refuses, "the most careful answer")(candidates, master)
 
 
 def keep_master(candidates: Sequence[Candidate], master: RecordId) -> Choice:
@@ -243,8 +240,12 @@ def place_of_stage(value: str) -> int:
     return max(places, default=-1)
 
 
-def _refuses(value: str) -> bool:
-    return value.strip().casefold() in _REFUSALS
+def refuses(column: str, value: str) -> bool:
+    """Whether a cell of consent says no: "false" in "Newsletter", but "true", or a date, in "Email Opt Out"."""
+    value = value.strip().casefold()
+    if _OBJECTIONS.search(re.sub(r"[\W_]", "", column.casefold())):
+        return bool(value) and value not in _NO
+    return value in _NO or value in _REFUSALS
 
 
 def _day(value: int) -> str:

@@ -50,7 +50,27 @@ def test_a_conflict_is_left_to_a_person_unless_a_majority_settles_it():
 
 def test_the_furthest_stage_and_the_most_careful_consent_survive():
     assert choose(Role.STAGE, [Candidate(1, "Negotiation"), Candidate(2, "New")], 2).value == "Negotiation"
-    assert choose(Role.CONSENT, [Candidate(1, "yes"), Candidate(2, "No")], 1).value == "No"
+    assert choose(Role.CONSENT, [Candidate(1, "yes"), Candidate(2, "No", refuses=True)], 1).value == "No"
+
+
+@pytest.mark.parametrize(
+    ("column", "refusal", "leave"),
+    [
+        ("Newsletter", "No", "yes"),
+        ("GDPR Consent", "withdrawn", "given"),
+        ("Email Opt Out", "true", "false"),
+        ("HasOptedOutOfEmail", "1", "0"),
+        ("Do Not Call", "Ja", "nein"),
+        ("unsubscribed_at", "2024-05-01", "no"),
+        ("Werbesperre", "x", "nein"),
+    ],
+)
+def test_a_refusal_in_any_record_survives_whichever_way_the_column_asks(column, refusal, leave):
+    frame = pd.DataFrame({"name": ["Ann", "Ann"], column: [leave, refusal]}, dtype=object)
+    roles = {"name": Role.NAME, column: Role.CONSENT}
+    for rows in ([0, 1], [1, 0]):
+        golden = Merger(Batch(frame.iloc[rows].reset_index(drop=True), roles)).golden([0, 1], master=rows.index(0))
+        assert golden.changes == {column: refusal}
 
 
 def test_an_admins_rule_overrules_the_roles():
