@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from detectors.formats import (
     encoding,
     identifiers,
     names,
+    names_by_mail,
     numbers,
     phones,
     placeholders,
@@ -82,6 +83,7 @@ class FormatDetector(RuleDetector):
         context.report(0, len(columns) + 1, "formats")
         swaps = dict(_swapped_names(batch))
         yield from swaps.values()
+        yield from _names_by_mail(batch, swaps)
         flags = _Flags()
         where = _countries(batch)
         sources = pd.Series(batch.origin, dtype=object).reindex(batch.frame.index).fillna("").to_numpy()
@@ -187,6 +189,18 @@ def _countries(batch: Batch) -> np.ndarray:
     """ISO alpha-2 code of each record's country; "" where it is unknown."""
     column = batch.text(Role.COUNTRY)
     return regions(column).to_numpy() if column is not None else np.full(len(batch), "", dtype=object)
+
+
+def _names_by_mail(batch: Batch, swaps: Mapping[RecordId, Finding]) -> Iterator[Finding]:
+    given, family, email = (batch.column(role) for role in (Role.GIVEN_NAME, Role.FAMILY_NAME, Role.EMAIL))
+    if given is None or family is None or email is None:
+        return
+    records = batch.frame.index.to_numpy()
+    for one in names_by_mail.misspelt(*(batch.frame[name] for name in (given, family, email))):
+        record, field = int(records[one.row]), given if one.is_given else family
+        if record not in swaps:
+            evidence = (reason("name-by-mail", one.score, one.detail, (field, email)),)
+            yield Finding((record,), SetFields({field: one.value}), one.score, evidence, "name-by-mail")
 
 
 def _swapped_names(batch: Batch) -> Iterator[tuple[RecordId, Finding]]:
