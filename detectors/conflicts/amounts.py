@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from detectors.roles import IDENTIFYING, Role, ValueType
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 _SAMPLE = 5000
 _NUMERIC = 0.9
@@ -54,6 +56,11 @@ class Form:
         """One of the last decimal that is written."""
         return float(10.0**-self.decimals)
 
+    @property
+    def around(self) -> bool:
+        """Whether a sign stands before or behind its numbers."""
+        return bool(self.before or self.after)
+
     def write(self, value: float, like: str | None = None) -> str:
         """The number in this form. like: the text that stood there; what stands around its digits is kept."""
         shown = _PARTS.fullmatch(like.strip()) if like else None
@@ -81,7 +88,7 @@ class Amounts:
     name: str
     role: Role
     values: Floats
-    blank: npt.NDArray[np.bool_]
+    blank: Bools
     codes: Ints
     texts: tuple[str, ...]
     form: Form
@@ -90,6 +97,12 @@ class Amounts:
     def unit(self) -> float:
         """One of the last decimal that the column writes."""
         return self.form.unit
+
+    @cached_property
+    def size(self) -> float:
+        """The middle of the column's values, in units of its last decimal."""
+        known = np.abs(self.values[np.isfinite(self.values)])
+        return float(np.median(known)) / self.unit if len(known) else 0.0
 
     def text(self, row: int) -> str | None:
         """The cell as it stands; None if blank."""

@@ -9,13 +9,12 @@ part is not what it nearly always is, the form holds still, and would not if it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations, permutations
 
 import numpy as np
-import numpy.typing as npt
 
-from detectors.conflicts.amounts import Amounts, Floats, Ints, evenly
+from detectors.conflicts.amounts import Amounts, Bools, Floats, Ints, evenly
 from detectors.conflicts.formulas import (
     HALF,
     LESS,
@@ -30,10 +29,11 @@ from detectors.conflicts.formulas import (
     Formula,
     Get,
 )  # fmt: skip
+from detectors.conflicts.verifying import Dependency, getter, other_rates, verified, with_nought
 
 _FEW, _SAMPLE = 64, 5000
-_HELD, _LIKELY, _PASSES = 0.95, 0.93, 0.75
-"""Shares of the rows in which a form must hold: of all, of the sample, and of the few rows tried first."""
+_LIKELY, _PASSES = 0.93, 0.75
+"""Shares of the rows in which a form must hold: of the sample, and of the few rows tried first."""
 
 _LEAST_ROWS = 30
 _LEAST_TELLING, _TELLING_HELD = 10, 0.9
@@ -41,44 +41,21 @@ _BY_CHANCE = 0.5
 _ROUNDED = 0.0002
 """Share of the rows up to which a lesser tolerance may break more: each would be a sum said to be wrong by a cent."""
 
-_CENTS, _A_CENT_OR_TWO = 2, 2.1
-"""Columns of so many decimals, and units of the last one that nobody need be asked about."""
-
 _MOST_COLUMNS, _MANY_COLUMNS = 24, 12
 _MOST_TRIED, _MOST = 2000, 20
 
-Bools = npt.NDArray[np.bool_]
 Report = Callable[..., None]
 Rank = tuple[int, int, int, bool, int, str]
 
 
-@dataclass(frozen=True)
-class Dependency:
-    """A formula that holds in nearly all rows.
+def find(columns: Sequence[Amounts], order: Ints, report: Report) -> tuple[list[Dependency], list[Amounts]]:
+    """The arithmetic dependencies among these columns, the simplest first, and the columns as they are read by them.
 
-    state: (n,) 1 where it holds, -1 where it is broken, 0 where a part is blank. held, told: rows of the first, and of
-    the first two. exact: column -> share of the told rows in which the others give its value to the last digit.
-    half_up: halves were rounded up, as more rows say.
+    order: the rows by record.
     """
-
-    formula: Formula
-    state: npt.NDArray[np.int8]
-    held: int
-    told: int
-    exact: Mapping[str, float]
-    half_up: bool
-
-    @property
-    def agreement(self) -> float:
-        """Posterior mean of the share of rows in which it holds; half a broken row is assumed."""
-        return (self.held + 0.5) / (self.told + 1)
-
-
-def find(columns: Sequence[Amounts], order: Ints, report: Report) -> list[Dependency]:
-    """The arithmetic dependencies among these columns, the simplest first. order: the rows by record."""
-    columns = columns[:_MOST_COLUMNS]
+    columns = list(columns[:_MOST_COLUMNS])
     if len(columns) < 2 or len(order) < _LEAST_ROWS:
-        return []
+        return [], columns
     named = {one.name: one for one in columns}
     sample = evenly(order, _SAMPLE)
     get = getter(named, sample)
@@ -87,25 +64,24 @@ def find(columns: Sequence[Amounts], order: Ints, report: Report) -> list[Depend
         judged = _judged(formula, named, get, len(sample))
         if judged is not None and (formula.columns not in best or judged < best[formula.columns]):
             best[formula.columns] = judged
+    formulas = [one for _, one in sorted(best.values(), key=lambda one: (len(one[1].columns), str(one[1])))]
+    found = _all_verified(formulas, named, sample, report)
+    read = with_nought(columns, found)
+    if any(one is not other for one, other in zip(read, columns, strict=True)):
+        found = _all_verified(formulas, {one.name: one for one in read}, sample, report)
+    return found[:_MOST], read
+
+
+def _all_verified(
+    formulas: Sequence[Formula], named: Mapping[str, Amounts], sample: Ints, report: Report
+) -> list[Dependency]:
     found = []
-    for done, (_, formula) in enumerate(sorted(best.values(), key=lambda one: (len(one[1].columns), str(one[1])))):
-        report(done, len(best), f"conflicts: {formula.target} reckoned")
-        dependency = _verified(formula, named, sample)
+    for done, formula in enumerate(formulas):
+        report(done, len(formulas), f"conflicts: {formula.target} reckoned")
+        dependency = verified(formula, named, sample)
         if dependency is not None:
             found.append(dependency)
-    return [one for one in found if not _other_rates(one, found, named)][:_MOST]
-
-
-def getter(columns: Mapping[str, Amounts], rows: Ints | slice) -> Get:
-    """Columns by name, in these rows."""
-    taken: dict[str, Floats] = {}
-
-    def get(name: str) -> Floats:
-        if name not in taken:
-            taken[name] = columns[name].values[rows]
-        return taken[name]
-
-    return get
+    return [one for one in found if not other_rates(one, found, named)]
 
 
 # What is tried
@@ -272,51 +248,3 @@ def _matters(part: str, formula: Formula, named: Mapping[str, Amounts], get: Get
     telling = (values != usual) & (state != 0) & (without <= 0)
     many = int(telling.sum())
     return many >= _LEAST_TELLING and int((state[telling] > 0).sum()) >= _TELLING_HELD * many
-
-
-def _verified(formula: Formula, named: Mapping[str, Amounts], sample: Ints) -> Dependency | None:
-    """The dependency, if it holds in nearly all of all rows."""
-    target, whole = named[formula.target], getter(named, slice(None))
-    state = formula.holds(whole, named).astype(np.int8)
-    if target.form.decimals >= _CENTS:
-        state[(state < 0) & (np.abs(formula.value(whole) - target.values) <= _A_CENT_OR_TWO * target.unit)] = 0
-    held, told = int((state > 0).sum()), int((state != 0).sum())
-    if told < _LEAST_ROWS or held < _HELD * told:
-        return None
-    get = getter(named, sample)
-    seen = state[sample] != 0
-    ways = [(_exact(formula, target, get, seen, half_up=half_up), half_up) for half_up in (False, True)]
-    half_up = max(ways)[1]
-    exact = {name: _exact(formula, named[name], get, seen, half_up=half_up) for name in sorted(formula.columns)}
-    return Dependency(formula, state, held, told, exact, half_up)
-
-
-def _exact(formula: Formula, column: Amounts, get: Get, seen: Bools, *, half_up: bool) -> float:
-    """Share of these rows in which the others give the column's value to the last digit."""
-    with np.errstate(all="ignore"):
-        values = get(column.name)
-        off = np.abs(column.rounded(formula.solved(column.name, get), half_up=half_up) - values)
-    return float((off[seen] <= 0.01 * column.unit + 1e-9 * np.abs(values[seen])).mean())
-
-
-def _other_rates(one: Dependency, found: Sequence[Dependency], named: Mapping[str, Amounts]) -> bool:
-    """Whether rows that break a constant rate share another one (a reduced tax): a habit of theirs, no slip.
-
-    Rows that break what goes without a rate are wrong for another reason.
-    """
-    if one.formula.rate == 1:
-        return False
-    broken = one.state < 0
-    for other in found:
-        if other.formula.rate == 1:
-            broken &= other.state >= 0
-    rows = np.flatnonzero(broken)
-    get = getter(named, rows)
-    with np.errstate(all="ignore"):
-        rates = get(one.formula.target) / replace(one.formula, rate=1.0).value(get)
-    shifts = np.log10(np.abs(rates[np.isfinite(rates)] / one.formula.rate))
-    rates = rates[np.isfinite(rates)][np.abs(shifts - np.round(shifts)) > 1e-3]
-    if not len(rates):
-        return False
-    most = int(np.unique(np.round(rates, 3), return_counts=True)[1].max())
-    return most >= 3 and most >= 0.3 * len(rates)

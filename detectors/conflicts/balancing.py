@@ -13,21 +13,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from detectors.conflicts.amounts import Amounts, Floats, Ints
-from detectors.conflicts.arithmetic import Dependency, getter
 from detectors.conflicts.doubts import Doubt, rule_of
 from detectors.conflicts.repairs import Repair
 from detectors.conflicts.usual import Usual
+from detectors.conflicts.verifying import Dependency, getter
 
 _DECIDED = 0.9
 """Share of the weight from which one cell is proposed; below, the record is flagged."""
 
 _ROUNDS = 4
-_MOST_USUAL = 30.0
-"""Amounts have long tails: how rare a value is says no more than this about its being wrong."""
-
 _SLIP, _HABIT, _ANYTHING = 0.5, 0.3, 0.2
 _LEAST_EXACT = 0.5
 _MOST_BLANK = 0.5
+_SINGLE, _HABITUAL, _OFTEN, _NO_POWER = 3, 10, 5, 1e-3
+"""Powers of the agreement by which a score is lowered: the more rows break it, the likelier there is a reason; the more
+so where a factor that is no slip comes back so often."""
+
 _POWERS = {
     10: ("ten times", "a tenth"), 100: ("a hundred times", "a hundredth"), 1000: ("a thousand times", "a thousandth"),
 }  # fmt: skip
@@ -135,8 +136,7 @@ def _weighed(columns: Mapping[str, Usual], cases: _Cases) -> Floats:
     for at, known in enumerate(columns.values()):
         here = np.flatnonzero(cases.column == at)
         if len(here):
-            ratio = known.mass(cases.meant[here]) / known.mass(cases.held[here], own=1)
-            usual[here] = np.clip(ratio, 1 / _MOST_USUAL, _MOST_USUAL)
+            usual[here] = known.ratio(cases.meant[here], cases.held[here])
             usual[here[cases.is_target[here]]] = 1.0  # what is reckoned is as usual as what it is reckoned from
             slip[here] = known.slips(cases.held[here], cases.meant[here], cases.is_target[here])
             anything[here] = known.anything
@@ -180,11 +180,22 @@ def _filled(
             fits &= (value != 0) | (known.rows_of(value) > 1)
             fits &= known.possible(value)
             for row, meant, said in _told(named, found, one, name, rows[fits], value[fits]):
-                written, held = column.form.write(meant), column.text(row) or ""
+                written, held = (
+                    column.form.write(meant, _written_alike(named, said, column, row)),
+                    column.text(row) or "",
+                )
                 is_so = "is blank" if column.blank[row] else f'is "{held[:40]}"'
                 detail = f"{name} {is_so}; {_makes(named, said, column, row, written)}."
                 yield Repair(row, name, written, rule_of("sum-blank", str(said.formula)), one.exact[name], detail)
             open_[rows[fits]] = False
+
+
+def _written_alike(named: Mapping[str, Amounts], one: Dependency, column: Amounts, row: int) -> str | None:
+    """A cell of the record in another column with signs around it: the currency is the record's, not the column's."""
+    signs = (column.form.before or column.form.after) and [
+        other.text(row) for name, other in named.items() if name in one.formula.columns and other.form.around
+    ]
+    return next((text for text in signs or [] if text), None)
 
 
 def _mended(
@@ -192,6 +203,7 @@ def _mended(
 ) -> Iterator[Repair]:
     """The wrong cells of these cases, mended."""
     names = list(named)
+    ratios = _ratios(cases, decided)
     for place in sorted({(int(cases.column[at]), int(cases.dependency[at])) for at in decided}):
         here = decided[(cases.column[decided] == place[0]) & (cases.dependency[decided] == place[1])]
         column, one = named[names[place[0]]], found[place[1]]
@@ -199,9 +211,32 @@ def _mended(
         for at, (row, meant, said) in zip(here.tolist(), told, strict=True):
             written = column.form.write(meant, column.text(row))
             makes = _makes(named, said, column, row, written)
+            ratio, often = ratios.get(at, (0.0, 0))
             detail = f"{column.name} is {_shown(column, row)}; {makes}.{_times(column, row, written, meant)}"
-            score = float(weight[at]) * one.exact[column.name] * one.agreement**3
+            if often:
+                detail += f" It is {ratio:g} times that, as in {often - 1:,} more of these rows."
+            score = float(weight[at]) * one.exact[column.name] * one.agreement ** (_HABITUAL if often else _SINGLE)
             yield Repair(row, column.name, written, rule_of("sum", str(said.formula)), score, detail)
+
+
+def _ratios(cases: _Cases, decided: Ints) -> dict[int, tuple[float, int]]:
+    """Case -> by what factor the cell is wrong and in how many rows, where it comes back and is no slip of the point.
+
+    There may be a reason that the table does not tell, such as a discount.
+    """
+    with np.errstate(all="ignore"):
+        ratio = np.round(cases.held[decided] / cases.meant[decided], 3)
+        power = np.log10(np.abs(ratio))
+        told = np.isfinite(power) & (np.abs(power - np.round(power)) > _NO_POWER)
+    _, which, counts = np.unique(
+        np.stack([cases.column[decided], np.where(told, ratio, 0)]), axis=1, return_inverse=True, return_counts=True
+    )
+    often = counts[which.ravel()]
+    return {
+        int(at): (float(factor), int(count))
+        for at, factor, count, is_told in zip(decided, ratio, often, told, strict=True)
+        if is_told and count >= _OFTEN
+    }
 
 
 def _told(
@@ -233,12 +268,17 @@ def _makes(named: Mapping[str, Amounts], one: Dependency, column: Amounts, row: 
     shown, often = column.form.shown(value), f"as in {one.held:,} of {one.told:,} rows"
     formula = one.formula
     if column.name == formula.target:
-        return f"{formula.words(lambda name: named[name].text(row))} makes {shown}, {often}"
+        return f"{formula.words(lambda name: _held(named[name], row))} makes {shown}, {often}"
     return f"with {shown}, {formula.target} is {formula.words()}, {often}"
 
 
+def _held(column: Amounts, row: int) -> str | None:
+    """The cell as it stands; a blank that is read as nought is one."""
+    return "0" if column.blank[row] and column.values[row] == 0 else column.text(row)
+
+
 def _shown(column: Amounts, row: int) -> str:
-    return column.form.shown(column.text(row) or "")
+    return column.form.shown(column.text(row) or "") or "blank"
 
 
 def _doubted(named: Mapping[str, Amounts], one: Dependency, row: int) -> Doubt:

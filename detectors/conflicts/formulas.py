@@ -20,6 +20,9 @@ HALF, WHOLE, SPREAD, WIDE = 0, 1, 2, 3
 """Tolerances: half a unit of the last decimal (rounded once); one (twice); as far as the rounding of those parts goes
 that have decimals (a quantity or a per cent in whole numbers is exact); as far as that of any part goes."""
 
+_COUNTS = 100
+"""Whole numbers below this, in the middle, count pieces or per cents; larger ones may be amounts without cents."""
+
 
 @dataclass(frozen=True, slots=True)
 class Formula:
@@ -38,6 +41,13 @@ class Formula:
     def parts(self) -> tuple[str, ...]:
         """What the target is reckoned from."""
         return (*(name for _, name in self.factors), *(name for _, name in self.addends))
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """The parts that may be nought: what is added, discounts and surcharges."""
+        return frozenset(
+            (*(name for kind, name in self.factors if kind in _SCALE), *(name for _, name in self.addends))
+        )
 
     @property
     def columns(self) -> frozenset[str]:
@@ -79,8 +89,8 @@ class Formula:
         return np.asarray(slack + 1e-9 * np.abs(value))
 
     def _rounded(self, columns: Mapping[str, Amounts]) -> list[str]:
-        counts = {name for _, name in self.factors if columns[name].form.decimals == 0 and self.tolerance == SPREAD}
-        return [name for name in self.parts if name not in counts]
+        whole = {name for _, name in self.factors if columns[name].form.decimals == 0 and columns[name].size < _COUNTS}
+        return [name for name in self.parts if self.tolerance == WIDE or name not in whole]
 
     def holds(self, get: Get, columns: Mapping[str, Amounts]) -> Floats:
         """(n,) 1 where it holds, -1 where it is broken, 0 where it cannot be told."""

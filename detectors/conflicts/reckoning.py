@@ -16,9 +16,9 @@ def find(batch: Batch, names: Sequence[str], report: Callable[..., None]) -> tup
     order = in_order(batch.frame)
     report(0, 1, "conflicts: numbers")
     columns = amounts(batch.frame, names, batch.roles)
-    found = arithmetic.find(columns, order, report)
+    found, read = arithmetic.find(columns, order, report)
     report(0, 1, "conflicts: what does not add up")
-    judged = list(balancing.judge({one.name: one for one in columns}, found))
+    judged = list(balancing.judge({one.name: one for one in read}, found))
     report(0, 1, "conflicts: order of dates")
     axes = [*orders.dates(batch.frame, names, batch.roles, order), *orders.numbers(columns)]
     in_line = orders.judge(orders.find(axes, order, [one.formula.columns for one in found]))

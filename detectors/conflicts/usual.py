@@ -13,7 +13,12 @@ _BINS = 160
 _WIDTH = 0.5
 _POWERS = {1: 0.05, 2: 0.05, 3: 0.02}
 _MOST_DIGITS = 15
+_MOST_USUAL = 30.0
+"""Amounts have long tails: how rare a value is says no more than this about its being wrong."""
+
 _FEW, _FEW_SHARE = 10, 0.02
+_FAR, _RARELY_FAR = 5.0, 0.03
+"""What lies so many times beyond nearly all others is so much less likely meant."""
 
 
 class Usual:
@@ -24,6 +29,7 @@ class Usual:
         known = column.values[np.isfinite(column.values)]
         self.values, self.counts = np.unique(np.round(known / self.unit), return_counts=True)
         self.rows = len(known)
+        self.far = _FAR * float(np.quantile(np.abs(known), 0.995)) if len(known) else 0.0
         held = np.bincount(self._bin(known), minlength=2 * _BINS + 1).astype(np.float64)
         smooth = np.convolve(held, [0.25, 0.5, 0.25], mode="same") + 0.1
         self.spread = smooth / smooth.sum()
@@ -45,6 +51,11 @@ class Usual:
         """(n,) probability of exactly this value; own: rows to leave out, of those that hold it."""
         seen = np.maximum(self.rows_of(values) - own - 0.75, 0) / self.rows
         return np.asarray(0.9 * seen + 0.1 * self.spread[self._bin(values)] / self._lattice(values))
+
+    def ratio(self, meant: Floats, held: Floats) -> Floats:
+        """(n,) how much more usual one value is than the one that stands there, the row itself left out."""
+        ratio = np.clip(self.mass(meant) / self.mass(held, own=1), 1 / _MOST_USUAL, _MOST_USUAL)
+        return np.asarray(np.where(np.abs(meant) > self.far, _RARELY_FAR * ratio, ratio))
 
     @property
     def anything(self) -> float:

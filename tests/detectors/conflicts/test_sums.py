@@ -51,7 +51,7 @@ def look(frame, roles=None):
 
 def formulas(frame):
     columns = amounts(frame, list(frame.columns), {})
-    return [str(one.formula) for one in arithmetic.find(columns, in_order(frame), lambda *_: None)]
+    return [str(one.formula) for one in arithmetic.find(columns, in_order(frame), lambda *_: None)[0]]
 
 
 def make(form, rows, rng):
@@ -173,6 +173,46 @@ def test_a_quantity_a_hundred_times_too_large_and_a_total_ten_times_too_large_ar
     assert found.items() <= meant.items()
     assert len(found) >= 5
     assert {one.row for one in doubts} == {row for row, _ in meant} - {row for row, _ in found}
+
+
+def test_a_blank_discount_that_means_none_is_read_as_none():
+    truth = invoices()
+    truth.loc[truth["discount"] == "0", "discount"] = None
+    assert not look(truth)[0]
+    frame = truth.copy()
+    row = frame.index[frame["discount"].isna()][0]
+    frame.loc[row, "total"] = money([float(truth["total"][row]) * 10])[0]
+    found, _, mended = look(frame)
+    assert found == {(row, "total"): truth["total"][row]}
+    assert "subtotal plus tax makes" in mended[0].detail
+
+
+def test_a_blank_is_written_in_the_currency_of_its_record():
+    truth = invoices()
+    for name in ("subtotal", "tax", "total"):
+        truth[name] = [f"{'$' if at % 9 == 0 else '€'}{text}" for at, text in enumerate(truth[name])]
+    frame = truth.copy()
+    frame.loc[[9, 10], "total"] = None
+    assert look(frame)[0] == {(9, "total"): truth["total"][9], (10, "total"): truth["total"][10]}
+
+
+def test_a_factor_that_comes_back_is_said_and_believed_less():
+    rng = np.random.default_rng(4)
+    quantity, price = rng.integers(1, 50, 1000), np.round(rng.uniform(10, 900, 1000), 2)
+    total = np.round(quantity * price * np.where(np.arange(1000) % 30 == 0, 0.9, 1), 2)
+    _, _, mended = look(written({"quantity": quantity, "price": price, "total": total}))
+    assert mended
+    assert all(one.score < 0.75 for one in mended)
+    assert "It is 0.9 times that, as in" in mended[0].detail
+
+
+def test_amounts_without_cents_may_be_one_off():
+    frame = invoices(2000)
+    for name in ("subtotal", "tax", "total"):
+        frame[name] = [f"{float(text):.0f}" for text in frame[name]]
+    found, doubts, _ = look(frame)
+    assert not found
+    assert not doubts
 
 
 def test_two_wrong_cells_of_a_record_are_flagged_not_guessed():
