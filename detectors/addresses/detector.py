@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import ClassVar
@@ -18,12 +18,13 @@ from detectors.addresses.gazetteers import installed
 from detectors.addresses.lines import correct_line
 from detectors.addresses.parsing import AddressParser
 from detectors.addresses.proposing import Correction
+from detectors.addresses.records import Records, countries_told
 from detectors.addresses.regions import exchanged, rewritten
 from detectors.addresses.splitting import split
-from detectors.addresses.standardising import like, place_key, plain
+from detectors.addresses.standardising import like, plain
 from detectors.addresses.streets import correct_street, probability
 from detectors.addresses.triples import Triple
-from detectors.addresses.worldwide import cities_of, country_code
+from detectors.addresses.worldwide import country_code
 from detectors.contract import Batch, Detector, Evidence, Finding, RunContext, SetFields
 from detectors.roles import Role
 
@@ -35,10 +36,6 @@ _SURE = 0.9
 _MOST = 0.99
 _SWAPPED = 0.97
 _STEP = 2_000
-_COMPANY = 2
-"""Rows that do something in one way from which on it is the table's way, not one typist's."""
-_ONE_COUNTRY = 0.8
-"""Share of a region's (city's) rows that name the same country, to tell it of one that names none."""
 
 
 class AddressDetector(Detector):
@@ -87,17 +84,19 @@ class AddressDetector(Detector):
         triples = _triples(batch)
         countries = self._countries(batch, triples)
         styles = {part: _style(_cells(batch, column)) for part, column in columns.items() if column}
-        spellings = self._city_spellings(triples, countries)
+        records = Records(triples, countries, home=self._correctors.keys())
         told: set[int] = set()
         for at, (record, triple, country) in enumerate(zip(batch.frame.index, triples, countries, strict=True)):
             if at % _STEP == 0:
                 context.report(at, len(batch), "places")
             corrector = self._correctors.get(country)
             city, region = columns["city"], columns["region"]
-            if city and region and exchanged(triple, country, corrector.table if corrector else None):
+            table = corrector.table if corrector else None
+            if city and region and (exchanged(triple, country, table) or records.exchanged(triple, country)):
                 yield _exchange(int(record), city, region, triple)
                 continue
             found = corrector.judge(triple) if corrector else judge_abroad(triple, country)
+            found = found or records.postcode(triple, country)
             for correction in found:
                 column, given = columns[correction.part], getattr(triple, correction.part)
                 p = self._calibration(correction.curve, correction.raw)
@@ -105,7 +104,7 @@ class AddressDetector(Detector):
                     told |= {at} if correction.part == "region" else set()
                     value = self._written(correction, triple, styles[correction.part], country)
                     if correction.part == "city" and not corrector:
-                        value = spellings.get((country, _usual_name(value, country)), value)
+                        value = records.city(value, country)
                     yield from _finding(int(record), column, value, given, p, correction.rule, correction.reason)
 
         if column := columns["region"]:
@@ -128,7 +127,7 @@ class AddressDetector(Detector):
         A blank one is first what the rows of the same region, or of the same city, say: "Niedersachsen" is no place
         in the US, though its postcode may be one.
         """
-        given = _told_by_others(triples, [_country(text) for text in _cells(batch, batch.column(Role.COUNTRY))])
+        given = countries_told(triples, [_country(text) for text in _cells(batch, batch.column(Role.COUNTRY))])
         home = next(iter(self._correctors), "")
         if not home or "" not in given:
             return given
@@ -137,15 +136,6 @@ class AddressDetector(Detector):
         agree = sum(count for triple, count in filled.items() if self._correctors[home].fits(triple))
         default = home if 2 * agree >= sum(filled.values()) else ""
         return [country or default for country in given]
-
-    def _city_spellings(self, triples: Sequence[Triple], countries: Sequence[str]) -> dict[tuple[str, str], str]:
-        """Country and usual name of a city abroad -> how most of its rows write it, where two or more do."""
-        written: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-        places = Counter((triple.city.strip(), country) for triple, country in zip(triples, countries, strict=True))
-        for (city, country), rows in places.items():
-            if rows >= _COMPANY and country not in self._correctors and (name := _usual_name(city, country)):
-                written[country, name][city] += rows
-        return {place: max(rows, key=lambda city: (rows[city], city)) for place, rows in written.items()}
 
     def _written(self, correction: Correction, triple: Triple, style: str, country: str) -> str:
         """The correction in the letter case, and the region in the form, that the record or its column uses."""
@@ -252,24 +242,6 @@ def _cells(batch: Batch, column: str | None) -> list[str]:
     return [value if isinstance(value, str) else "" for value in batch.frame[column].tolist()]
 
 
-def _told_by_others(triples: Sequence[Triple], countries: Sequence[str]) -> list[str]:
-    """The countries, a blank one as nearly all rows with its region, else with its city, say."""
-    said: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for triple, country in zip(triples, countries, strict=True):
-        if country not in {"", "?"}:
-            said["region", plain(triple.region)][country] += 1
-            said["city", plain(triple.city)][country] += 1
-    told = []
-    for triple, country in zip(triples, countries, strict=True):
-        for key in () if country else (("region", plain(triple.region)), ("city", plain(triple.city))):
-            (likely, rows) = max(said[key].items(), key=lambda one: one[1]) if key[1] and key in said else ("", 0)
-            if rows >= _COMPANY and rows >= _ONE_COUNTRY * said[key].total():
-                country = likely
-                break
-        told.append(country)
-    return told
-
-
 def _country(text: str) -> str:
     """ISO code, "" if blank, "?" if it is no country we know; the US areas count as the US."""
     if not text.strip():
@@ -285,12 +257,6 @@ def _parts(triple: Triple) -> tuple[str, str, str]:
 def _style(cells: Sequence[str]) -> str:
     """A typical value of the column: what a blank one should look like."""
     return next(iter(pd.Series([cell for cell in cells if cell.strip()], dtype=object).mode()), "")
-
-
-def _usual_name(city: str, country: str) -> str:
-    """The usual name of a city that is written by any of its names; "" where it is not known."""
-    known = cities_of(country).get(place_key(city[:80])) if city else None
-    return known.usual if known else ""
 
 
 def _frequent_words(cells: Sequence[str]) -> frozenset[str]:

@@ -84,7 +84,7 @@ def correct_street(text: str, names: Collection[str]) -> StreetCorrection | None
     proper, raw = _mended(plain(given))
     if not proper:
         return None
-    proper = like(proper.title(), given)
+    proper = like(proper.title(), words[at - 1].group() if given.islower() else given)  # "ircle" lost its capital
     start = words[at].start() + words[at].group().index(given)
     return StreetCorrection(text[:start] + proper + text[start + len(given) :], raw, given, proper)
 

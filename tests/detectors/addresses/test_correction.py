@@ -110,6 +110,8 @@ def test_a_city_abroad_is_written_as_its_column_writes_it_or_by_the_name_it_was_
         ("12 OAK STRET", "12 OAK STREET"),
         ("7 Fox Cirlce Apt 3", "7 Fox Circle Apt 3"),
         ("99 Kenton Boulvard", "99 Kenton Boulevard"),
+        ("557 Poplar ircle", "557 Poplar Circle"),
+        ("557 poplar cirlce", "557 poplar circle"),
     ],
 )
 def test_a_misspelt_street_type_is_mended(street, proper):
@@ -158,3 +160,20 @@ def test_calibration_runs_straight_between_its_points():
     assert calibration("city", 0.0001) == 0.1
     assert calibration("city", 0.9999) == 0.9
     assert calibration("elsewhere", 1.0) < 1.0
+
+
+def test_cells_that_changed_places_are_known_by_the_other_rows_where_no_table_of_regions_is():
+    rows = [("Stuttgart", "Baden-Württemberg", "70173"), ("Ulm", "Baden-Württemberg", "89073")] * 3
+    swapped = ("Baden-Württemberg", "Stuttgart", "70175")
+    assert found(*rows, swapped, country=["Germany"] * 7) == [
+        ("city-region-swap", {"city": "Stuttgart", "state": "Baden-Württemberg"})
+    ]
+    assert found(*rows, ("Madrid", "Madrid", "28001"), country=["Germany"] * 6 + ["Spain"]) == []
+
+
+def test_a_postcode_abroad_with_two_digits_exchanged_is_mended_by_those_of_its_city():
+    rows = [("Bremen", "", f"28{number:03d}") for number in range(195, 210)]
+    countries = ["Germany"] * 16
+    assert found(*rows, ("Bremen", "", "82203"), country=countries) == [("postcode-exchanged", {"zip": "28203"})]
+    assert found(*rows, ("Bremen", "", "27568"), country=countries) == []  # another start, but nothing exchanged
+    assert found(*rows[:5], ("Bremen", "", "82203"), country=["Germany"] * 6) == []
