@@ -83,7 +83,8 @@ class FormatDetector(RuleDetector):
         context.report(0, len(columns) + 1, "formats")
         swaps = dict(_swapped_names(batch))
         yield from swaps.values()
-        yield from _names_by_mail(batch, swaps)
+        by_mail = dict(_names_by_mail(batch, swaps))
+        yield from by_mail.values()
         flags = _Flags()
         where = _countries(batch)
         sources = pd.Series(batch.origin, dtype=object).reindex(batch.frame.index).fillna("").to_numpy()
@@ -93,7 +94,9 @@ class FormatDetector(RuleDetector):
             skip = set(swaps) if role in {Role.GIVEN_NAME, Role.FAMILY_NAME} else set()
             keys = where if role in _BY_COUNTRY else sources if role in _BY_SOURCE else None
             for record, remark in _remarks(batch.frame[name], role, keys):
-                if record in skip:
+                if record in skip or ((record, name) in by_mail and remark.rule == "name-slip"):
+                    continue
+                if remark.rule == "name-slip" and _confirmed_by_mail(batch, record, name):
                     continue
                 if remark.proposes:
                     yield _set_field(record, name, remark)
@@ -191,7 +194,7 @@ def _countries(batch: Batch) -> np.ndarray:
     return regions(column).to_numpy() if column is not None else np.full(len(batch), "", dtype=object)
 
 
-def _names_by_mail(batch: Batch, swaps: Mapping[RecordId, Finding]) -> Iterator[Finding]:
+def _names_by_mail(batch: Batch, swaps: Mapping[RecordId, Finding]) -> Iterator[tuple[tuple[RecordId, str], Finding]]:
     given, family, email = (batch.column(role) for role in (Role.GIVEN_NAME, Role.FAMILY_NAME, Role.EMAIL))
     if given is None or family is None or email is None:
         return
@@ -200,7 +203,15 @@ def _names_by_mail(batch: Batch, swaps: Mapping[RecordId, Finding]) -> Iterator[
         record, field = int(records[one.row]), given if one.is_given else family
         if record not in swaps:
             evidence = (reason("name-by-mail", one.score, one.detail, (field, email)),)
-            yield Finding((record,), SetFields({field: one.value}), one.score, evidence, "name-by-mail")
+            finding = Finding((record,), SetFields({field: one.value}), one.score, evidence, "name-by-mail")
+            yield (record, field), finding
+
+
+def _confirmed_by_mail(batch: Batch, record: RecordId, name: str) -> bool:
+    email = batch.column(Role.EMAIL)
+    return email is not None and names_by_mail.confirms(
+        batch.frame.at[record, email], str(batch.frame.at[record, name])
+    )
 
 
 def _swapped_names(batch: Batch) -> Iterator[tuple[RecordId, Finding]]:

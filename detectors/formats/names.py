@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from detectors.formats.column import Column, Remark, Remarks, distinct
+from detectors.formats.name_slips import slips
 from detectors.roles import Role
 
 _SMALL = "de da di du des del della dos das van von der den ten ter zu zur la le el al bin ibn y e af av"
@@ -95,7 +96,7 @@ def person_remarks(column: Column) -> Remarks:
         remark = _person_remark(value, column.role, mixed)
         if remark is not None:
             found[position] = remark
-    return found
+    return {**slips(column), **found} if column.role is Role.GIVEN_NAME else found
 
 
 def _person_remark(value: str, role: Role, mixed: float) -> Remark | None:
