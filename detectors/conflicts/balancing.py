@@ -186,7 +186,8 @@ def _filled(
                 )
                 is_so = "is blank" if column.blank[row] else f'is "{held[:40]}"'
                 detail = f"{name} {is_so}; {_makes(named, said, column, row, written)}."
-                yield Repair(row, name, written, rule_of("sum-blank", str(said.formula)), one.exact[name], detail)
+                rule, told_by = rule_of("sum-blank", str(said.formula)), tuple(sorted(said.formula.columns - {name}))
+                yield Repair(row, name, written, rule, one.exact[name], detail, told_by)
             open_[rows[fits]] = False
 
 
@@ -216,7 +217,8 @@ def _mended(
             if often:
                 detail += f" It is {ratio:g} times that, as in {often - 1:,} more of these rows."
             score = float(weight[at]) * one.exact[column.name] * one.agreement ** (_HABITUAL if often else _SINGLE)
-            yield Repair(row, column.name, written, rule_of("sum", str(said.formula)), score, detail)
+            rule, told_by = rule_of("sum", str(said.formula)), tuple(sorted(said.formula.columns - {column.name}))
+            yield Repair(row, column.name, written, rule, score, detail, told_by)
 
 
 def _ratios(cases: _Cases, decided: Ints) -> dict[int, tuple[float, int]]:

@@ -128,10 +128,16 @@ def _graded(found: Sequence[Repair], batch: Batch, labels: Sequence[Label]) -> d
 
 
 def _finding(record: int, repair: Repair) -> Finding:
-    evidence = (reason(repair.rule.partition(":")[0], repair.score, repair.detail, (repair.field,)),)
+    evidence = (reason(_kind(repair.rule), repair.score, repair.detail, (repair.field, *repair.told_by)),)
     return Finding((record,), SetFields({repair.field: repair.value}), repair.score, evidence, repair.rule)
 
 
 def _flag(record: int, doubt: Doubt) -> Finding:
-    evidence = (reason(doubt.rule.partition(":")[0], doubt.score, doubt.detail, doubt.fields),)
+    evidence = (reason(_kind(doubt.rule), doubt.score, doubt.detail, doubt.fields),)
     return Finding((record,), Flag(), doubt.score, evidence, doubt.rule)
+
+
+def _kind(rule: str) -> str:
+    """What a rule is about, in the word that stands at the reason: "sum" whether it fills, mends or doubts."""
+    kind, of, _ = rule.partition(":")
+    return kind.partition("-")[0] if of else rule

@@ -37,7 +37,8 @@ _APPLIED = 0.5
 class Repair:
     """One cell, one proposed text.
 
-    row: position. value: None empties the cell. score: estimated probability that it is right.
+    row: position. value: None empties the cell. score: estimated probability that it is right. told_by: other columns
+    whose cells the detail tells.
     """
 
     row: int
@@ -46,6 +47,7 @@ class Repair:
     rule: str
     score: float
     detail: str
+    told_by: tuple[str, ...] = ()
 
 
 def from_votes(table: Table, report: Report) -> Iterator[Repair]:

@@ -117,7 +117,7 @@ def _score(card: Card) -> str:
     item = card.item
     if checks.score_hidden(item):
         return "score hidden this time"
-    if item.action == "flag":
+    if card.ranks_oddity:
         return f"odder than {certainty(item.score)} of the records"
     return f"{certainty(item.score)} likely"
 

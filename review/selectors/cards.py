@@ -33,6 +33,9 @@ OTHERS = 5
 REASONS = 3
 """Reasons that it gives for another check that proposes the same."""
 
+_RANKING = frozenset({"anomalies", "sequences"})
+"""Detectors that rank all records; the flags of all others are claims with a probability."""
+
 
 @dataclass(frozen=True)
 class FieldRow:
@@ -91,6 +94,11 @@ class Card:
     questions: list[Question] = field(default_factory=list)
     reason_required: bool = False
     commented: bool = False
+
+    @property
+    def ranks_oddity(self) -> bool:
+        """Whether the score says how odd the record is among all, not how likely it is wrong."""
+        return self.item.action == "flag" and self.item.detector in _RANKING
 
 
 def card(item: ReviewItem, known: Mapping[int, Record] | None = None) -> Card:

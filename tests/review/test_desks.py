@@ -10,12 +10,14 @@ from django.utils import timezone
 from crmquality.models import Record
 from crmquality.services import correcting
 from crmquality.services.errors import Refused
+from detectors.contract import Evidence, Finding, Flag
 from detectors.roles import Role
 from review.models import Decision, ReviewItem, SavedView
 from review.selectors import listing
+from review.selectors.cards import card
 from review.services import deciding, desks, queue
 from review.services.filtering import Filters, Sort, visible_items
-from tests.scripted import claim, install, scan
+from tests.scripted import claim, install, install_checks, scan
 
 Verdict = Decision.Verdict
 COLUMNS = {"Contact ID": Role.ID, "Name": Role.NAME, "City": Role.CITY, "Country": Role.COUNTRY, "Owner": Role.OWNER}
@@ -44,6 +46,15 @@ def client(steward):
 def laid(response):
     """The ids of the cards in an answer, in order."""
     return [int(found) for found in re.findall(r'class="desk" data-item="(\d+)"', response.content.decode())]
+
+
+@pytest.mark.parametrize(("detector", "ranks"), [("conflicts", False), ("anomalies", True)])
+def test_a_flag_says_how_likely_it_is_unless_its_detector_ranks_all_records(source, monkeypatch, detector, ranks):
+    record = Record.objects.get(external_id="C3")
+    odd = Finding((record.pk,), Flag(), 0.99, (Evidence("test", 1.0, "because the test says so", ("City",)),), "test")
+    install_checks(monkeypatch, **{detector: lambda batch: [odd]})
+    scan(source, detector)
+    assert card(ReviewItem.objects.get()).ranks_oddity == ranks
 
 
 class TestHolding:
