@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
@@ -126,11 +126,21 @@ def evenly(order: Ints, many: int) -> Ints:
     return order if len(order) <= many else order[np.linspace(0, len(order) - 1, many).astype(np.int64)]
 
 
-def amounts(frame: pd.DataFrame, names: Sequence[str], roles: Mapping[str, Role]) -> list[Amounts]:
+def amounts(
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    roles: Mapping[str, Role],
+    report: Callable[..., None] = lambda *_: None,
+) -> list[Amounts]:
     """The columns that hold amounts, quantities and shares; not those of keys, codes, years, dates."""
     sample = evenly(in_order(frame), _SAMPLE)
-    found = (_read(str(name), frame[name], roles.get(name, Role.TEXT), sample) for name in names)
-    return [one for one in found if one is not None]
+    found = []
+    for done, name in enumerate(names):
+        report(done, len(names), "conflicts: numbers")
+        one = _read(str(name), frame[name], roles.get(name, Role.TEXT), sample)
+        if one is not None:
+            found.append(one)
+    return found
 
 
 def _read(name: str, column: pd.Series, role: Role, sample: Ints) -> Amounts | None:

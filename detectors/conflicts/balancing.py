@@ -284,12 +284,16 @@ def _shown(column: Amounts, row: int) -> str:
 
 
 def _doubted(named: Mapping[str, Amounts], one: Dependency, row: int) -> Doubt:
-    formula, fields = one.formula, sorted(one.formula.columns)
-    held = ", ".join(f"{name} {_shown(named[name], row)}" for name in (formula.target, *formula.parts))
+    formula, target = one.formula, named[one.formula.target]
     with np.errstate(all="ignore"):
-        value = named[formula.target].form.write(float(formula.value(getter(named, np.array([row])))[0]))
+        value = float(formula.value(getter(named, np.array([row])))[0])
+    makes = _makes(named, one, target, row, target.form.write(value, target.text(row)))
     detail = (
-        f"{held}: {formula.words()} makes {named[formula.target].form.shown(value)}, which is the {formula.target} in "
-        f"{one.held:,} of {one.told:,} rows. Which of them is wrong cannot be told."
+        f"{target.name} is {_shown(target, row)}; {makes}. Which of {_listed(target.name, *formula.parts)} is wrong"
     )
-    return Doubt(row, tuple(fields), rule_of("sum-doubt", str(formula)), one.agreement**4, detail)
+    fields = tuple(sorted(formula.columns))
+    return Doubt(row, fields, rule_of("sum-doubt", str(formula)), one.agreement**4, f"{detail} cannot be told.")
+
+
+def _listed(*names: str) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"

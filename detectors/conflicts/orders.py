@@ -60,11 +60,14 @@ class Order:
         return float(kept**5 * max(0.0, 1 - (1 - kept) / self.chance))
 
 
-def dates(frame: pd.DataFrame, names: Sequence[str], roles: Mapping[str, Role], order: Ints) -> list[Axis]:
+def dates(
+    frame: pd.DataFrame, names: Sequence[str], roles: Mapping[str, Role], order: Ints, report: Callable[..., None]
+) -> list[Axis]:
     """The columns of dates; where the column does not tell day from month, the cell is not told. order: by record."""
     glance = evenly(order, _GLANCE)
     found = []
-    for name in names:
+    for done, name in enumerate(names):
+        report(done, len(names), "conflicts: order of dates")
         role = roles.get(name, Role.TEXT)
         if role.value_type in (ValueType.KEY, ValueType.NUMBER) or role is Role.IGNORE:
             continue
