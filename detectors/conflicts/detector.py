@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from detectors.conflicts import reckoning, repairs
 from detectors.conflicts.doubts import Doubt
-from detectors.conflicts.existing import exists, is_other_gender
+from detectors.conflicts.existing import stands
 from detectors.conflicts.lessons import Lesson, lessons_of
 from detectors.conflicts.repairs import Repair
 from detectors.contract import Batch, Finding, Flag, Label, RunContext, SetFields
@@ -76,7 +76,7 @@ class ConflictDetector(RuleDetector):
         names = [name for name in batch.frame.columns if batch.roles.get(name, Role.IGNORE) is not Role.IGNORE]
         found = repairs.find(batch.frame, names, context.report, self.lessons)
         reckoned, doubts = reckoning.find(batch, names, context.report)
-        best = {(one.row, one.field): one for one in found if not _is_as_it_should_be(batch, one)}
+        best = {(one.row, one.field): one for one in found if not stands(batch, one)}
         for one in reckoned:
             other = best.get((one.row, one.field))
             if other is None or other.score <= one.score:
@@ -96,18 +96,6 @@ class ConflictDetector(RuleDetector):
     def _restore(self, state: Any) -> None:
         self.lessons = [Lesson(dict(before), dict(after)) for before, after in state["lessons"]]
         self.trust = {key: Tally(*map(float, counts)) for key, counts in state["trust"].items()}
-
-
-def _is_as_it_should_be(batch: Batch, repair: Repair) -> bool:
-    """Whether the slip is a name as it should be, or what would be filled in is the record's own id."""
-    if repair.rule == "known-elsewhere":  # a head office is not its own parent, though all branches name it so
-        key = batch.column(Role.ID)
-        return key is not None and repair.value == batch.frame[key].iat[repair.row]
-    if repair.rule not in ("misspelling", "slip") or repair.value is None:
-        return False
-    if is_other_gender(batch, repair.field, str(batch.frame[repair.field].iat[repair.row]), repair.value):
-        return True
-    return repair.rule == "misspelling" and exists(batch, repair.row, repair.field)
 
 
 def _graded(found: Sequence[Repair], batch: Batch, labels: Sequence[Label]) -> dict[str, Tally]:

@@ -10,9 +10,19 @@ import re
 from detectors.addresses.gazetteer import us_gazetteer
 from detectors.addresses.standardising import place_key
 from detectors.addresses.worldwide import cities_of, country_code
+from detectors.conflicts.repairs import Repair
 from detectors.contract import Batch
+from detectors.formats.names_by_mail import confirms
 from detectors.prediction.engine.given_names import usual_gender
 from detectors.roles import Role
+
+_NUMBERS = (Role.PHONE, Role.FAX, Role.NATIONAL_ID, Role.TAX_ID, Role.BANK_ACCOUNT)
+"""Numbers of one person or company: near another one they are another's, however common that is."""
+_OWN = (
+    *(Role.NAME, Role.GIVEN_NAME, Role.FAMILY_NAME, Role.EMAIL, Role.DATE_OF_BIRTH),
+    *_NUMBERS,
+)
+"""What says nothing about another person or company, though they share a house."""
 
 _FEMININE = tuple(
     (re.compile(rf"(?<=\w{{3}}){man}$", re.IGNORECASE), woman)
@@ -23,7 +33,19 @@ _FEMININE = tuple(
 """How a man's name ends, and the woman's form of it."""
 
 
-def exists(batch: Batch, row: int, field: str) -> bool:
+def stands(batch: Batch, repair: Repair) -> bool:
+    """Whether the cell stays as it is: its slip is a name as it should be, or its blank is not for others to fill."""
+    row, field, value = repair.row, repair.field, repair.value
+    if repair.rule == "known-elsewhere":
+        return _is_ones_own(batch, row, field, value)
+    if repair.rule not in ("misspelling", "slip") or value is None:
+        return False
+    if _is_other_gender(batch, field, str(batch.frame[field].iat[row]), value) or _is_said_by_mail(batch, row, field):
+        return True
+    return repair.rule == "misspelling" and (field in batch.columns(*_NUMBERS) or _exists(batch, row, field))
+
+
+def _exists(batch: Batch, row: int, field: str) -> bool:
     """Whether a cell holds a name that exists: a given name in the census, or a town where the row says it is.
 
     False for a column that is known to hold neither.
@@ -33,7 +55,25 @@ def exists(batch: Batch, row: int, field: str) -> bool:
     return field == batch.column(Role.CITY) and _is_town(batch, row)
 
 
-def is_other_gender(batch: Batch, field: str, one: str, other: str) -> bool:
+def _is_said_by_mail(batch: Batch, row: int, field: str) -> bool:
+    """Whether the row's e-mail address holds the name as it stands: "Katrin" of katrin.fischer@ is no "Karin"."""
+    if field not in batch.columns(Role.GIVEN_NAME, Role.FAMILY_NAME):
+        return False
+    return confirms(_cell(batch, Role.EMAIL, row), str(batch.frame[field].iat[row]))
+
+
+def _is_ones_own(batch: Batch, row: int, field: str, value: str | None) -> bool:
+    """Whether a value is one person's own and so no knowledge about another: a neighbour's telephone, or the row's id.
+
+    A head office is not its own parent, though all its branches name it so.
+    """
+    if field in batch.columns(*_OWN):
+        return True
+    key = batch.column(Role.ID)
+    return key is not None and value == batch.frame[key].iat[row]
+
+
+def _is_other_gender(batch: Batch, field: str, one: str, other: str) -> bool:
     """Whether two names of persons are the forms of one name for a man and a woman: "Wiśniewska", "Wiśniewski"."""
     if field not in batch.columns(Role.NAME, Role.GIVEN_NAME, Role.FAMILY_NAME):
         return False

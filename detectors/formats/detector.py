@@ -50,6 +50,9 @@ _UNTOUCHED = {Role.IGNORE, Role.ID}
 _LONGEST = 1000
 """Longer cells are text to read, not values of a format."""
 
+_BY_MAIL = 0.95
+"""How surely two names changed places that the person's e-mail address has the other way round."""
+
 _ASSUMED_COUNTRY = 0.8
 """How far a number read for the commonest country stands behind one read for the record's own."""
 
@@ -215,12 +218,18 @@ def _confirmed_by_mail(batch: Batch, record: RecordId, name: str) -> bool:
 
 
 def _swapped_names(batch: Batch) -> Iterator[tuple[RecordId, Finding]]:
-    given, family = batch.column(Role.GIVEN_NAME), batch.column(Role.FAMILY_NAME)
+    given, family, email = (batch.column(role) for role in (Role.GIVEN_NAME, Role.FAMILY_NAME, Role.EMAIL))
     if given is None or family is None or batch.frame.empty:
         return
+    first, last = batch.frame[given], batch.frame[family]
     records = batch.frame.index.to_numpy()
-    for row, score, detail in names.swapped(batch.frame[given], batch.frame[family]):
-        changes = {given: str(batch.frame[family].iloc[row]), family: str(batch.frame[given].iloc[row])}
+    by_mail = names_by_mail.orders(first, last, batch.frame[email]) if email else np.zeros(len(batch), np.int8)
+    found = {row: (score, why) for row, score, why in names.swapped(first, last) if by_mail[row] <= 0}
+    for row in np.flatnonzero(by_mail < 0).tolist():
+        score, why = found.get(row, (_BY_MAIL, ""))
+        found[row] = max(score, _BY_MAIL), f"The e-mail address has them the other way round. {why}".strip()
+    for row, (score, detail) in sorted(found.items()):
+        changes = {given: str(last.iloc[row]), family: str(first.iloc[row])}
         evidence = (reason("name-swapped", score, detail, (given, family)),)
         record = int(records[row])
         yield record, Finding((record,), SetFields(changes), score, evidence, "name-swapped")

@@ -31,6 +31,9 @@ _FORMS = {
 }  # fmt: skip
 _SUFFIX = re.compile(r"(?P<stem>.*[^\s,])(?P<gap>\s*,\s*|\s+)(?P<form>[A-Za-z][A-Za-z. ]{0,12}[A-Za-z]\.?)")
 
+_SAME_FORM, _OTHER_FORM = 0.8, 0.9
+"""Share of a legal form's rows that must write it in one way for the others to be rewritten: "ltd." as "Ltd", and
+"Limited" as "Ltd"."""
 _MOSTLY_MIXED = 0.8
 """The same of companies, of which more are written in capitals by choice."""
 _MIXED = 0.5
@@ -145,8 +148,10 @@ def company_remarks(column: Column) -> Remarks:
         if match and form in usual:
             ending, count = usual[form]
             sure = count / spellings[form].total()
-            # Where the rest changes its case, the form does too.
-            written = cased + (ending if (sure >= 0.7 and count >= 5) or cased != stem else _ending(match))
+            same_letters = _letters(ending) == _letters(match["form"])
+            # "Limited" may be in the name as it was registered; where the rest changes its case, the form does too.
+            is_usual = count >= 5 and sure >= (_SAME_FORM if same_letters else _OTHER_FORM)
+            written = cased + (ending if is_usual or cased != stem else _ending(match))
             if written != value:
                 why = f'{count} of {spellings[form].total()} rows end in "{ending.strip(", ")}".'
                 found[position] = Remark("company-form", 0.3 + 0.4 * sure, why, written)
@@ -186,6 +191,10 @@ def _unknown_word(word: str) -> str:
 
 def _form(text: str) -> str:
     return _FORMS.get(re.sub(r"[\s.]", "", text).lower(), "")
+
+
+def _letters(form: str) -> str:
+    return re.sub(r"[\W_]", "", form).casefold()
 
 
 def _ending(match: re.Match[str]) -> str:

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from rapidfuzz.distance import OSA
 
@@ -26,6 +28,8 @@ _LONG, _SLIPS = 8, 2
 """Letters of a name that may hold two slips; a shorter one holds one."""
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 _SURE, _LIKELY = 0.93, 0.65
+_ENOUGH, _CUSTOM = 20, 0.9
+"""Addresses that tell the order of names, and the share that must tell the same, for the column to have a custom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,39 @@ def misspelt(given: pd.Series, family: pd.Series, emails: pd.Series) -> Iterator
                 value, sure = found
                 detail = f"The e-mail address says {value}" + (", and others are called so." if sure else ".")
                 yield Misspelt(row, is_given, value, _SURE if sure else _LIKELY, detail)
+
+
+def orders(given: pd.Series, family: pd.Series, emails: pd.Series) -> npt.NDArray[np.int8]:
+    """Whether each e-mail address has its row's names as they stand (1), the other way round (-1), or tells not (0).
+
+    "robert.ashwood@" and "rashwood@" put the given name first; where most addresses of the column put it last, that is
+    how they are read. All 0 where the column has no clear custom.
+    """
+    cells = zip(given.tolist(), family.tolist(), emails.tolist(), strict=True)
+    told = np.fromiter((_order(*row) for row in cells), np.int8, count=len(emails))
+    first, last = int((told > 0).sum()), int((told < 0).sum())
+    if first + last < _ENOUGH or max(first, last) < _CUSTOM * (first + last):
+        return np.zeros_like(told)
+    return told if first > last else -told
+
+
+def _order(given: object, family: object, email: object) -> int:
+    if not (isinstance(given, str) and isinstance(family, str) and isinstance(email, str)) or "@" not in email:
+        return 0
+    one = [folded(word) for word in WORDS.findall(given)]
+    two = [folded(word) for word in WORDS.findall(family)]
+    parts = [folded("".join(_LETTERS.findall(part))) for part in _PARTS.split(email.partition("@")[0])]
+    if not one or not two or set(one) & set(two) or not parts[0]:
+        return 0
+    return int(_begins(parts, one, two)) - int(_begins(parts, two, one))
+
+
+def _begins(parts: Sequence[str], first: Sequence[str], then: Sequence[str]) -> bool:
+    """Whether an address is made of one of the first names and one of the others, or of one and the other's initial."""
+    if len(parts) > 1:
+        return parts[0] in first and parts[1] in then
+    (whole,) = parts
+    return (whole[0] == first[0][:1] and whole[1:] in then) or (whole[-1] == then[0][:1] and whole[:-1] in first)
 
 
 def confirms(email: object, name: str) -> bool:

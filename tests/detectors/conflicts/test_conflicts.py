@@ -382,3 +382,32 @@ def test_a_head_office_is_not_made_its_own_parent():
     batch = Batch(frame, {"key": Role.ID, "parent": Role.ACCOUNT_REF, "site": Role.WEBSITE})
     found = ConflictDetector().detect(batch, RunContext())
     assert [(one.subjects[0], dict(one.proposal.changes)) for one in found] == [(7, {"parent": "A0"})]
+
+
+def test_a_neighbours_telephone_is_not_written_into_a_record():
+    frame = pd.DataFrame(
+        {
+            "street": [f"{number // 3} Elm Road" for number in range(60)],
+            "city": ["Boston", "Austin"] * 30,
+            "phone": [f"+1212555{number // 3:04d}" for number in range(60)],
+        },
+        dtype=object,
+    )
+    frame.loc[4, "phone"] = None
+    roles = {"street": Role.STREET, "city": Role.CITY, "phone": Role.PHONE}
+    assert [one for one in ConflictDetector().detect(Batch(frame, roles), RunContext()) if one.score >= 0.3] == []
+    roles["phone"] = Role.INDUSTRY  # what a house may well share
+    (finding,) = ConflictDetector().detect(Batch(frame, roles), RunContext())
+    assert dict(finding.proposal.changes) == {"phone": "+12125550001"}
+
+
+def test_a_name_that_the_persons_address_holds_is_no_slip():
+    frame = pd.DataFrame(
+        {
+            "given": ["Karin"] * 30 + ["Sabine", "Torsten", "Ulrike"] * 10 + ["Katrin"],
+            "mail": [None] * 60 + ["katrin.fischer@example.com"],
+        },
+        dtype=object,
+    )
+    assert spelled(frame) == [{"given": "Karin"}]
+    assert spelled(frame, {"given": Role.GIVEN_NAME, "mail": Role.EMAIL}) == []

@@ -5,7 +5,7 @@ import pytest
 
 from detectors.contract import Batch, RunContext
 from detectors.formats.detector import FormatDetector
-from detectors.formats.names_by_mail import misspelt
+from detectors.formats.names_by_mail import misspelt, orders
 from detectors.roles import Role
 
 OTHERS = [("Chloé", "Nicolas", ""), ("Chloé", "Blanc", ""), ("Gómez", "Gomez", ""), ("Ana", "Gómez", "")]
@@ -60,3 +60,46 @@ def test_the_finding_names_both_fields_and_its_rule():
     (finding,) = FormatDetector().detect(batch, RunContext())
     assert (finding.rule, dict(finding.proposal.changes)) == ("name-by-mail", {"f": "Patrick"})
     assert finding.evidence[0].fields == ("f", "m")
+
+
+USUAL = [
+    (f"Ann{letter}", f"Smith{letter}", f"ann{letter}.smith{letter}@example.com") for letter in "bcdefghijklmnopqrstuv"
+]
+
+
+def order_of(*rows, usual=USUAL):
+    columns = zip(*rows, *usual, strict=True)
+    return orders(*(pd.Series(list(column), dtype=object) for column in columns))[: len(rows)].tolist()
+
+
+def test_an_address_tells_which_of_two_names_comes_first():
+    rows = [
+        ("Laurent", "Robert", "laurent.robert98@example.com"),
+        ("Robert", "Laurent", "laurent.robert98@example.com"),
+        ("Ashwood", "Robert", "rashwood@example.com"),
+        ("Narakar", "Ganesh", "ganeshn72@example.com"),
+        ("Anderson", "Ribeiro Lia", "anderson.ribeiro@example.com"),
+        ("Ann", "Lee", "info@example.com"),
+        ("Ann", None, "ann.lee@example.com"),
+    ]
+    assert order_of(*rows, usual=USUAL * 2) == [1, -1, -1, -1, 1, 0, 0]
+
+
+def test_where_addresses_put_the_family_name_first_they_are_read_so():
+    turned = [
+        (given, family, ".".join(mail.partition("@")[0].split(".")[::-1]) + "@x.com") for given, family, mail in USUAL
+    ]
+    assert order_of(("Ann", "Lee", "lee.ann@x.com"), usual=turned) == [1]
+    assert order_of(("Lee", "Ann", "lee.ann@x.com"), usual=turned) == [-1]
+
+
+def test_a_column_without_a_custom_tells_nothing():
+    assert order_of(("Robert", "Laurent", "laurent.robert@example.com"), usual=USUAL[:5]) == [0]
+
+
+def test_names_that_changed_places_are_found_by_the_address_and_left_alone_where_it_confirms_them():
+    rows = [("Ashwood", "Bertram", "bertram.ashwood@example.com"), *USUAL]
+    frame = pd.DataFrame(rows, columns=["f", "l", "m"], dtype=object)
+    batch = Batch(frame, {"f": Role.GIVEN_NAME, "l": Role.FAMILY_NAME, "m": Role.EMAIL})
+    (finding,) = FormatDetector().detect(batch, RunContext())
+    assert (finding.rule, dict(finding.proposal.changes)) == ("name-swapped", {"f": "Bertram", "l": "Ashwood"})
