@@ -78,7 +78,7 @@ class Form:
         if not found or self.group or self.decimal == ",":
             return text.strip()
         whole, point, fraction = found["digits"].partition(".")
-        return text.strip().replace(found["digits"], f"{int(whole):,}{point}{fraction}") if whole.isdigit() else text
+        return text.strip().replace(found["digits"], f"{int(whole):,}{point}{fraction}") if whole.isdecimal() else text
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,9 @@ def other_rates(one: Dependency, found: Sequence[Dependency], named: Mapping[str
     get = getter(named, rows)
     with np.errstate(all="ignore"):
         rates = get(one.formula.target) / replace(one.formula, rate=1.0).value(get)
-    shifts = np.log10(np.abs(rates[np.isfinite(rates)] / one.formula.rate))
-    rates = rates[np.isfinite(rates)][np.abs(shifts - np.round(shifts)) > 1e-3]
+    rates = rates[np.isfinite(rates)]
+    shifts = np.log10(np.abs(np.where(rates == 0, np.nan, rates / one.formula.rate)))
+    rates = rates[~(np.abs(shifts - np.round(shifts)) <= 1e-3)]  # a slip of the point is no rate
     if not len(rates):
         return False
     most = int(np.unique(np.round(rates, 3), return_counts=True)[1].max())
