@@ -53,8 +53,8 @@ _ROLES = _words("""
 """)
 _ENDINGS = {
     "con": "com", "cmo": "com", "ocm": "com", "comm": "com", "coom": "com", "vom": "com", "xom": "com",
-    "cpm": "com", "clm": "com", "dom": "com", "ner": "net", "nte": "net", "ney": "net", "nett": "net",
-    "ogr": "org", "rog": "org", "orgg": "org", "orh": "org", "eud": "edu", "edy": "edu", "edi": "edu",
+    "cpm": "com", "clm": "com", "dom": "com", "corn": "com", "c0m": "com", "ner": "net", "nte": "net", "ney": "net",
+    "nett": "net", "ogr": "org", "rog": "org", "orgg": "org", "orh": "org", "eud": "edu", "edy": "edu", "edi": "edu",
 }  # fmt: skip
 """Endings that are typed for another and are no top-level domain themselves."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 
-from rapidfuzz.distance import OSA
+from rapidfuzz.distance import OSA, Indel
 
 WORDS = re.compile(r"[^\W_]+")
 """Words of a name, in which a digit may stand for a letter ("Pau1")."""
@@ -47,12 +47,24 @@ class KnownNames:
         return name in self.census or self.rows[name] - own >= _IN_COLUMN
 
     def write(self, name: str, typed: str) -> str:
-        """A folded name as the column writes it, with the accents and the capitals of what was typed."""
+        """A folded name as the column writes it, else with the accents of what was typed; in its capitals."""
         found = self.spelled.get(name, Counter())
-        nearest = min(
-            found, key=lambda word: (OSA.distance(word, typed), -found[word], word), default=name.capitalize()
-        )
+        fallback = _accented(name, typed)
+        nearest = min(found, key=lambda word: (OSA.distance(word, typed), -found[word], word), default=fallback)
         return nearest.upper() if typed.isupper() else nearest
+
+
+def _accented(name: str, typed: str) -> str:
+    """The folded name with the letters that were typed wherever the two agree: "stepien", "Syępień" -> "Stępień"."""
+    plain = folded(typed)
+    if len(plain) != len(typed):
+        return name.capitalize()
+    parts = (
+        typed[one.src_start : one.src_end] if one.tag == "equal" else name[one.dest_start : one.dest_end]
+        for one in Indel.opcodes(plain, name)
+    )
+    written = "".join(parts)
+    return written[:1].upper() + written[1:]
 
 
 @lru_cache(maxsize=262_144)
