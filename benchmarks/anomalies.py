@@ -1,6 +1,6 @@
 """Rows: anomalies found with feedback, time from a verdict to the new order, members without labels, memory.
 
-python -m benchmarks anomalies [--part discovery|speed|members|memory] [--data FOLDER] [--seeds 5] [--json]
+python -m benchmarks anomalies [--part discovery|speed|members|memory|sample] [--data FOLDER] [--seeds 5] [--json]
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks import _anomalies_sample
 from detectors.anomalies import members
 from detectors.anomalies.active import LeafWeights
 from detectors.anomalies.discovery import Answer, Discovery, Unlabelled, unlabelled
@@ -30,7 +31,7 @@ from detectors.anomalies.strategies import Strategy
 
 TITLE = "Anomalous rows: discovery with feedback, time to re-rank, members without labels"
 PEERS = ["pyod==3.6.7"]
-PARTS = ("discovery", "speed", "members", "memory")
+PARTS = ("discovery", "speed", "members", "memory", "sample")
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "anomaly"
 BUDGET, PAGE, NOISE = 200, 20, 0.2
 SIZES = ((11_000, 6), (170_000, 7))
@@ -48,7 +49,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> list[dict[str, Any]]:
     """The rows of the parts asked for."""
-    makers = {"discovery": _discovery_rows, "speed": _speed_rows, "members": _member_rows, "memory": _memory_rows}
+    makers = {
+        "discovery": _discovery_rows,
+        "speed": _speed_rows,
+        "members": _member_rows,
+        "memory": _memory_rows,
+        "sample": lambda options: list(_anomalies_sample.rows(options.seeds)),
+    }
     return [row for part in options.part or PARTS for row in makers[part](options)]
 
 

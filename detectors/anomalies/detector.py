@@ -26,6 +26,8 @@ RULE = "unusual-record"
 """One claim a record, whatever the reasons: a verdict is on the record, and stays with it."""
 TOP_SHARE, TOP_LEAST = 0.03, 50
 """At most max(50, 3 % of the rows) are worth ranking; policy cuts further."""
+SURE_SHARE = 0.1
+"""Where one value alone makes more rows worth a look, those too, up to this share."""
 FEWEST_ROWS = 8
 """With fewer records nothing is usual."""
 
@@ -33,13 +35,14 @@ FEWEST_ROWS = 8
 class AnomalyDetector(TrainableDetector):
     """Flags unusual records of any kind: deals, orders, accounts, contacts.
 
-    Without labels: isolation forest, ECOD, quantile HBOS, robust z and IQR fences averaged, or regression
-    residual or a rare pair where one is surer. With labels: the order of `Discovery`. Either way the score is
-    the share of records that are less odd: .9995 is "1 in 2,000". A record is flagged only if a reason can be said.
+    Without labels: isolation forest, ECOD, quantile HBOS, robust z and IQR fences averaged, or regression residual
+    or a rare pair where one is surer, or one value alone that is out of place in its column. With labels: the order
+    of `Discovery`. Either way the score is the share of records that are less odd: .9995 is "1 in 2,000". A record is
+    flagged only if a reason can be said.
     """
 
     name: ClassVar[str] = "anomalies"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     reweights_at_once: ClassVar[bool] = True
 
     def __init__(self) -> None:
@@ -50,7 +53,7 @@ class AnomalyDetector(TrainableDetector):
         self.drift: Drift | None = None
 
     def detect(self, batch: Batch, context: RunContext) -> Iterator[Finding]:
-        """At most max(50, 3 %) of the records, oddest first, each with its reasons."""
+        """At most max(50, 3 %) of the records, or as many as one value makes sure, oddest first, with their reasons."""
         context.report(0, 4, "reading features")
         frame, made, ids = _read(batch)
         if len(ids) < FEWEST_ROWS or not len(made):
@@ -62,7 +65,7 @@ class AnomalyDetector(TrainableDetector):
         order = table.outlyingness if discovery is None else discovery.scores()
         shares = _shares(order)
         context.report(3, 4, "explaining")
-        best = np.lexsort((ids, -order))[: max(TOP_LEAST, int(TOP_SHARE * len(ids)))]
+        best = np.lexsort((ids, -order))[: _worth_ranking(len(ids), table.sure)]
         explainer = Explainer(frame, made, best)
         for position, row in enumerate(best):
             if position % 200 == 0:
@@ -208,6 +211,11 @@ def _answers(verdicts: Mapping[int, tuple[bool, float]], ids: npt.NDArray[np.int
         if row < len(ids) and ids[row] == record:
             answers.append(Answer(row, confirmed, min(trust, 1.0)))
     return answers
+
+
+def _worth_ranking(rows: int, sure: int) -> int:
+    """How many of the rows, by their order, are worth a finding."""
+    return max(TOP_LEAST, int(TOP_SHARE * rows), min(sure, int(SURE_SHARE * rows)))
 
 
 def _shares(order: Floats) -> Floats:

@@ -24,7 +24,8 @@ from scipy.special import ndtr
 
 from detectors.anomalies import members
 from detectors.anomalies.active import LeafWeights
-from detectors.anomalies.features import MEASURED, Features
+from detectors.anomalies.departures import SURE, surest
+from detectors.anomalies.features import MEASURED, Features, in_one_unit
 from detectors.anomalies.forest import Floats, Forest, Leaves, Matrix, grow
 from detectors.anomalies.similarity import BASE, SPREAD, Rows, Similarity, Verdicts, normal_scores, standardised
 from detectors.anomalies.sites import Sites
@@ -43,6 +44,8 @@ POOL = 16_384
 """Rows moved between two refits, the best of the order; the rest waits for the next refit."""
 WIDER = 20
 """Where a page found nothing, the next is picked from so many times as many rows."""
+ALONE = "one value alone"
+"""The name of the member that asks each column by itself."""
 LEAST_ERROR = 0.01
 """Nobody is taken to err less often."""
 
@@ -73,6 +76,7 @@ class Unlabelled:
     values: (n, d) features without gaps; forest and leaves (n, trees) of them.
     ranks: (n, members) every member's rank of each row, the forest's first; names: of the members.
     outlyingness: (n,) the members' common order as ranks.
+    sure: how many rows one value alone makes worth a look.
     """
 
     values: Matrix
@@ -81,6 +85,7 @@ class Unlabelled:
     ranks: Matrix
     outlyingness: Floats
     names: tuple[str, ...]
+    sure: int = 0
 
     def __len__(self) -> int:
         return len(self.values)
@@ -110,12 +115,14 @@ def unlabelled(made: Features, seed: int, forest: Forest | None = None) -> Unlab
     forest = grow(values, seed) if forest is None else forest
     leaves = forest.leaves(values)
     whole, special = _members(made, forest.score(leaves))
-    scored = whole | special
+    alone = surest(made)
+    scored = whole | special | ({} if alone is None else {ALONE: alone})
     ranks = np.empty((len(values), len(scored)), np.float32)
     for place, score in enumerate(scored.values()):
         ranks[:, place] = members.ranks(score)
-    together = members.combined(list(whole.values()), list(special.values()))
-    return Unlabelled(values, forest, leaves, ranks, together, tuple(scored))
+    together = members.combined(list(whole.values()), list(special.values()), alone)
+    sure = 0 if alone is None else int((alone > SURE).sum())
+    return Unlabelled(values, forest, leaves, ranks, together, tuple(scored), sure)
 
 
 class Discovery:
@@ -396,13 +403,14 @@ def _order_of(row: int, standing: Matrix, moving: Matrix, places: Rows, by_leave
 
 def _members(made: Features, isolation: Floats) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Scores (n,) by name of the members that judge a whole row, and of those that look for one kind of oddness."""
+    plain = in_one_unit(made.columns)
     whole = {
         "isolation forest": isolation,
-        "ECOD": members.ecod(made.values),
-        "quantile histogram": members.quantile_hbos(made.values),
+        "ECOD": members.ecod(made.values[:, plain]),
+        "quantile histogram": members.quantile_hbos(made.values[:, plain]),
     }
     special = {}
-    measured = [place for place, feature in enumerate(made.columns) if feature.kind in MEASURED]
+    measured = [place for place in plain if made.columns[place].kind in MEASURED]
     pairs = [place for place, feature in enumerate(made.columns) if feature.kind == "pair"]
     if measured:
         values = made.values[:, measured]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from detectors.anomalies import members
+from detectors.anomalies.cells import codes_of
+from detectors.anomalies.departures import LEAST_BITS, LEAST_RATIO, SURE, asked, chance, departures
 from detectors.anomalies.discovery import Discovery
-from detectors.anomalies.features import MEASURED, Feature, Features
+from detectors.anomalies.features import MEASURED, Feature, Features, in_one_unit
 from detectors.anomalies.forest import Floats
+from detectors.anomalies.paths import Paths
 from detectors.anomalies.similarity import Rows
 from detectors.contract import Evidence
 
@@ -31,15 +34,19 @@ class Bound:
     far: float
 
 
-_BOUNDS = {kind: Bound(_RARE, _FAR) for kind in MEASURED} | {
-    # Shapes of text have long tails in clean data, and a reason among many columns comes up by chance.
-    "shape": Bound(0.002, 8.0),
-    "frequency": Bound(_RARE, 0.0),
-    "blank": Bound(_RARE, 0.0),
-    "pair": Bound(_RARE, 0.0),
-}
-_LEAST_SURPRISE = 3.0
-"""Bits: a pair of categories seen an eighth as often as chance has it."""
+_BOUNDS = (
+    {kind: Bound(_RARE, _FAR) for kind in MEASURED}
+    | {
+        # Shapes of text have long tails in clean data, and a reason among many columns comes up by chance.
+        "shape": Bound(0.002, 8.0),
+        "frequency": Bound(_RARE, 0.0),
+        "blank": Bound(_RARE, 0.0),
+    }
+    | {kind: Bound(_RARE, 0.0) for kind in LEAST_BITS}
+)
+MOST_BITS = 40.0
+"""More is as good as certain."""
+LOG2 = float(np.log(2))
 _LEAST_RESIDUAL = 6.0
 LEAST_NEARNESS = 0.3
 """Share of the kernel's height from which a judged record is said to be similar."""
@@ -56,13 +63,18 @@ class Explainer:
         self.frame, self.made = frame, made
         self.place_of = {int(row): place for place, row in enumerate(rows)}
         size = (len(rows), len(made))
-        self.below, self.above, self.far = np.empty(size), np.empty(size), np.empty(size)
-        self.quantiles = np.zeros((2, len(made)))
-        for place in range(len(made)):
-            column = made.values[:, place]
-            self.below[:, place], self.above[:, place] = _tails(column, column[rows])
-            self.far[:, place] = members.robust_z(column[:, None])[rows, 0]
-            self.quantiles[:, place] = np.quantile(column, [0.05, 0.95]) if len(column) else 0.0
+        self.below, self.above, self.bits = np.ones(size), np.ones(size), np.zeros(size)
+        self.tells, self.quantiles = np.zeros(size, bool), np.zeros((2, len(made)))
+        self.comparable, self.asked = set(in_one_unit(made.columns)), set(asked(made.columns))
+        self.sure_from = SURE + chance(made.columns)
+        for place, feature in enumerate(made.columns):
+            if (bound := _BOUNDS.get(feature.kind)) is not None and len(frame):
+                self._weigh(place, feature, bound, rows)
+        steps = [one.fields[0] for one in made.columns if one.kind == "step"]
+        self.paths = {name: paths for name in steps if (paths := Paths.of(frame[name])) is not None}
+        self.codes = {
+            name: codes_of(frame[name]) for one in made.columns if one.kind == "filled" for name in one.fields
+        }
         self.measured = [place for place, feature in enumerate(made.columns) if feature.kind == "number"]
         residual = members.regression_residual(made.values[:, self.measured]) if len(self.measured) > 1 else None
         self.residual = np.zeros((len(frame), 0), np.float32) if residual is None else residual.astype(np.float32)
@@ -72,32 +84,37 @@ class Explainer:
         found = sorted(self._found(row), key=lambda reason: (-reason.weight, reason.feature))
         return _one_a_field(found)[:MOST_REASONS]
 
+    def _weigh(self, place: int, feature: Feature, bound: Bound, rows: Rows) -> None:
+        """Which of the rows this column is a reason for, and how many bits it is worth."""
+        column = self.made.values[:, place]
+        values = column[rows]
+        below, above = _tails(column, values)
+        self.below[:, place], self.above[:, place] = below, above
+        low, high = self.quantiles[:, place] = np.quantile(column, [0.05, 0.95])
+        surely = departures(self.made, place)[rows] if place in self.comparable else np.zeros(len(rows))
+        share = _share_of(feature, values, below, above)
+        far = members.robust_z(column[:, None])[rows, 0] if bound.far else np.zeros(len(rows))
+        tells = (share <= max(bound.rare, 1.5 / len(column))) & (far >= bound.far)
+        if place in self.asked:
+            tells |= surely > self.sure_from
+        if feature.kind == "ratio":  # what differs from usual ones by no more than rounding to cents does is no reason
+            least = LEAST_RATIO * max(abs(low), abs(high))
+            tells &= (values < low - least) | (values > high + least)
+        if feature.kind in LEAST_BITS:
+            tells &= values >= LEAST_BITS[feature.kind]
+        self.tells[:, place] = tells & self.made.known[rows, place]
+        self.bits[:, place] = np.minimum(surely / LOG2 - np.log2(share), MOST_BITS)
+
     def _found(self, row: int) -> Iterator[Evidence]:
-        for place, feature in enumerate(self.made.columns):
-            bound = _BOUNDS.get(feature.kind)
-            if bound is None or not self.made.known[row, place]:
-                continue
-            share = self._share(row, place, feature)
-            if share > max(bound.rare, 1.5 / len(self.frame)) or self.far[self.place_of[row], place] < bound.far:
-                continue
-            if feature.kind == "pair" and self.made.values[row, place] < _LEAST_SURPRISE:
-                continue
-            yield Evidence(
-                feature.name, round(-float(np.log2(share)), 3), self._words(row, place, share), feature.fields
-            )
+        at = self.place_of[row]
+        for place in map(int, np.flatnonzero(self.tells[at])):
+            feature = self.made.columns[place]
+            yield Evidence(feature.name, round(float(self.bits[at, place]), 3), self._words(row, place), feature.fields)
         yield from self._residuals(row)
 
-    def _share(self, row: int, place: int, feature: Feature) -> float:
-        """Share of rows at least as extreme, on the side that speaks for an anomaly."""
-        below, above = (float(side[self.place_of[row], place]) for side in (self.below, self.above))
-        if feature.kind == "frequency":
-            return below
-        if feature.kind in {"pair", "blank"}:
-            return above if self.made.values[row, place] > 0 else 1.0
-        return min(below, above)
-
-    def _words(self, row: int, place: int, share: float) -> str:
-        feature, rows = self.made.columns[place], len(self.frame)
+    def _words(self, row: int, place: int) -> str:
+        feature, rows, at = self.made.columns[place], len(self.frame), (self.place_of[row], place)
+        share = float(_share_of(feature, self.made.values[row, place], self.below[at], self.above[at]))
         shown = {name: self._cell(row, name) for name in feature.fields}
         count = max(round(share * rows), 1)
         match feature.kind:
@@ -110,16 +127,39 @@ class Explainer:
                     f"{first} “{shown[first]}” with {second} “{shown[second]}” is seen "
                     f"{2 ** self.made.values[row, place]:,.0f} times less often than the two words suggest"
                 )
+            case "filled":
+                return self._words_of_filled(row, feature, shown)
+            case "step":
+                return self._words_of_step(row, feature, shown)
             case "blank":
                 return f"{feature.fields[0]} is blank here and in only {count:,} of {rows:,} records"
-        at = self.place_of[row], place
         side = "above" if self.above[at] <= self.below[at] else "below"
         low, high = (self._say(feature, float(value)) for value in self.quantiles[:, place])
         said = self._say(feature, float(self.made.values[row, place]))
         shape = f", “{shown[feature.fields[0]]}”" if feature.kind == "shape" else ""
-        unit = " robust standard deviations from the usual" if feature.kind == "group" else ""
-        percent = _percent(1 - share)
-        return f"{feature.name} {said}{unit}{shape} is {side} {percent} of {rows:,} records; usual {low} to {high}"
+        where = f"is {side} {_percent(1 - share)} of {rows:,} records"
+        if feature.kind == "group":
+            name, *groups = feature.fields
+            told = " and ".join(f"{group} “{shown[group]}”" for group in groups)
+            unit = "robust standard deviations from the usual"
+            return f"{name} {shown[name]} for {told} {where}: {said} {unit}, where {low} to {high} are common"
+        return f"{feature.name} {said}{shape} {where}; usual {low} to {high}"
+
+    def _words_of_filled(self, row: int, feature: Feature, shown: Mapping[str, str]) -> str:
+        name, group = feature.fields
+        alike = self.codes[group] == self.codes[group][row]
+        filled = self.codes[name] >= 0
+        count = int((filled[alike] == filled[row]).sum())
+        state = f"“{shown[name]}” is filled" if filled[row] else "is blank"
+        of = f"{count:,} of {int(alike.sum()):,} such records"
+        return f"{name} {state} where {group} is “{shown[group]}”, as in only {of}"
+
+    def _words_of_step(self, row: int, feature: Feature, shown: Mapping[str, str]) -> str:
+        (name,) = feature.fields
+        step = self.paths[name].rarest_of[str(self._raw(row, name)).strip()]
+        begin = f"from “{step.start}”" if step.start else "at the start"
+        of = f"of {step.left:,} that went on from there" if step.start else f"of {step.left:,}"
+        return f"{name} “{shown[name]}” goes {begin} on to “{step.end}”, as only {step.taken:,} {of} did"
 
     def _residuals(self, row: int) -> Iterator[Evidence]:
         """Numbers that are odd for the other numbers of their row."""
@@ -138,9 +178,12 @@ class Explainer:
             )
 
     def _cell(self, row: int, name: str) -> str:
-        value = self.frame.iloc[row, self.frame.columns.get_loc(name)]
+        value = self._raw(row, name)
         text = "" if value is None or value != value else " ".join(str(value).replace("\0", " ").split())
         return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+    def _raw(self, row: int, name: str) -> object:
+        return self.frame.iloc[row, self.frame.columns.get_loc(name)]
 
     def _say(self, feature: Feature, value: float) -> str:
         if feature.kind == "date":
@@ -168,6 +211,15 @@ def learned_reasons(discovery: Discovery | None, row: int, ids: npt.NDArray[np.i
     verdict = "confirmed as an anomaly" if answer.confirmed else "dismissed"
     what = "itself" if answer.row == row else f"record {int(ids[answer.row])}"
     return [Evidence("verdicts so far", round(bits, 3), f"the most similar judged record, {what}, was {verdict}")]
+
+
+def _share_of(feature: Feature, value: npt.ArrayLike, below: npt.ArrayLike, above: npt.ArrayLike) -> Floats:
+    """Share of rows at least as extreme as each value, on the side that speaks for an anomaly."""
+    if feature.kind == "frequency":
+        return np.asarray(below)
+    if feature.kind in {"blank", *LEAST_BITS}:
+        return np.where(np.asarray(value) > 0, above, 1.0)
+    return np.minimum(below, above)
 
 
 def _tails(column: Floats, asked: Floats) -> tuple[Floats, Floats]:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+from scipy.stats import chi2, rankdata
 
 from detectors.anomalies.forest import Floats, Matrix
 
 Codes = npt.NDArray[np.int64]
 
 MAD_TO_SIGMA = 1.4826
+MEAN_TO_SIGMA = 1.2533
+"""Of the mean absolute distance."""
 SMALL_GROUP = 20
 """A group of fewer rows has no usual values of its own."""
+SAY_ALONE = 2.0
+"""The say of a value that is sure to be out of place, in votes of a member that judges whole rows."""
+SURE_OF_COUNT = 0.99
 
 
 def ranks(scores: npt.ArrayLike) -> Floats:
@@ -24,10 +29,11 @@ def ranks(scores: npt.ArrayLike) -> Floats:
     return np.asarray((rankdata(scores) - 0.5) / max(len(scores), 1))
 
 
-def combined(whole: list[Floats], special: list[Floats]) -> Floats:
+def combined(whole: list[Floats], special: list[Floats], alone: Floats | None = None) -> Floats:
     """The members' common order as ranks (n,): the trimmed mean log tail of those that judge whole rows.
 
-    A special member's half log tail stands instead where it is higher.
+    A special member's half log tail stands instead where it is higher, and so does what one value alone says, as far
+    as it is sure (`departures.surest`, nats beyond chance): 0 for nearly all rows, and no rank can tell that.
 
     The plain mean of ranks buries a row that three members put first of 5,000 and two in the middle; as the log
     of its share, "1 in 5,000" counts for what it is (Fisher, "Statistical Methods for Research Workers", 1925).
@@ -49,6 +55,8 @@ def combined(whole: list[Floats], special: list[Floats]) -> Floats:
         order /= len(whole)
     for member in special:
         order = np.maximum(order, _tail(member) / 2)
+    if alone is not None:
+        order = np.maximum(order, np.minimum(SAY_ALONE * _tail(alone), alone))
     return ranks(order)
 
 
@@ -154,17 +162,22 @@ def regression_residual(values: Floats, *, ridge: float = 1.0) -> Matrix:
 def pair_surprise(first: Codes, second: Codes) -> Floats:
     """log2(expected / seen) of each row's pair of category numbers, both (n,), -1 where blank; never below 0: (n,).
 
-    Rare words alone do not count, only words that are common apart and rare together ("Boston" with "TX").
+    Rare words alone do not count, only words that are common apart and rare together ("Boston" with "TX"). Seen
+    counts with what it may be by chance, the upper 99 % bound of a Poisson count: a pair seen once where five were
+    expected is nothing, one seen fourteen times where five hundred were is.
     """
     both = (first >= 0) & (second >= 0)
     surprise = np.zeros(len(first))
     if not both.any():
         return surprise
     left, right = first[both], second[both]
-    pair, place = np.unique(left * (right.max() + 1) + right, return_inverse=True)
-    seen = np.bincount(place, minlength=len(pair))[place]
+    place = left * (right.max() + 1) + right
+    if place.max() > 4 * len(place):  # counting needs a place for every pair that could be
+        place = np.unique(place, return_inverse=True)[1]
+    counts, at = np.unique(np.bincount(place), return_inverse=True)
+    at_most = (chi2.ppf(SURE_OF_COUNT, 2 * (counts + 1)) / 2)[at][place]
     expected = np.bincount(left)[left] * np.bincount(right)[right] / both.sum()
-    surprise[both] = np.maximum(np.log2(expected / seen), 0)
+    surprise[both] = np.maximum(np.log2(expected / at_most), 0)
     return surprise
 
 
@@ -178,5 +191,5 @@ def _middle(values: Floats) -> tuple[Floats, Floats]:
     middle = np.median(values, axis=0)
     apart = np.abs(values - middle)
     mad = np.median(apart, axis=0) * MAD_TO_SIGMA
-    scale = np.where(mad > 0, mad, apart.mean(axis=0) * 1.2533)
+    scale = np.where(mad > 0, mad, apart.mean(axis=0) * MEAN_TO_SIGMA)
     return middle, np.where(scale > 0, scale, 1.0)

@@ -17,6 +17,7 @@ import pandas as pd
 from detectors.anomalies import members
 from detectors.anomalies.bakeoff import Ranking, Total, precision_at_each, rank
 from detectors.anomalies.cells import dates, numbers
+from detectors.anomalies.departures import surest
 from detectors.anomalies.discovery import Answer, Discovery, unlabelled
 from detectors.anomalies.features import MEASURED, Features, features
 from detectors.anomalies.forest import grow
@@ -264,6 +265,11 @@ def _isolation(made: Features, seed: int) -> Floats:
     return np.asarray(forest.score(forest.leaves(values)), np.float64)
 
 
+def _alone(made: Features) -> Floats:
+    found = surest(made)
+    return np.zeros(len(made.values)) if found is None else found
+
+
 _MEMBERS: dict[str, RowMethod] = {
     "all members (default)": lambda made, seed: unlabelled(made, seed).outlyingness,
     "isolation forest": _isolation,
@@ -272,5 +278,6 @@ _MEMBERS: dict[str, RowMethod] = {
     "robust z": lambda made, seed: members.farthest_z(_measured(made)),
     "IQR fences": lambda made, seed: members.beyond_fences(_measured(made)),
     "regression residual": lambda made, seed: np.asarray(members.regression_residual(_measured(made)).max(axis=1)),
+    "one value alone": lambda made, seed: _alone(made),
 }
 """The product's members by name."""

@@ -87,7 +87,7 @@ def _discovery_arrays(discovery: Discovery) -> dict[str, npt.NDArray[Any]]:
 
 def _discovery(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Discovery:
     forest = Forest(**{field.name: arrays[f"forest.{field.name}"] for field in fields(Forest)})
-    plain = {name: arrays[f"table.{name}"] for name in _PLAIN}
+    plain: dict[str, Any] = {name: arrays[f"table.{name}"] for name in _PLAIN}
     table = Unlabelled(forest=forest, names=tuple(facts["members"]), **plain)
     if _SIMILAR in arrays:  # models written earlier have none
         table.__dict__["similar"] = arrays[_SIMILAR]  # where a cached property keeps its value
