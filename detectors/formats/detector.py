@@ -23,6 +23,7 @@ from detectors.formats import (
     phones,
     placeholders,
     urls,
+    word_slips,
 )
 from detectors.formats.acceptance import RuleDetector, reason
 from detectors.formats.column import Check, Column, Ints, Remark, distinct
@@ -36,7 +37,8 @@ _CHECKS: dict[Role, Check] = {
     Role.WEBSITE: urls.remarks,
     Role.COUNTRY: countries.country_remarks,
     Role.CURRENCY: countries.currency_remarks,
-    Role.COMPANY: names.company_remarks,
+    Role.COMPANY: lambda column: {**word_slips.slips(column), **names.company_remarks(column)},
+    **dict.fromkeys((Role.STREET, Role.JOB_TITLE), word_slips.slips),
     **dict.fromkeys((Role.CITY, Role.COUNTY), names.place_remarks),
     **dict.fromkeys((Role.NAME, Role.GIVEN_NAME, Role.FAMILY_NAME), names.person_remarks),
     **dict.fromkeys((Role.TAX_ID, Role.NATIONAL_ID, Role.BANK_ACCOUNT), identifiers.remarks),
