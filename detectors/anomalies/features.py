@@ -142,8 +142,7 @@ def _pairs(category: dict[str, npt.NDArray[np.int64]]) -> list[tuple[Feature, Fl
 def _steps(frame: pd.DataFrame, paths: Mapping[str, Paths]) -> list[tuple[Feature, Floats]]:
     """How rare the rarest step of a path is, given where it comes from: bits."""
     return [
-        (Feature(f"how rare the rarest step in {name} is", "step", (name,)), found.rarest(frame[name]))
-        for name, found in paths.items()
+        (Feature(f"rarest step in {name}", "step", (name,)), found.rarest(frame[name])) for name, found in paths.items()
     ]
 
 
@@ -156,7 +155,7 @@ def _filled(frame: pd.DataFrame, columns: list[str], grouped: Codes) -> list[tup
             continue
         made += [
             (
-                Feature(f"how rare a filled or blank {name} is with its {group}", "filled", (name, group)),
+                Feature(f"{name} filled or blank for its {group}, how rare", "filled", (name, group)),
                 pair_surprise(codes, filled),
             )
             for group, codes in grouped.items()

@@ -195,8 +195,8 @@ def test_a_small_group_of_like_values_does_not_make_usual_ones_odd(deals):
 @pytest.mark.parametrize(
     ("name", "kind", "fields"),
     [
-        ("how rare the rarest step in History is", "step", ("History",)),
-        ("how rare a filled or blank Loss Reason is with its Stage", "filled", ("Loss Reason", "Stage")),
+        ("rarest step in History", "step", ("History",)),
+        ("Loss Reason filled or blank for its Stage, how rare", "filled", ("Loss Reason", "Stage")),
     ],
 )
 def test_what_only_the_other_records_tell_makes_no_standing_check(deals, name, kind, fields):
