@@ -32,12 +32,13 @@ COPIES = 2
 
 
 def rows(seeds: int) -> Iterator[dict[str, Any]]:
-    """A row a corruption model and kind, one a class of odd values, and one for what the bake-off plants.
+    """A row a corruption model and kind, one a class of odd values, and two for the table before anything was planted.
 
     all, queue: flags of any score, and those in the queue; for the bake-off's anomalies the average precision.
     """
     for model in sorted(MODELS):
         found: Counter[tuple[str, ...]] = Counter()
+        sure, records = Counter[str](), Counter[str]()
         precision: dict[str, list[float]] = {kind: [] for kind in KINDS}
         for seed in range(FIRST_SEED, FIRST_SEED + seeds):
             with TemporaryDirectory() as folder:
@@ -45,9 +46,13 @@ def rows(seeds: int) -> Iterator[dict[str, Any]]:
                 for kind in KINDS:
                     cells, roles, truth = _read(Path(folder), kind)
                     found.update(_counted(kind, cells, roles, truth))
-                    precision[kind] += _precision(_cleaned(cells, truth), roles)
+                    clean = _cleaned(cells, truth)
+                    precision[kind] += _precision(clean, roles)
+                    sure[kind] += unlabelled(features(clean, roles), 0).sure
+                    records[kind] += len(clean)
         yield from _told(model, found)
         for kind, parts in precision.items():
+            yield _row(model, kind, "sure in the clean table", f"{sure[kind]} of {records[kind]}", "")
             yield _row(model, kind, "planted by the bake-off, AP", round(mean(parts), 3), "")
 
 
