@@ -21,6 +21,8 @@ _LEAST = 0.1
 _SELF_JUDGED = ("as-corrected", "told", "trusted-sources")
 """Rules made of the corrections themselves: the same corrections cannot also judge them."""
 
+_WORDS = {"sum": "arithmetic", "order": "order"}
+"""Kind of a dependency -> its word at a reason, where the sum of the reasons stands beside it."""
 _OF_NUMBERS = ("sum:", "sum-blank:")
 """Rules whose corrections say what a number is, not how its column is written."""
 
@@ -126,6 +128,6 @@ def _flag(record: int, doubt: Doubt) -> Finding:
 
 
 def _kind(rule: str) -> str:
-    """What a rule is about, in the word that stands at the reason: "sum" whether it fills, mends or doubts."""
+    """What a rule is about, in the word that stands at the reason, whether it fills, mends or doubts."""
     kind, of, _ = rule.partition(":")
-    return kind.partition("-")[0] if of else rule
+    return _WORDS.get(kind.partition("-")[0], kind) if of else rule

@@ -349,7 +349,7 @@ def test_findings_set_one_field_or_flag_and_give_the_reason():
     assert isinstance(one.proposal, SetFields | Flag)
     assert "quantity times price" in one.evidence[0].detail
     assert set(one.evidence[0].fields) == {"quantity", "price", "total"}
-    assert one.evidence[0].feature == "sum"
+    assert one.evidence[0].feature == "arithmetic"
 
 
 def test_a_run_is_cancelled_between_the_forms():
