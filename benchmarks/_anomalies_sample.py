@@ -48,7 +48,7 @@ def rows(seeds: int) -> Iterator[dict[str, Any]]:
                     found.update(_counted(kind, cells, roles, truth))
                     clean = _cleaned(cells, truth)
                     precision[kind] += _precision(clean, roles)
-                    sure[kind] += unlabelled(features(clean, roles), 0).sure
+                    sure[kind] += int(unlabelled(features(clean, roles), 0).sure.sum())
                     records[kind] += len(clean)
         yield from _told(model, found)
         for kind, parts in precision.items():

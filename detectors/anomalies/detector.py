@@ -27,7 +27,9 @@ RULE = "unusual-record"
 TOP_SHARE, TOP_LEAST = 0.03, 50
 """At most max(50, 3 % of the rows) are worth ranking; policy cuts further."""
 SURE_SHARE = 0.1
-"""Where one value alone makes more rows worth a look, those too, up to this share."""
+"""Where one value alone, or what was learned, makes more rows worth a look, those too, up to this share."""
+LIKELY = 0.5
+"""Probability from which on a record is no usual one, once labels are known."""
 FEWEST_ROWS = 8
 """With fewer records nothing is usual."""
 
@@ -37,8 +39,8 @@ class AnomalyDetector(TrainableDetector):
 
     Without labels: isolation forest, ECOD, quantile HBOS, robust z and IQR fences averaged, or regression residual
     or a rare pair where one is surer, or one value alone that is out of place in its column. With labels: the order
-    of `Discovery`. Either way the score is the share of records that are less odd: .9995 is "1 in 2,000". A record is
-    flagged only if a reason can be said.
+    of `Discovery`. Either way the score is the share of usual records that are less odd: .9995 is "1 in 2,000". A
+    record is flagged only if a reason can be said.
     """
 
     name: ClassVar[str] = "anomalies"
@@ -63,9 +65,11 @@ class AnomalyDetector(TrainableDetector):
         context.report(2, 4, "ranking")
         discovery = self._discovery(table, ids)
         order = table.outlyingness if discovery is None else discovery.scores()
-        shares = _shares(order)
+        odd = table.sure if discovery is None else discovery.expected >= LIKELY
         context.report(3, 4, "explaining")
-        best = np.lexsort((ids, -order))[: _worth_ranking(len(ids), table.sure)]
+        ranked = np.lexsort((ids, -order))
+        scores = _odder_than(order[ranked], odd[ranked])
+        best = ranked[: _worth_ranking(len(ids), int(odd.sum()))]
         explainer = Explainer(frame, made, best)
         for position, row in enumerate(best):
             if position % 200 == 0:
@@ -73,7 +77,7 @@ class AnomalyDetector(TrainableDetector):
             reasons = explainer.reasons(int(row)) + learned_reasons(discovery, int(row), ids)
             if any(reason.weight > 0 for reason in reasons):
                 rarity = _rarity(position, len(ids), learned=discovery is not None)
-                yield Finding((int(ids[row]),), Flag(), float(shares[row]), (*reasons, rarity), RULE)
+                yield Finding((int(ids[row]),), Flag(), float(scores[position]), (*reasons, rarity), RULE)
         context.report(4, 4, "done")
 
     def fit(self, batch: Batch, labels: Sequence[Label], context: RunContext) -> Self:
@@ -218,9 +222,17 @@ def _worth_ranking(rows: int, sure: int) -> int:
     return max(TOP_LEAST, int(TOP_SHARE * rows), min(sure, int(SURE_SHARE * rows)))
 
 
-def _shares(order: Floats) -> Floats:
-    """Share of rows that stand below each row: (n,), in [0, 1)."""
-    return np.asarray(np.searchsorted(np.sort(order), order, side="left") / len(order))
+def _odder_than(order: Floats, odd: npt.NDArray[np.bool_]) -> Floats:
+    """The share of usual records than which each is odder: (n,), in [0, 1), of records from the oddest on.
+
+    order: (n,) falling. odd: (n,) records that are no usual ones, and so push none of the others down: where six in a
+    hundred are out of place, the last of them is as odd as the first, not as one in sixteen.
+    """
+    many = len(order)
+    as_odd = np.searchsorted(-order, -order, side="right")
+    share = (many - as_odd + np.cumsum(odd)[as_odd - 1]) / many
+    # Half a record's worth of doubt keeps a share below 1, and the odd ones in their order.
+    return np.asarray(share - np.where(odd, (0.5 + 0.5 * np.arange(many) / many) / many, 0.0))
 
 
 def _rarity(position: int, rows: int, *, learned: bool) -> Evidence:

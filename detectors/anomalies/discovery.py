@@ -76,7 +76,7 @@ class Unlabelled:
     values: (n, d) features without gaps; forest and leaves (n, trees) of them.
     ranks: (n, members) every member's rank of each row, the forest's first; names: of the members.
     outlyingness: (n,) the members' common order as ranks.
-    sure: how many rows one value alone makes worth a look.
+    sure: (n,) whether one value alone makes a row worth a look.
     """
 
     values: Matrix
@@ -85,7 +85,7 @@ class Unlabelled:
     ranks: Matrix
     outlyingness: Floats
     names: tuple[str, ...]
-    sure: int = 0
+    sure: Verdicts
 
     def __len__(self) -> int:
         return len(self.values)
@@ -121,7 +121,7 @@ def unlabelled(made: Features, seed: int, forest: Forest | None = None) -> Unlab
     for place, score in enumerate(scored.values()):
         ranks[:, place] = members.ranks(score)
     together = members.combined(list(whole.values()), list(special.values()), alone)
-    sure = 0 if alone is None else int((alone > SURE).sum())
+    sure = np.zeros(len(values), bool) if alone is None else alone > SURE
     return Unlabelled(values, forest, leaves, ranks, together, tuple(scored), sure)
 
 

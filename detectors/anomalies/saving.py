@@ -19,7 +19,7 @@ from detectors.contract import ModelFileError
 
 SIGNATURE = "anomalies"
 Verdicts = dict[int, tuple[bool, float]]
-_PLAIN = ("values", "leaves", "ranks", "outlyingness")
+_PLAIN = ("values", "leaves", "ranks", "outlyingness", "sure")
 _SIMILAR = "table.similar"
 """Follows from the values, but takes a third of all the time that a model takes to be read."""
 

@@ -118,7 +118,7 @@ def _score(card: Card) -> str:
     if checks.score_hidden(item):
         return "score hidden this time"
     if card.ranks_oddity:
-        return f"odder than {certainty(item.score)} of the records"
+        return f"odder than {certainty(item.score)} of usual records"
     return f"{certainty(item.score)} likely"
 
 

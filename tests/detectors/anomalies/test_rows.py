@@ -566,20 +566,39 @@ def test_a_budget_above_the_rows_is_cut_and_a_bad_label_is_named(tmp_path):
         evaluation.evaluate(_options(path, truth="nothing"))
 
 
+def _shares(order):
+    return (order[:, None] > order[None, :]).mean(axis=1)
+
+
+@given(st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=1, max_size=60))
+def test_records_that_are_odd_for_sure_push_no_other_down(rows):
+    rows = sorted(rows, key=lambda row: -row[0])
+    order, odd = np.array([row[0] for row in rows], float), np.array([row[1] for row in rows])
+    scores = detector._odder_than(order, odd)
+    assert ((scores >= 0) & (scores < 1)).all()
+    usual = ~odd
+    below = _shares(order) * len(rows)
+    for place in np.flatnonzero(usual):
+        odd_above = odd[order >= order[place]].sum()
+        assert scores[place] == pytest.approx((below[place] + odd_above) / len(rows))
+    assert (np.diff(scores[odd]) < 0).all()
+    assert detector._odder_than(order, np.zeros(len(rows), bool)) == pytest.approx(_shares(order))
+
+
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=60), st.data())
 def test_the_share_of_some_rows_is_what_it_is_among_all(values, data):
     order = np.array(values, float)
     rows = np.array(data.draw(st.lists(st.integers(0, len(values) - 1), min_size=1, max_size=10)), np.int64)
-    assert discovery._shares_at(order, rows).tolist() == detector._shares(order)[rows].tolist()
+    assert discovery._shares_at(order, rows).tolist() == _shares(order)[rows].tolist()
 
 
 def test_the_shares_of_some_rows_after_answers_are_those_of_the_whole_order():
     state = Discovery(unlabelled(_features(np.random.default_rng(7).standard_t(4, size=(300, 3))), 0))
     rows = np.arange(0, 300, 7)
-    assert state.shares(rows).tolist() == detector._shares(state.table.outlyingness)[rows].tolist()
+    assert state.shares(rows).tolist() == _shares(state.table.outlyingness)[rows].tolist()
     for row, confirmed in ((3, True), (9, False), (200, True)):
         state.answer(Answer(row, confirmed))
-    assert state.shares(rows).tolist() == detector._shares(state.scores())[rows].tolist()
+    assert state.shares(rows).tolist() == _shares(state.scores())[rows].tolist()
     state.refit()
-    assert state.shares(rows).tolist() == detector._shares(state.scores())[rows].tolist()
+    assert state.shares(rows).tolist() == _shares(state.scores())[rows].tolist()
     assert state.shares(rows[:0]).tolist() == []
