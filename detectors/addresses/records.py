@@ -88,6 +88,8 @@ class Records:
 
 def countries_told(triples: Sequence[Triple], countries: Sequence[str]) -> list[str]:
     """The countries, a blank one as nearly all rows with its region, else with its city, say."""
+    if "" not in countries:
+        return list(countries)
     said: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for triple, country in zip(triples, countries, strict=True):
         if country not in {"", "?"}:

@@ -180,23 +180,19 @@ def _filled(
             fits &= (value != 0) | (known.rows_of(value) > 1)
             fits &= known.possible(value)
             for row, meant, said in _told(named, found, one, name, rows[fits], value[fits]):
-                written, held = (
-                    column.form.write(meant, _written_alike(named, said, column, row)),
-                    column.text(row) or "",
-                )
-                is_so = "is blank" if column.blank[row] else f'is "{held[:40]}"'
+                written = column.form.write(meant, _written_alike(named, said, column, row))
+                is_so = "is blank" if column.blank[row] else f'is "{(column.text(row) or "")[:40]}"'
                 detail = f"{name} {is_so}; {_makes(named, said, column, row, written)}."
-                rule, told_by = rule_of("sum-blank", str(said.formula)), tuple(sorted(said.formula.columns - {name}))
-                yield Repair(row, name, written, rule, one.exact[name], detail, told_by)
+                yield _repair("sum-blank", row, name, written, said, one.exact[name], detail)
             open_[rows[fits]] = False
 
 
 def _written_alike(named: Mapping[str, Amounts], one: Dependency, column: Amounts, row: int) -> str | None:
     """A cell of the record in another column with signs around it: the currency is the record's, not the column's."""
-    signs = (column.form.before or column.form.after) and [
-        other.text(row) for name, other in named.items() if name in one.formula.columns and other.form.around
-    ]
-    return next((text for text in signs or [] if text), None)
+    if not column.form.around:
+        return None
+    beside = (other for name, other in named.items() if name in one.formula.columns and other.form.around)
+    return next(filter(None, (other.text(row) for other in beside)), None)
 
 
 def _mended(
@@ -217,8 +213,12 @@ def _mended(
             if often:
                 detail += f" It is {ratio:g} times that, as in {often - 1:,} more of these rows."
             score = float(weight[at]) * one.exact[column.name] * one.agreement ** (_HABITUAL if often else _SINGLE)
-            rule, told_by = rule_of("sum", str(said.formula)), tuple(sorted(said.formula.columns - {column.name}))
-            yield Repair(row, column.name, written, rule, score, detail, told_by)
+            yield _repair("sum", row, column.name, written, said, score, detail)
+
+
+def _repair(kind: str, row: int, name: str, written: str, said: Dependency, score: float, detail: str) -> Repair:
+    told_by = tuple(sorted(said.formula.columns - {name}))
+    return Repair(row, name, written, rule_of(kind, str(said.formula)), score, detail, told_by)
 
 
 def _ratios(cases: _Cases, decided: Ints) -> dict[int, tuple[float, int]]:

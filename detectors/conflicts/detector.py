@@ -21,8 +21,8 @@ _LEAST = 0.1
 _SELF_JUDGED = ("as-corrected", "told", "trusted-sources")
 """Rules made of the corrections themselves: the same corrections cannot also judge them."""
 
-_WORDS = {"sum": "arithmetic", "order": "order"}
-"""Kind of a dependency -> its word at a reason, where the sum of the reasons stands beside it."""
+_WORDS = {"sum": "arithmetic"}
+"""Kind of a dependency -> its word at a reason, where it is another: the sum of the reasons stands beside it."""
 _OF_NUMBERS = ("sum:", "sum-blank:")
 """Rules whose corrections say what a number is, not how its column is written."""
 

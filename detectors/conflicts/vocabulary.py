@@ -200,16 +200,16 @@ def _gate(masks: list[str], common: np.ndarray, rare: np.ndarray, nearest: list[
     ones, but for two slips of one value: surnames are like each other by nature ("Rockmore", "Rockward", "Rockford").
     """
     targets = [masks[position] for position in common[:_SAMPLE]]
-    by_chance, tried = _neighbours(targets)
+    by_chance = _neighbours(targets)
     if any(look[1] != SLIP for other, look in nearest if other >= 0):
         no_slips = [masks[at] for at, (_, look) in zip(rare.tolist(), nearest, strict=True) if look[1] != SLIP]
-        among_rare, tried_rare = _neighbours(no_slips[:: max(1, len(no_slips) // _SAMPLE)][:_SAMPLE])
+        tried = no_slips[:: max(1, len(no_slips) // _SAMPLE)][:_SAMPLE]
         # The more others there are to be near to, the more often one is: here as many as there are common masks.
-        fewer = len(targets) / max(1, tried_rare)
-        for look, count in among_rare.items():
+        fewer = len(targets) / len(tried)
+        for look, count in _neighbours(tried).items():
             if look[1] != SLIP:
-                chance = 1 - (1 - min(0.999, count / tried_rare)) ** fewer
-                by_chance[look] = max(by_chance[look], tried * chance)
+                chance = 1 - (1 - min(0.999, count / len(tried))) ** fewer
+                by_chance[look] = max(by_chance[look], len(targets) * chance)
     seen: dict[Look, int] = defaultdict(int)
     alone = 0
     for other, look in nearest:
@@ -219,16 +219,16 @@ def _gate(masks: list[str], common: np.ndarray, rare: np.ndarray, nearest: list[
             alone += 1
     precision = {}
     for look, count in seen.items():
-        chance = min(1.0, (by_chance.get(look, 0) + 0.25) / (len(targets) + 0.5))
+        chance = (by_chance[look] + 0.25) / (len(targets) + 0.5)
         expected = (alone + 0.5) * chance / max(0.05, 1 - chance)
         # A look seen once or twice is weak evidence, the weaker the less alike.
         precision[look] = max(0.0, (count - expected) / (count + (0.3 if look[1] == SLIP else 1.0)))
     return precision
 
 
-def _neighbours(masks: list[str]) -> tuple[dict[Look, float], int]:
-    """How many of the masks have another one of each look among them, and how many there are."""
-    found: dict[Look, float] = defaultdict(float)
+def _neighbours(masks: list[str]) -> defaultdict[Look, float]:
+    """How many of the masks have another one of each look among them."""
+    found: defaultdict[Look, float] = defaultdict(float)
     distances = cdist(masks, masks, scorer=OSA.distance, dtype=np.int32)
     np.fill_diagonal(distances, 10**6)
     folded = np.unique([mask.casefold() for mask in masks], return_inverse=True)[1]
@@ -242,7 +242,7 @@ def _neighbours(masks: list[str]) -> tuple[dict[Look, float], int]:
         }
         for look in looks:
             found[look] += 1
-    return found, len(masks)
+    return found
 
 
 def _mended(text: str, mask: str, known: set[str]) -> str | None:

@@ -99,9 +99,11 @@ class FormatDetector(RuleDetector):
             skip = set(swaps) if role in {Role.GIVEN_NAME, Role.FAMILY_NAME} else set()
             keys = where if role in _BY_COUNTRY else sources if role in _BY_SOURCE else None
             for record, remark in _remarks(batch.frame[name], role, keys):
-                if record in skip or ((record, name) in by_mail and remark.rule == "name-slip"):
+                if record in skip:
                     continue
-                if remark.rule == "name-slip" and _confirmed_by_mail(batch, record, name):
+                if remark.rule == "name-slip" and (
+                    (record, name) in by_mail or _confirmed_by_mail(batch, record, name)
+                ):
                     continue
                 if remark.proposes:
                     yield _set_field(record, name, remark)

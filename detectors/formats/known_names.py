@@ -14,6 +14,8 @@ from rapidfuzz.distance import OSA, Indel
 
 WORDS = re.compile(r"[^\W_]+")
 """Words of a name, in which a digit may stand for a letter ("Pau1")."""
+WOMEN, MEN = "dist.female.first", "dist.male.first"
+"""The tables of given names of the census."""
 _IN_COLUMN = 2
 """Other rows with a name that make it a name."""
 _UNSPELT = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe"})
@@ -77,15 +79,16 @@ def folded(word: str) -> str:
 @cache
 def given_names() -> frozenset[str]:
     """The 5,494 given names of the US census of 1990."""
-    return _listed("dist.female.first") | _listed("dist.male.first")
+    return frozenset(name.casefold() for file in (WOMEN, MEN) for name in census(file))
 
 
 @cache
 def surnames() -> frozenset[str]:
     """The 88,799 family names of the same."""
-    return _listed("dist.all.last")
+    return frozenset(name.casefold() for name in census("dist.all.last"))
 
 
-def _listed(file: str) -> frozenset[str]:
+def census(file: str) -> dict[str, float]:
+    """Name in upper case -> per cent of the people that a table of the census (such as WOMEN) is about."""
     lines = resources.files("names").joinpath(file).read_text(encoding="ascii").splitlines()
-    return frozenset(line.split()[0].casefold() for line in lines if line.split())
+    return {cells[0]: float(cells[1]) for cells in map(str.split, lines) if len(cells) == 4}

@@ -25,6 +25,7 @@ def slips(column: Column) -> Remarks:
         name = folded(value)
         right = meant.get(name)
         if rows == 1 and right and value.isalpha() and not known.has(name, own=1):
-            why = f"{known.rows[right]} rows have {known.write(right, value)}, this one alone {value}."
-            found[position] = Remark("name-slip", _SCORE, why, known.write(right, value))
+            proposed = known.write(right, value)
+            why = f"{known.rows[right]} rows have {proposed}, this one alone {value}."
+            found[position] = Remark("name-slip", _SCORE, why, proposed)
     return found

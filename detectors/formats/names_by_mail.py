@@ -81,7 +81,7 @@ def _order(given: object, family: object, email: object) -> int:
         return 0
     one = [folded(word) for word in WORDS.findall(given)]
     two = [folded(word) for word in WORDS.findall(family)]
-    parts = [folded("".join(_LETTERS.findall(part))) for part in _PARTS.split(email.partition("@")[0])]
+    parts = _parts(email.partition("@")[0])
     if not one or not two or set(one) & set(two) or not parts[0]:
         return 0
     return int(_begins(parts, one, two)) - int(_begins(parts, two, one))
@@ -97,7 +97,7 @@ def _begins(parts: Sequence[str], first: Sequence[str], then: Sequence[str]) -> 
 
 def confirms(email: object, name: str) -> bool:
     """Whether an e-mail address holds the name as it stands: it is rare then, and no slip."""
-    return isinstance(email, str) and folded(name) in folded("".join(_LETTERS.findall(email.partition("@")[0])))
+    return isinstance(email, str) and folded(name) in _letters(email.partition("@")[0])
 
 
 def _counted(column: pd.Series) -> Iterator[tuple[str, int]]:
@@ -131,14 +131,22 @@ def _is_slip(own: str, part: str) -> bool:
 
 def _said(local: str) -> list[str]:
     """The parts of an address before the @ that may be names, without digits, folded."""
-    parts = (folded("".join(_LETTERS.findall(part))) for part in _PARTS.split(local.partition("+")[0]))
-    return [part for part in parts if len(part) >= _SHORTEST]
+    return [part for part in _parts(local.partition("+")[0]) if len(part) >= _SHORTEST]
+
+
+def _parts(local: str) -> list[str]:
+    return [_letters(part) for part in _PARTS.split(local)]
+
+
+def _letters(text: str) -> str:
+    """The letters of a text, folded."""
+    return folded("".join(_LETTERS.findall(text)))
 
 
 def _of_this_name(said: Sequence[str], other: str, is_given: bool) -> list[str]:
     """What the parts say of the given (family) name: as they stand, and without the other name or its initial."""
     found = list(said)
-    rest = folded("".join(_LETTERS.findall(other)))
+    rest = _letters(other)
     for part in said:
         if is_given:
             found += [part.removesuffix(rest)] if len(rest) >= _SHORTEST and part.endswith(rest) else []

@@ -24,6 +24,7 @@ def meanings(words: Iterable[str]) -> dict[str, str]:
 
 
 def slips_of(word: str) -> Iterator[str]:
+    """What one slip makes of a word in small letters; some more than once."""
     for at, letter in enumerate(word):
         before, behind = word[:at], word[at + 1 :]
         yield before + letter + letter + behind

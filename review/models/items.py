@@ -11,6 +11,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from crmquality.models import Finding, Source
 
@@ -179,6 +180,11 @@ class ReviewItem(models.Model):
 
     def __str__(self) -> str:
         return f"item {self.pk}"
+
+    @property
+    def holder_id(self) -> int | None:
+        """Who has it on their desk at this moment; None if nobody, or if their lease ran out."""
+        return self.leased_by_id if self.lease_until and self.lease_until > timezone.now() else None
 
     @property
     def shown_state(self) -> str:

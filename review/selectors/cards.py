@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from crmquality.models import Change, Finding, Record
 from crmquality.selectors import outbox
@@ -168,8 +167,8 @@ def _others(item: ReviewItem) -> tuple[list[ReviewItem], list[Other]]:
 
 def _other(item: ReviewItem, viewer: Any) -> Other:
     about = ", ".join(item.finding.proposal.get("changes", {})) if item.action == "set" else ""
-    holder, until = item.leased_by, item.lease_until
-    if holder is None or holder == viewer or until is None or until <= timezone.now():
+    holder = item.leased_by
+    if holder is None or item.holder_id in (None, viewer.pk):
         return Other(item, about, "")
     return Other(item, about, holder.get_full_name() or holder.username)
 

@@ -10,7 +10,6 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Count
-from django.utils import timezone
 
 from crmquality.models import Finding, Record
 from crmquality.selectors.naming import title
@@ -86,14 +85,13 @@ def _rows(items: Sequence[ReviewItem]) -> list[Row]:
     counts = dict(
         Comment.objects.filter(item__in=items).values_list("item").annotate(n=Count("id")).values_list("item", "n")
     )
-    now = timezone.now()
     mask = masking.current()
     rows = []
     for item in items:
         own = {one: records[one] for one in item.finding.subjects if one in records}
         finding, shown = mask.claim(item.finding, own)
         first = shown.get(finding.subjects[0])
-        holder = item.leased_by if item.lease_until and item.lease_until > now else None
+        holder = item.leased_by if item.holder_id else None
         rows.append(Row(item, title(first) if first else "", _claim(finding), holder, counts.get(item.pk, 0)))
     return rows
 

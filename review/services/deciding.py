@@ -162,7 +162,7 @@ def _decide_at_once(
     item = locking.locked_item(item_id)
     if item.state != ReviewItem.State.OPEN:
         raise AlreadyDecided(f"This item is {item.get_state_display().lower()} already.")
-    if user and item.leased_by_id not in (None, user.pk) and item.lease_until and item.lease_until > timezone.now():
+    if user and item.holder_id not in (None, user.pk):
         raise AlreadyDecided("Another steward has this item on their desk.")
     finding = item.finding
     records = correcting.lock_records(finding.subjects)
@@ -190,7 +190,10 @@ def _decide_at_once(
         looked_at=looked_at,
     )
     _settle(item, digest)
-    decision.along = [_along(one, verdict, seen_then, records, by=decision) for one, seen_then in same]
+    decision.along = [
+        _along(one, verdict, seen_then, current_digest(one.finding, list(records.values())), by=decision)
+        for one, seen_then in same
+    ]
     return decision
 
 
@@ -201,7 +204,7 @@ def _twins(item: ReviewItem, records: Mapping[int, Record], user: Any, *, whole:
     has the item on no desk leaves the question to whoever has.
     """
     found = twins.locked_twins([item]).get(item.pk, [])
-    if twins.elsewhere(found, user) is not None and not _is_on_desk(item, user):
+    if twins.elsewhere(found, user) is not None and item.holder_id != user.pk:
         raise AlreadyDecided("Another steward has the same question, by another check, on their desk.")
     if whole and not all(twin.is_locked for twin in found):
         raise _TwinHeld
@@ -215,10 +218,6 @@ def _twins(item: ReviewItem, records: Mapping[int, Record], user: Any, *, whole:
         else:
             same.append(one)
     return same
-
-
-def _is_on_desk(item: ReviewItem, user: Any) -> bool:
-    return item.leased_by_id == user.pk and item.lease_until is not None and item.lease_until > timezone.now()
 
 
 def _said_before(item: ReviewItem, verdict: Decision.Verdict, user: Any, idempotency_key: str) -> Decision | None:
@@ -245,17 +244,15 @@ def settle_along(*, item: ReviewItem, verdict: Decision.Verdict, seen: Mapping[s
     item = locking.locked_item(item.pk)
     if item.state != ReviewItem.State.OPEN:
         raise AlreadyDecided(f"This item is {item.get_state_display().lower()} already.")
-    records = {one.pk: one for one in Record.objects.filter(id__in=item.finding.subjects).select_related("source")}
-    decision = _along(item, verdict, seen, records, by=by)
+    decision = _along(item, verdict, seen, _digest_after(item.finding), by=by)
     feedback.learn_from(decision)
     return decision
 
 
 def _along(
-    item: ReviewItem, verdict: Decision.Verdict, seen: Mapping[str, Any], records: Mapping[int, Record], *, by: Decision
+    item: ReviewItem, verdict: Decision.Verdict, seen: Mapping[str, Any], digest: str, *, by: Decision
 ) -> Decision:
-    """Settle a locked item along with a decision of the same person. records: its own, as that decision left them."""
-    digest = current_digest(item.finding, list(records.values()))
+    """Settle a locked item along with a decision of the same person. digest: of its claim as that decision left it."""
     decision = Decision.objects.create(
         item=item,
         verdict=verdict,

@@ -7,7 +7,8 @@ the table holds too rarely to know.
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
+
+from detectors.formats.known_names import MEN, WOMEN, census
 
 CLASSES = (0.01, 0.1, 0.4, 0.6, 0.9, 0.99)
 """Shares of bearers who are women at which one class of names ends and the next begins."""
@@ -26,7 +27,7 @@ def usual_gender(name: str) -> str:
 @cache
 def _women() -> dict[str, float]:
     """Name in upper case -> share of its bearers who are women; 5,494 names."""
-    female, male = _frequencies("dist.female.first"), _frequencies("dist.male.first")
+    female, male = _frequencies(WOMEN), _frequencies(MEN)
     return {
         name: female.get(name, 0.0) / (female.get(name, 0.0) + male.get(name, 0.0))
         for name in sorted(female.keys() | male.keys())
@@ -35,6 +36,4 @@ def _women() -> dict[str, float]:
 
 def _frequencies(file: str) -> dict[str, float]:
     """Name -> per cent of the people of that gender; a name of less than a thousandth counts as half of that."""
-    lines = resources.files("names").joinpath(file).read_text(encoding="ascii").splitlines()
-    cells = [line.split() for line in lines]
-    return {cell[0]: max(float(cell[1]), 0.0005) for cell in cells if len(cell) == 4}
+    return {name: max(share, 0.0005) for name, share in census(file).items()}
